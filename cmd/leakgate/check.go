@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leakgate/leakgate/internal/gate"
+	"github.com/leakgate/leakgate/internal/plan"
+	"github.com/leakgate/leakgate/probe"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check PLAN",
+		Short: "Reach every target and send one request each; no load",
+		Long: `check decodes a plan, reaches every target, says what each one is and what it
+lacks, and sends every request of the load once.
+
+Exit codes: 0 ready to run, 2 usage error, 3 a target or a request did not answer as it should.`,
+		Example: `  leakgate check plan.yaml`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			p, err := plan.Read(args[0], a.env)
+			if err != nil {
+				return usage(err)
+			}
+			return a.check(c.Context(), p)
+		},
+	}
+}
+
+func (a *app) check(ctx context.Context, p *plan.Plan) error {
+	targets, err := gate.Targets(p)
+	if err != nil {
+		return usage(err)
+	}
+	answers, err := gate.TryRequests(ctx, p, version())
+	if err != nil {
+		return usage(err)
+	}
+	ready := true
+	for _, f := range gate.Identify(ctx, targets) {
+		ready = a.describe(f) && ready
+	}
+	for i, r := range answers {
+		if i == maxListed {
+			fmt.Fprintf(a.out, "… and %d more requests\n", len(answers)-maxListed)
+		}
+		mark := "ok  "
+		if r.Failed {
+			mark, ready = "FAIL", false
+		}
+		if i < maxListed {
+			fmt.Fprintf(a.out, "%s %s\n       %s\n", mark, r.Name, r.Answer)
+		}
+	}
+	if !ready {
+		return &exit{code: exitInconclusive, err: errors.New("not ready: see above"), hint: "mend what is marked FAIL, then run again"}
+	}
+	fmt.Fprintf(a.out, "ready: leakgate run %s takes about %s at least\n", p.File, leastTime(p))
+	return nil
+}
+
+const maxListed = 50
+
+// leastTime is the load of the fewest rounds and a settling time for each.
+func leastTime(p *plan.Plan) time.Duration {
+	rounds := time.Duration(p.Load.Rounds.Min)
+	settle := time.Duration(p.Settle.Quiet) + 2*time.Second
+	return (time.Duration(p.Load.Warmup) + settle + rounds*(time.Duration(p.Load.Round)+settle)).Round(time.Second)
+}
+
+// describe says what a target is. It tells whether the gate can watch it.
+func (a *app) describe(f gate.Found) bool {
+	if f.Err != nil {
+		fmt.Fprintf(a.out, "FAIL %s\n       %v\n", f.Target.Name, f.Err)
+		var e *probe.Error
+		if errors.As(f.Err, &e) && e.Hint != "" {
+			fmt.Fprintf(a.out, "       hint: %s\n", e.Hint)
+		}
+		return false
+	}
+	t := f.Target
+	fmt.Fprintf(a.out, "ok   %s: %d goroutines, %s\n", t.Name, f.Goroutines, or(t.GoVersion, "Go version unknown"))
+	if t.Sight.Start > 0 {
+		started := time.Unix(int64(t.Sight.Start), 0).UTC()
+		fmt.Fprintf(a.out, "       started %s\n", started.Format("2006-01-02 15:04:05 MST"))
+	}
+	if t.Build != "" || t.Binary != "" {
+		fmt.Fprintf(a.out, "       build %s %s\n", or(t.Build, "unknown"), t.Binary)
+	}
+	fmt.Fprintf(a.out, "       profiles: %s\n", strings.Join(t.Profiles, ", "))
+	for _, l := range lacks(f) {
+		fmt.Fprintf(a.out, "       lacks %s\n", l)
+	}
+	return true
+}
+
+func lacks(f gate.Found) []string {
+	var out []string
+	t := f.Target
+	if t.Metrics == "" {
+		out = append(out, "metrics in the plan: the count is taken from the profile, the start time is not known")
+	} else if t.Sight.Start == 0 {
+		out = append(out, "process_start_time_seconds: a restart is told from memory counters alone")
+	}
+	if !slices.Contains(t.Profiles, "heap") {
+		out = append(out, "a heap profile: no collection can be forced, and objects whose goroutine ends by finalizer may look like a leak")
+	}
+	if t.Sight.Start == 0 && t.Sight.TotalAlloc == 0 {
+		out = append(out, "anything that would show a restart")
+	}
+	return out
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

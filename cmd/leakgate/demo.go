@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leakgate/leakgate/examples/shop"
+	"github.com/leakgate/leakgate/internal/plan"
+)
+
+// demoPlan is short rather than sensitive: the leak of the demo is not rare.
+const demoPlan = `version: 1
+name: shop
+targets:
+  - name: shop
+    pprof: %[2]s/debug/pprof
+    metrics: %[2]s/metrics
+load:
+  rate: 200/s
+  warmup: 3s
+  round: 4s
+  rounds: {min: 2, max: 4}
+  requests:
+    - GET %[1]s/products/mug
+    - GET %[1]s/price/mug
+    - GET %[1]s/events
+    - method: POST
+      url: %[1]s/orders
+      header: {Content-Type: application/json}
+      body: '{"sku": "mug"}'
+settle: {timeout: 10s, quiet: 1s, confirm: 5s}
+`
+
+func (a *app) demoCommand() *cobra.Command {
+	var healthy bool
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Run the gate on a bundled service that leaks, or on its healthy twin",
+		Long: `demo starts the bundled sample shop as a process of its own on loopback, runs
+the gate on it, and shows what a fail looks like, or with --healthy a pass. It
+needs nothing set up and takes less than 40 seconds.
+
+Exit codes are those of run: 1 for the leaking shop, 0 for the healthy one.`,
+		Example: `  leakgate demo
+  leakgate demo --healthy --dir /tmp/healthy`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			leak := shop.LeakSend
+			if healthy {
+				leak = ""
+			}
+			addresses, stop, err := a.startService(c.Context(), leak)
+			if err != nil {
+				return &exit{code: exitInconclusive, err: fmt.Errorf("starting the sample service: %w", err)}
+			}
+			defer stop()
+			text := fmt.Appendf(nil, demoPlan, addresses.Shop, addresses.Admin)
+			p, err := plan.Parse("demo.yaml", text, a.env)
+			if err != nil {
+				return usage(err)
+			}
+			if o.dir == "" {
+				o.dir = "leakgate-out/demo-leaking"
+				if healthy {
+					o.dir = "leakgate-out/demo-healthy"
+				}
+			}
+			return a.gate(c.Context(), p, o)
+		},
+	}
+	c.Flags().BoolVar(&healthy, "healthy", false, "run the gate on the twin without a leak")
+	o.flags(c)
+	return c
+}
+
+// addresses is what the sample service says on its first line.
+type addresses struct {
+	Shop  string `json:"shop"`
+	Admin string `json:"admin"`
+}
+
+// startService starts this program again as the sample service. It ends when
+// its standard input does, so that it never outlives its parent.
+func (a *app) startService(ctx context.Context, leak string) (addresses, func(), error) {
+	var at addresses
+	self, err := os.Executable()
+	if err != nil {
+		return at, nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "demo-service", "--leak", leak)
+	cmd.Stderr = a.errOut
+	cmd.WaitDelay = time.Second
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return at, nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return at, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return at, nil, err
+	}
+	stop := func() {
+		in.Close()
+		_ = cmd.Wait() // it was told to end; how it ends is of no interest
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &at)
+	}
+	if err != nil {
+		stop()
+		return at, nil, err
+	}
+	return at, stop, nil
+}
+
+func (a *app) serviceCommand() *cobra.Command {
+	var leak string
+	c := &cobra.Command{
+		Use:    "demo-service",
+		Short:  "Serve the sample shop until standard input ends",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var leaks []string
+			if leak != "" {
+				leaks = []string{leak}
+			}
+			s, err := shop.Start(shop.Config{Leaks: leaks})
+			if err != nil {
+				return usage(err)
+			}
+			defer s.Close()
+			if err := json.NewEncoder(a.out).Encode(addresses{Shop: s.URL, Admin: s.Admin}); err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, a.in)
+			return err
+		},
+	}
+	c.Flags().StringVar(&leak, "leak", "", "leak to switch on")
+	return c
+}

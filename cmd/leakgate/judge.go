@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leakgate/leakgate/internal/plan"
+	"github.com/leakgate/leakgate/internal/report"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+func (a *app) judgeCommand() *cobra.Command {
+	var planFile, format string
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "judge DIR",
+		Short: "Judge a recorded run again, offline",
+		Long: `judge reaches the same verdict from a run directory, on any machine and at any
+time, and writes the reports into it again. With --plan, the run is judged by
+that plan's policy instead of the one it was made with.
+
+Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
+		Example: `  leakgate judge leakgate-out
+  leakgate judge leakgate-out --plan stricter.yaml --format json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			formats := append(sortedFormats(), "console")
+			if !slices.Contains(formats, format) {
+				return usage(fmt.Errorf("--format %q: want one of %s", format, strings.Join(formats, ", ")))
+			}
+			v, err := judge(args[0], planFile)
+			if err != nil {
+				return usage(err)
+			}
+			broken := writeReports(args[0], v)
+			if render, ok := report.Formats()[format]; ok {
+				broken = errors.Join(broken, render(a.out, v))
+			} else {
+				broken = errors.Join(broken, a.print(v, args[0], o))
+			}
+			if broken != nil {
+				a.complain(&exit{err: broken})
+				if v.Outcome == verdict.Pass {
+					return &exit{code: exitInconclusive, hint: "the run passes, but not everything could be written; see the errors above"}
+				}
+			}
+			return outcome(v.Outcome)
+		},
+	}
+	c.Flags().StringVar(&planFile, "plan", "", "judge by this plan's policy")
+	c.Flags().StringVar(&format, "format", "console", "console, json, junit, markdown or html, to standard output")
+	c.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print every check and the whole stacks")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(append(sortedFormats(), "console"), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func sortedFormats() []string {
+	var out []string
+	for name := range report.Formats() {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// judge reads a run directory and decides, by the policy that it holds or by a
+// plan's.
+func judge(dir, planFile string) (verdict.Verdict, error) {
+	run, err := record.Read(dir)
+	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	var policy verdict.Policy
+	if planFile == "" {
+		if err := json.Unmarshal(run.Settings, &policy); err != nil {
+			return verdict.Verdict{}, fmt.Errorf("%s: reading the run's policy: %w", dir, err)
+		}
+		return verdict.Judge(run, policy), nil
+	}
+	p, err := plan.ReadPolicy(planFile)
+	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	return verdict.Judge(run, p.Verdict()), nil
+}

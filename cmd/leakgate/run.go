@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leakgate/leakgate/internal/gate"
+	"github.com/leakgate/leakgate/internal/plan"
+	"github.com/leakgate/leakgate/internal/report"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// runOptions are the flags of run, shared with demo.
+type runOptions struct {
+	dir     string
+	quiet   bool
+	verbose bool
+}
+
+func (o *runOptions) flags(c *cobra.Command) {
+	c.Flags().StringVar(&o.dir, "dir", "", "run directory (default: report.dir of the plan)")
+	c.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "print the headline only")
+	c.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print every check and the whole stacks")
+	c.MarkFlagsMutuallyExclusive("quiet", "verbose")
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run PLAN",
+		Short: "Run the gate: load, watch, judge",
+		Long: `run sends the load of a plan in rounds, watches the goroutines of every target,
+and judges. Everything that was measured and the reports (verdict.json,
+junit.xml, report.html, summary.md) go into the run directory. An earlier run
+in the same directory moves to DIR.prev.
+
+Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell, 130 interrupted.`,
+		Example: `  leakgate run plan.yaml
+  leakgate run plan.yaml --dir out --quiet`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			p, err := plan.Read(args[0], a.env)
+			if err != nil {
+				return usage(err)
+			}
+			return a.gate(c.Context(), p, o)
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+// gate runs a plan and reports. The outcome alone decides the exit code; a
+// report that cannot be written turns a pass into could-not-tell.
+func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
+	dir := o.dir
+	if dir == "" {
+		dir = p.Report.Dir
+	}
+	watch := &observer{}
+	g, err := gate.New(p, dir, version(), a.now(), watch)
+	if err != nil {
+		return usage(err)
+	}
+	if !o.quiet {
+		watch.Live = report.NewLive(report.LiveConfig{Out: a.errOut, Terminal: a.terminal(a.errOut), Width: width(a.errOut), Now: a.now, Sent: g.Sent})
+	}
+	run, recording := g.Run(ctx)
+	if watch.Live != nil {
+		watch.Live.Close()
+	}
+	if onDisk, err := record.Read(dir); err == nil && recording == nil {
+		run = onDisk // what anyone will judge from now on
+	}
+	v := verdict.Judge(run, p.Verdict())
+	broken := errors.Join(recording, writeReports(dir, v))
+	if err := a.print(v, dir, o); err != nil {
+		broken = errors.Join(broken, err)
+	}
+	if broken != nil {
+		a.complain(&exit{err: broken})
+	}
+	switch {
+	case run.End != nil && run.End.Reason == record.Interrupted:
+		return &exit{code: exitInterrupted}
+	case broken != nil && v.Outcome == verdict.Pass:
+		return &exit{code: exitInconclusive, hint: "the run passed, but not everything could be written; see the errors above"}
+	}
+	return outcome(v.Outcome)
+}
+
+func (a *app) print(v verdict.Verdict, dir string, o runOptions) error {
+	style := report.Style{Color: a.color(a.out), Verbose: o.verbose, Root: workingDir(), Dir: filepath.ToSlash(dir)}
+	if o.quiet {
+		_, err := fmt.Fprintln(a.out, report.Headline(v, style))
+		return err
+	}
+	if err := report.Console(style)(a.out, v); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "  reports: %s\n", filepath.Join(dir, "report.html"))
+	return err
+}
+
+// writeReports writes every report file. One that fails does not keep the
+// others from being written.
+func writeReports(dir string, v verdict.Verdict) error {
+	files := report.Files()
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var errs []error
+	for _, name := range names {
+		if err := writeReport(filepath.Join(dir, name), files[name], v); err != nil {
+			errs = append(errs, fmt.Errorf("writing %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// writeReport replaces a file as a whole: a reader never sees half of one.
+func writeReport(name string, render report.Renderer, v verdict.Verdict) error {
+	tmp, err := os.CreateTemp(filepath.Dir(name), ".report-*")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(render(tmp, v), tmp.Chmod(0o644), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return nil
+}

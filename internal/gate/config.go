@@ -1,0 +1,125 @@
+package gate
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/plan"
+	"github.com/leakgate/leakgate/loadgen"
+	"github.com/leakgate/leakgate/probe"
+)
+
+// newDriver makes the load of a plan.
+func newDriver(p *plan.Plan, tool string) (*loadgen.Vegeta, error) {
+	requests, err := requestsOf(p)
+	if err != nil {
+		return nil, err
+	}
+	l := p.Load
+	tc, err := tlsConfig(p, l.CA, l.Cert, l.Key, l.Insecure)
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	return loadgen.NewVegeta(loadgen.Config{
+		Requests: requests, Rate: float64(l.Rate), Connections: l.Connections, Timeout: time.Duration(l.Timeout),
+		TLS: tc, HTTP2: l.HTTP2, H2C: l.H2C, UnixSocket: l.UnixSocket,
+		UserAgent: "leakgate/" + tool, StopErrors: float64(p.Safety.Errors),
+	})
+}
+
+func requestsOf(p *plan.Plan) ([]loadgen.Request, error) {
+	l := p.Load
+	if l.File != "" {
+		requests, err := loadgen.ReadTargets(p.Resolve(l.File), l.Format)
+		if err != nil {
+			return nil, err
+		}
+		for i := range requests {
+			requests[i].Abandon = float64(l.Abandon)
+			requests[i].MayFail = l.Success == 0
+			requests[i].Name = requests[i].Method + " " + p.Mask(plan.CleanURL(requests[i].URL))
+		}
+		return loadgen.Group(requests), nil
+	}
+	var out []loadgen.Request
+	for _, r := range l.Requests {
+		lr := loadgen.Request{
+			Method: r.Method, URL: r.URL, Header: http.Header{}, Body: []byte(r.Body), Weight: r.Weight,
+			Abandon: float64(l.Abandon), MayFail: l.Success == 0,
+			Name: r.Method + " " + p.Mask(plan.CleanURL(r.URL)),
+		}
+		for k, v := range r.Header {
+			lr.Header.Set(k, v)
+		}
+		if r.Success != nil {
+			lr.MayFail = *r.Success == 0
+		}
+		if r.Abandon != nil {
+			lr.Abandon = float64(*r.Abandon)
+		}
+		if r.BodyFile != "" {
+			body, err := os.ReadFile(p.Resolve(r.BodyFile))
+			if err != nil {
+				return nil, fmt.Errorf("reading body: %w", err)
+			}
+			lr.Body = body
+		}
+		out = append(out, lr)
+	}
+	return out, nil
+}
+
+// newTargets makes the probes of a plan.
+func newTargets(p *plan.Plan) ([]*probe.Target, error) {
+	var out []*probe.Target
+	for _, t := range p.Targets {
+		tc, err := tlsConfig(p, t.CA, t.Auth.Cert, t.Auth.Key, t.Skip)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Name, err)
+		}
+		cfg := probe.Config{
+			Name: t.Name, Pprof: t.Pprof, Metrics: t.Metrics, Bearer: t.Auth.Bearer, Headers: t.Auth.Headers,
+			TLS: tc, Timeout: time.Duration(t.Timeout),
+		}
+		if t.Auth.Basic != nil {
+			cfg.User, cfg.Password = t.Auth.Basic.User, t.Auth.Basic.Password
+		}
+		target, err := probe.New(cfg)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, target)
+	}
+	return out, nil
+}
+
+// tlsConfig is nil where the system's defaults will do.
+func tlsConfig(p *plan.Plan, ca, cert, key string, insecure bool) (*tls.Config, error) {
+	if ca == "" && cert == "" && !insecure {
+		return nil, nil
+	}
+	c := &tls.Config{InsecureSkipVerify: insecure}
+	if ca != "" {
+		pem, err := os.ReadFile(p.Resolve(ca))
+		if err != nil {
+			return nil, fmt.Errorf("reading ca: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("ca: no PEM certificate in " + ca)
+		}
+	}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(p.Resolve(cert), p.Resolve(key))
+		if err != nil {
+			return nil, fmt.Errorf("client certificate: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}

@@ -1,0 +1,113 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/leakgate/leakgate/probe"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+const (
+	// looks is how many captures a long look has, about.
+	looks = 30
+	// MaxDump is the count of goroutines above which no debug=2 dump is asked
+	// for: it stops the target for about 5 ms per thousand.
+	MaxDump = 5000
+	// collectEvery is how many captures of a long look lie between two forced
+	// collections.
+	collectEvery = 6
+)
+
+// confirm watches suspects without load until they fall or the time is up.
+func (g *Gate) confirm(ctx context.Context, round int, step verdict.Step) error {
+	start := g.now()
+	g.watch.Begin(record.Phase{Kind: record.Confirm, Round: round, Start: start}, step.Until, step.Why)
+	every := min(max(step.Until/looks, 500*time.Millisecond), 5*time.Second)
+	defer func() {
+		g.writer.Phase(record.Phase{Kind: record.Confirm, Round: round, Start: start, End: g.now()})
+	}()
+	for seq := 1; ; seq++ {
+		if err := g.lookAt(ctx, round, seq, step.Targets); err != nil {
+			return err
+		}
+		if err := g.hopeless(); err != nil {
+			return err
+		}
+		if step = verdict.Next(g.writer.Run(), g.policy); step.Action != verdict.Watch {
+			return nil
+		}
+		if err := sleep(ctx, every); err != nil {
+			return err
+		}
+	}
+}
+
+func (g *Gate) lookAt(ctx context.Context, round, seq int, names []string) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(g.targets))
+	for i, t := range g.targets {
+		if !slices.Contains(names, t.Name()) {
+			continue
+		}
+		wg.Go(func() {
+			if seq%collectEvery == 0 {
+				errs[i] = g.collect(ctx, t, record.Confirm, round)
+			}
+			if errs[i] == nil {
+				errs[i] = g.capture(ctx, t, record.Confirm, round, seq)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// evidence asks failing targets for what a person needs: one dump with wait
+// times and creators. It comes after the decision, so that nothing disturbs it.
+func (g *Gate) evidence(ctx context.Context) error {
+	run := g.writer.Run()
+	run.End = &record.End{Reason: record.Complete}
+	v := verdict.Judge(run, g.policy)
+	if v.Outcome != verdict.Fail {
+		return nil
+	}
+	start := g.now()
+	g.watch.Begin(record.Phase{Kind: record.Evidence, Start: start}, 0, "")
+	defer func() { g.writer.Phase(record.Phase{Kind: record.Evidence, Start: start, End: g.now()}) }()
+	for _, t := range g.targets {
+		if slices.ContainsFunc(v.Findings, func(f verdict.Finding) bool { return f.Target == t.Name() }) {
+			g.dump(ctx, t)
+		}
+	}
+	return nil
+}
+
+// dump takes the debug=2 dump of a target that is small enough. That it fails
+// changes no verdict.
+func (g *Gate) dump(ctx context.Context, t *probe.Target) {
+	_, p, err := t.Goroutines(ctx)
+	if err != nil {
+		g.note(t, "no-dump", "no goroutine dump: "+err.Error())
+		return
+	}
+	if p.Total > MaxDump {
+		g.note(t, "no-dump", fmt.Sprintf("no goroutine dump with wait times and creators: %d goroutines, and a dump of more than %d would stop the target for too long", p.Total, MaxDump))
+		return
+	}
+	raw, dump, err := t.Dump(ctx)
+	if err != nil {
+		g.note(t, "no-dump", "no goroutine dump: "+err.Error())
+		return
+	}
+	g.writer.Capture(record.Capture{At: g.now(), Target: t.Name(), Kind: record.Evidence, Seq: 1, Profile: dump}, raw)
+}
+
+func (g *Gate) note(t *probe.Target, code, message string) {
+	g.writer.Note(record.Note{At: g.now(), Target: t.Name(), Code: code, Message: message})
+}

@@ -1,0 +1,177 @@
+// Package gate runs a plan: the phases in order, and the only place that knows
+// them all. It measures and records; what the measurements mean, and what to
+// measure next, package verdict says.
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/plan"
+	"github.com/leakgate/leakgate/loadgen"
+	"github.com/leakgate/leakgate/probe"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// Observer is told what happens, for a person who watches. Its methods are
+// called from several goroutines.
+type Observer interface {
+	// Begin opens a phase that will take about planned; 0 if that is not known.
+	Begin(phase record.Phase, planned time.Duration, note string)
+	// Sample is every count of a target.
+	Sample(s record.Sample)
+	// Load is the result of a phase of load.
+	Load(l record.Load)
+	// Say is one line for people.
+	Say(text string)
+}
+
+// Gate is one run of a plan.
+type Gate struct {
+	plan    *plan.Plan
+	policy  verdict.Policy
+	driver  loadgen.Driver
+	targets []*probe.Target
+	writer  *record.Writer
+	watch   Observer
+	began   time.Time
+
+	mu      sync.Mutex
+	settled map[string]time.Duration // target → how long its baseline took to settle
+}
+
+// New prepares a run and its directory. Errors are the plan's or the
+// directory's; no request is sent.
+func New(p *plan.Plan, dir, tool string, now time.Time, watch Observer) (*Gate, error) {
+	g := &Gate{plan: p, policy: p.Verdict(), watch: watch, began: now, settled: map[string]time.Duration{}}
+	var err error
+	if g.driver, err = newDriver(p, tool); err != nil {
+		return nil, err
+	}
+	if g.targets, err = newTargets(p); err != nil {
+		return nil, err
+	}
+	settings, err := json.Marshal(g.policy)
+	if err != nil {
+		return nil, fmt.Errorf("encoding policy: %w", err)
+	}
+	h := record.Header{Tool: tool, Plan: p.Name, Started: now.UTC().Round(0), Settings: settings}
+	g.writer, err = record.Create(dir, h, p.MaskBytes(p.Text))
+	return g, err
+}
+
+// abort ends a run that cannot go on.
+type abort struct{ code, message, hint string }
+
+func (a *abort) Error() string { return a.message }
+
+// Run measures until the evidence is in, the budget is spent, something makes
+// the run inconclusive, or ctx ends. What was recorded is on disk when it
+// returns; the error is of writing it.
+func (g *Gate) Run(ctx context.Context) (record.Run, error) {
+	end := record.End{Reason: record.Complete}
+	err := g.phases(ctx)
+	var a *abort
+	switch {
+	case errors.As(err, &a):
+		end = record.End{Reason: record.Aborted, Code: a.code, Message: a.message, Hint: a.hint}
+	case ctx.Err() != nil:
+		end.Reason = record.Interrupted
+	case err != nil:
+		end = record.End{Reason: record.Aborted, Code: "error", Message: err.Error()}
+	}
+	end.At = g.now()
+	err = g.writer.Close(end)
+	return g.writer.Run(), err
+}
+
+// now is the time since the start of the run.
+func (g *Gate) now() time.Duration { return time.Since(g.began) }
+
+func (g *Gate) phases(ctx context.Context) error {
+	if err := g.preflight(ctx); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	sampler := g.sample(ctx, stop)
+	defer sampler.wait()
+	defer stop(nil) // runs before the wait
+	if err := g.rounds(ctx); err != nil {
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+			return cause
+		}
+		return err
+	}
+	return g.evidence(ctx)
+}
+
+// rounds loads and looks until there is nothing more to learn.
+func (g *Gate) rounds(ctx context.Context) error {
+	l := g.plan.Load
+	if l.Warmup > 0 {
+		if err := g.load(ctx, record.Warmup, 0, time.Duration(l.Warmup), time.Duration(l.Warmup)/2, ""); err != nil {
+			return err
+		}
+	}
+	if err := g.settle(ctx, record.Baseline, 0); err != nil {
+		return err
+	}
+	for round := 0; ; {
+		if err := g.hopeless(); err != nil {
+			return err
+		}
+		step := verdict.Next(g.writer.Run(), g.policy)
+		switch step.Action {
+		case verdict.Stop:
+			return nil
+		case verdict.Watch:
+			if err := g.confirm(ctx, round, step); err != nil {
+				return err
+			}
+		case verdict.Load:
+			round++
+			if err := g.load(ctx, record.Round, round, time.Duration(l.Round), 0, step.Why); err != nil {
+				return err
+			}
+			if err := g.settle(ctx, record.Settling, round); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (g *Gate) hopeless() error {
+	if c, ok := verdict.Hopeless(g.writer.Run(), g.policy); ok {
+		message := c.Message
+		if c.Target != "" {
+			message = c.Target + ": " + message
+		}
+		return &abort{code: c.Code, message: message, hint: c.Hint}
+	}
+	return nil
+}
+
+// load sends one phase of load and records what came of it.
+func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp time.Duration, why string) error {
+	start := g.now()
+	g.watch.Begin(record.Phase{Kind: kind, Round: round, Start: start}, d, why)
+	l := g.driver.Run(ctx, loadgen.Phase{Duration: d, Ramp: ramp})
+	l.Kind, l.Round, l.Start, l.End = kind, round, start, g.now()
+	if l.Stopped == "context" {
+		if a := (*abort)(nil); errors.As(context.Cause(ctx), &a) {
+			l.Stopped = a.message
+		}
+	}
+	g.writer.Load(l)
+	g.writer.Phase(record.Phase{Kind: kind, Round: round, Start: start, End: l.End})
+	g.watch.Load(l)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return g.hopeless()
+}

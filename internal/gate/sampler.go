@@ -1,0 +1,102 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/leakgate/leakgate/probe"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+const (
+	// sampleEvery is the interval of counts, through all phases.
+	sampleEvery = time.Second
+	// sightEvery is how many samples lie between two looks at who the target is.
+	sightEvery = 5
+	// lostAfter is how many samples in a row may fail before a target counts
+	// as lost. A deploy of the target takes longer; a dropped packet does not.
+	lostAfter = 3
+)
+
+// sampler counts the goroutines of every target, once a second.
+type sampler struct{ group sync.WaitGroup }
+
+func (s *sampler) wait() { s.group.Wait() }
+
+// sample starts a sampler per target. A target that is lost, or over the
+// plan's cap, stops the run.
+func (g *Gate) sample(ctx context.Context, stop context.CancelCauseFunc) *sampler {
+	s := &sampler{}
+	for _, t := range g.targets {
+		s.group.Go(func() { g.sampleTarget(ctx, stop, t) })
+	}
+	return s
+}
+
+func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t *probe.Target) {
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	failures := 0
+	for n := 0; ; n++ {
+		count, err := t.Count(ctx)
+		if err == nil && n%sightEvery == 0 {
+			err = g.look(ctx, t, false)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			failures = 0
+			g.counted(count)
+			if limit := g.plan.Safety.Goroutines; limit > 0 && count.Goroutines > limit {
+				stop(&abort{code: verdict.CodeStopped, message: fmt.Sprintf(
+					"%s: the load was stopped at %d goroutines, safety.goroutines is %d", t.Name(), count.Goroutines, limit),
+					hint: "a leak this fast shows at a tenth of the rate; lower load.rate and run again"})
+			}
+		} else {
+			failures++
+			g.missed(stop, t, err, failures)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (g *Gate) counted(s record.Sample) {
+	s.At = g.now()
+	g.writer.Sample(s)
+	g.watch.Sample(s)
+}
+
+// missed records a sample that failed. The load goes on while the target may
+// come back.
+func (g *Gate) missed(stop context.CancelCauseFunc, t *probe.Target, err error, failures int) {
+	var e *probe.Error
+	if !errors.As(err, &e) {
+		e = &probe.Error{Target: t.Name(), Asked: "sample", Got: err.Error(), Err: err}
+	}
+	lost := failures >= lostAfter
+	g.gap(e, "", 0, lost)
+	if lost {
+		stop(&abort{code: verdict.CodeLost, message: fmt.Sprintf("%s: lost after %s: %s: %s", t.Name(), g.now().Round(time.Second), e.Asked, e.Got),
+			hint: "look at the target's log: it may have crashed, been replaced, or be too busy to answer"})
+	}
+}
+
+// look records who the target is.
+func (g *Gate) look(ctx context.Context, t *probe.Target, collect bool) error {
+	s, err := t.Sight(ctx, collect)
+	if err != nil {
+		return err
+	}
+	s.At = g.now()
+	g.writer.Sight(s)
+	return nil
+}

@@ -1,0 +1,227 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/probe"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+const (
+	// settleEvery is the interval of polls while a target comes to rest.
+	settleEvery = 400 * time.Millisecond
+	// windowSize is how many profiles a window has. What stays is in all of them.
+	windowSize = 3
+	// windowEvery is the interval between the profiles of a window. Goroutines
+	// that were not scheduled yet in one have their frames in the next.
+	windowEvery = 250 * time.Millisecond
+	// captureTries is how often a profile that the verdict needs is asked for.
+	captureTries = 3
+)
+
+// settle waits until every target has come to rest, and captures a window.
+func (g *Gate) settle(ctx context.Context, kind record.Kind, round int) error {
+	start := g.now()
+	g.watch.Begin(record.Phase{Kind: kind, Round: round, Start: start}, time.Duration(g.plan.Settle.Quiet)+time.Second, "")
+	errs := make([]error, len(g.targets))
+	var wg sync.WaitGroup
+	for i, t := range g.targets {
+		wg.Go(func() { errs[i] = g.settleTarget(ctx, t, kind, round, start) })
+	}
+	wg.Wait()
+	g.writer.Phase(record.Phase{Kind: kind, Round: round, Start: start, End: g.now()})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errors.Join(errs...)
+}
+
+func (g *Gate) settleTarget(ctx context.Context, t *probe.Target, kind record.Kind, round int, start time.Duration) error {
+	s := record.Settle{Target: t.Name(), Kind: kind, Round: round}
+	polls, err := g.rest(ctx, t, kind, round, start, &s)
+	if err != nil {
+		return err
+	}
+	s.After = g.now() - start
+	if kind == record.Baseline {
+		g.mu.Lock()
+		g.settled[t.Name()] = s.After
+		g.mu.Unlock()
+	}
+	for _, p := range polls {
+		s.Peak = max(s.Peak, p.count)
+	}
+	if len(polls) > 0 {
+		s.Last = polls[len(polls)-1].count
+	}
+	if !s.Quiet {
+		g.stillMoving(t, &s, polls, round)
+	}
+	g.writer.Settle(s)
+	return g.window(ctx, t, kind, round)
+}
+
+// rest polls until the count is level, after a forced collection, and for at
+// least as long as the baseline took: what is compared was looked at after the
+// same delay.
+func (g *Gate) rest(ctx context.Context, t *probe.Target, kind record.Kind, round int, start time.Duration, s *record.Settle) ([]poll, error) {
+	quiet, limit := time.Duration(g.plan.Settle.Quiet), time.Duration(g.plan.Settle.Timeout)
+	var polls []poll
+	collected := -1
+	if err := g.collect(ctx, t, kind, round); err != nil {
+		return nil, err
+	}
+	for {
+		_, p, err := g.profile(ctx, t, kind, round)
+		if err != nil {
+			return nil, err
+		}
+		at := g.now() - start
+		polls = append(polls, poll{at: at, count: p.Total})
+		g.counted(record.Sample{Target: t.Name(), Goroutines: p.Total})
+		switch {
+		case at >= limit:
+			return polls, nil
+		case at < g.least(t, kind) || !level(polls, quiet):
+		case collected < 0 || p.Total < collected-max(1, collected/100):
+			// Level: collect once more, and see whether that set anything free.
+			if err := g.collect(ctx, t, kind, round); err != nil {
+				return nil, err
+			}
+			collected = p.Total
+		default:
+			s.Quiet = true
+			return polls, nil
+		}
+		if err := sleep(ctx, settleEvery); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// least is how long a target is given at least.
+func (g *Gate) least(t *probe.Target, kind record.Kind) time.Duration {
+	if kind == record.Baseline {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.settled[t.Name()] - settleEvery
+}
+
+// stillMoving says so, and when a falling count would arrive.
+func (g *Gate) stillMoving(t *probe.Target, s *record.Settle, polls []poll, round int) {
+	s.PerSec = math.Round(slope(polls, 10*time.Second)*10) / 10
+	text := fmt.Sprintf("%d goroutines and still moving after %s", s.Last, s.After.Round(time.Second))
+	if base, ok := baseline(g.writer.Run(), t.Name()); ok && s.PerSec < 0 && s.Last > base {
+		s.Arrive = s.After + time.Duration(float64(s.Last-base)/-s.PerSec*float64(time.Second))
+		text += fmt.Sprintf(", falling by %.1f a second: back at %d about %s after the load", -s.PerSec, base, s.Arrive.Round(time.Second))
+	}
+	g.writer.Note(record.Note{At: g.now(), Target: t.Name(), Code: "not-settled", Message: fmt.Sprintf("after %s: %s", phaseName(s.Kind, round), text)})
+	g.watch.Say(t.Name() + ": " + text)
+}
+
+func phaseName(kind record.Kind, round int) string {
+	if kind == record.Baseline {
+		return "the warm-up"
+	}
+	return fmt.Sprintf("round %d", round)
+}
+
+// baseline is the total of the baseline's first capture.
+func baseline(run record.Run, target string) (int, bool) {
+	for _, c := range run.Captures {
+		if c.Target == target && c.Kind == record.Baseline {
+			return c.Profile.Total, true
+		}
+	}
+	return 0, false
+}
+
+// window captures the profiles that are compared.
+func (g *Gate) window(ctx context.Context, t *probe.Target, kind record.Kind, round int) error {
+	for seq := 1; seq <= windowSize; seq++ {
+		if err := g.capture(ctx, t, kind, round, seq); err != nil {
+			return err
+		}
+		if seq < windowSize {
+			if err := sleep(ctx, windowEvery); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *Gate) capture(ctx context.Context, t *probe.Target, kind record.Kind, round, seq int) error {
+	raw, p, err := g.profile(ctx, t, kind, round)
+	if err != nil {
+		return err
+	}
+	g.writer.Capture(record.Capture{At: g.now(), Target: t.Name(), Kind: kind, Round: round, Seq: seq, Profile: p}, raw)
+	g.counted(record.Sample{Target: t.Name(), Goroutines: p.Total})
+	return nil
+}
+
+// profile reads a profile that the verdict depends on: it is asked for again
+// before it is given up, and then the run is.
+func (g *Gate) profile(ctx context.Context, t *probe.Target, kind record.Kind, round int) (raw []byte, p *stacks.Profile, err error) {
+	err = g.needed(ctx, kind, round, func() (err error) {
+		raw, p, err = t.Goroutines(ctx)
+		return err
+	})
+	return raw, p, err
+}
+
+// collect forces a collection in the target, and looks at who it is.
+func (g *Gate) collect(ctx context.Context, t *probe.Target, kind record.Kind, round int) error {
+	return g.needed(ctx, kind, round, func() error { return g.look(ctx, t, true) })
+}
+
+// needed asks for something that the verdict depends on, a few times. What
+// fails for good is a gap, and ends the run.
+func (g *Gate) needed(ctx context.Context, kind record.Kind, round int, ask func() error) error {
+	var e *probe.Error
+	for range captureTries {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !errors.As(err, &e) {
+			return err
+		}
+		if e.Gone() { // nobody listens: asking again at once brings nothing
+			if err := sleep(ctx, settleEvery); err != nil {
+				return err
+			}
+		}
+	}
+	g.gap(e, kind, round, true)
+	code := verdict.CodeGap
+	if e.Gone() {
+		code = verdict.CodeLost
+	}
+	return &abort{code: code, message: e.Error(), hint: e.Hint}
+}
+
+// sleep waits, or returns the cause of ctx's end.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,158 @@
+// Package plan reads the YAML plan: strict decoding with positions, defaults,
+// and validation that reports every problem at once. It starts nothing and
+// asks no target.
+package plan
+
+import (
+	"time"
+
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// Plan is a decoded plan. The tags are the one source of the key names, the
+// defaults, the JSON Schema and docs/plan.md.
+type Plan struct {
+	Version int      `yaml:"version" default:"1" doc:"Format of the plan; 1 is the only one."`
+	Name    string   `yaml:"name" doc:"Name of the plan, used in every report. The file's name without its ending if absent."`
+	Targets []Target `yaml:"targets" required:"true" doc:"Every process to watch, one entry per replica."`
+	Load    Load     `yaml:"load" required:"true" doc:"The load to send."`
+	Settle  Settle   `yaml:"settle" doc:"How the targets come to rest after each round."`
+	Policy  Policy   `yaml:"policy" doc:"What fails the gate."`
+	Safety  Safety   `yaml:"safety" doc:"What stops the load at once, since staging is shared."`
+	Report  Report   `yaml:"report" doc:"Where the reports go."`
+
+	File    string   `yaml:"-"` // path as given
+	Text    []byte   `yaml:"-"` // as read
+	Secrets []string `yaml:"-"` // values that came from the environment or a file, to be masked
+}
+
+// Target is a process to watch.
+type Target struct {
+	Name    string   `yaml:"name" doc:"Name in reports; host:port if absent."`
+	Pprof   string   `yaml:"pprof" required:"true" doc:"Address of net/http/pprof, up to and including /debug/pprof."`
+	Metrics string   `yaml:"metrics" doc:"Address of Prometheus metrics: cheap counts, start time, memory."`
+	Auth    Auth     `yaml:"auth" doc:"How to authenticate to both."`
+	CA      string   `yaml:"ca" doc:"PEM file with the certificates to trust."`
+	Skip    bool     `yaml:"insecure" doc:"Do not verify the target's certificate."`
+	Timeout Duration `yaml:"timeout" default:"10s" doc:"How long one request for a profile or for metrics may take."`
+}
+
+// Auth is how leakgate shows who it is. Secrets belong in the environment.
+type Auth struct {
+	Bearer  string            `yaml:"bearer" doc:"Bearer token, as \"${TOKEN}\"."`
+	Basic   *Basic            `yaml:"basic" doc:"User and password."`
+	Headers map[string]string `yaml:"headers" doc:"Further request headers."`
+	Cert    string            `yaml:"cert" doc:"PEM file with the client certificate."`
+	Key     string            `yaml:"key" doc:"PEM file with the client certificate's key."`
+}
+
+// Basic is HTTP basic authentication.
+type Basic struct {
+	User     string `yaml:"user" required:"true" doc:"User name."`
+	Password string `yaml:"password" doc:"Password, as \"${PASSWORD}\"."`
+}
+
+// Load is the load to send, in rounds that are all alike.
+type Load struct {
+	Rate        Rate      `yaml:"rate" default:"100/s" doc:"Requests per unit of time (200/s, 1200/m), or max: as many as the connections carry."`
+	Connections int       `yaml:"connections" doc:"Most requests in flight at once, and most connections. If absent, as many as the rate needs, up to 256; 64 for rate max."`
+	Timeout     Duration  `yaml:"timeout" default:"5s" doc:"How long one request may take."`
+	Warmup      Duration  `yaml:"warmup" default:"10s" doc:"Load before the baseline, rising to the rate over its first half, so that pools, caches and connections exist before anything is compared."`
+	Round       Duration  `yaml:"round" default:"20s" doc:"Load per round."`
+	Rounds      Rounds    `yaml:"rounds" doc:"How many rounds."`
+	Success     Share     `yaml:"success" default:"0.99" doc:"Floor on the share of requests that succeed (status 200 to 399)."`
+	Delivered   Share     `yaml:"delivered" default:"0.9" doc:"Floor on the share of the asked rate that has to be sent."`
+	Insecure    bool      `yaml:"insecure" doc:"Do not verify the service's certificate."`
+	HTTP2       bool      `yaml:"http2" default:"true" doc:"Speak HTTP/2 where TLS negotiates it."`
+	H2C         bool      `yaml:"h2c" doc:"Speak HTTP/2 without TLS."`
+	CA          string    `yaml:"ca" doc:"PEM file with the certificates to trust."`
+	Cert        string    `yaml:"cert" doc:"PEM file with the client certificate."`
+	Key         string    `yaml:"key" doc:"PEM file with the client certificate's key."`
+	UnixSocket  string    `yaml:"unix_socket" doc:"Socket to connect to, whatever host the URLs name."`
+	Abandon     Share     `yaml:"abandon" doc:"Share of the requests (5%) whose client hangs up at a random moment before the answer."`
+	Requests    []Request `yaml:"requests" doc:"The requests, as METHOD URL or in full."`
+	File        string    `yaml:"file" doc:"Instead of requests: a file in vegeta's http or json target format."`
+	Format      string    `yaml:"format" enum:"http,json" doc:"Format of file; by its ending if absent."`
+}
+
+// Rounds bounds the number of rounds.
+type Rounds struct {
+	Min int `yaml:"min" default:"2" doc:"Fewest rounds; 2 at least, since growth that repeats is what is looked for."`
+	Max int `yaml:"max" default:"6" doc:"Most rounds. Rounds beyond min are only spent when the evidence is not clear."`
+}
+
+// Request is one entry of the load.
+type Request struct {
+	Method   string            `yaml:"method" default:"GET" doc:"HTTP method."`
+	URL      string            `yaml:"url" required:"true" doc:"Absolute URL."`
+	Header   map[string]string `yaml:"header" doc:"Request headers."`
+	Body     string            `yaml:"body" doc:"Request body."`
+	BodyFile string            `yaml:"body_file" doc:"File with the request body."`
+	Weight   int               `yaml:"weight" default:"1" doc:"How often it is sent, relative to the others."`
+	Success  *Share            `yaml:"success" doc:"Success floor of this request; 0 where failing is the point."`
+	Abandon  *Share            `yaml:"abandon" doc:"Share of this request that is abandoned."`
+}
+
+// Settle is how long to wait for rest.
+type Settle struct {
+	Timeout Duration `yaml:"timeout" default:"60s" doc:"Longest wait after a round for the count to stop falling."`
+	Quiet   Duration `yaml:"quiet" default:"2s" doc:"How long the count has to be level."`
+	Confirm Duration `yaml:"confirm" default:"150s" doc:"How long suspects get to fall, without load, before the gate fails on growth alone. Longer than the idle timeouts of common proxies (two minutes)."`
+}
+
+// Policy is what fails the gate.
+type Policy struct {
+	Goroutines Goroutines `yaml:"goroutines" doc:"How close the total has to come back to its baseline."`
+	Detect     OneIn      `yaml:"detect" doc:"The smallest leak, in goroutines per request (1/1000), that the run must be able to see. A run that is too weak is inconclusive."`
+	Ignore     []Ignore   `yaml:"ignore" doc:"Stacks that may grow."`
+}
+
+// Goroutines is the tolerance of the total.
+type Goroutines struct {
+	Tolerance int     `yaml:"tolerance" default:"10" doc:"In goroutines."`
+	Percent   float64 `yaml:"percent" default:"2" doc:"In percent of the baseline. The larger of the two counts."`
+}
+
+// Ignore is a stack that may grow.
+type Ignore struct {
+	Function string `yaml:"function" required:"true" doc:"Regular expression, matched against every function of the stack."`
+	Reason   string `yaml:"reason" required:"true" doc:"Why it may grow."`
+	Owner    string `yaml:"owner" doc:"Who answers for it."`
+	Until    Date   `yaml:"until" doc:"Last day (YYYY-MM-DD) on which the rule holds; then it is a warning."`
+	Max      int    `yaml:"max" doc:"Most goroutines that it covers; 0: any number."`
+}
+
+// Safety stops the load at once.
+type Safety struct {
+	Goroutines int   `yaml:"goroutines" default:"100000" doc:"Goroutines on any target."`
+	Errors     Share `yaml:"errors" default:"0.9" doc:"Share of failed requests, once a hundred were sent; requests that set success: 0 do not count."`
+}
+
+// Report is where the reports go.
+type Report struct {
+	Dir string `yaml:"dir" default:"leakgate-out" doc:"The run directory, relative to where leakgate is started."`
+}
+
+// Verdict is the plan's policy as the judge takes it.
+func (p *Plan) Verdict() verdict.Policy {
+	v := verdict.Policy{
+		Tolerance: p.Policy.Goroutines.Tolerance, Percent: p.Policy.Goroutines.Percent, Detect: int(p.Policy.Detect),
+		MinRounds: p.Load.Rounds.Min, MaxRounds: p.Load.Rounds.Max,
+		Success: float64(p.Load.Success), Delivered: float64(p.Load.Delivered), Confirm: time.Duration(p.Settle.Confirm),
+	}
+	own := false
+	floors := make([]float64, len(p.Load.Requests))
+	for i, r := range p.Load.Requests {
+		floors[i] = -1
+		if r.Success != nil {
+			floors[i], own = float64(*r.Success), true
+		}
+	}
+	if own {
+		v.Entries = floors
+	}
+	for _, i := range p.Policy.Ignore {
+		v.Ignore = append(v.Ignore, verdict.Rule{Function: i.Function, Reason: i.Reason, Owner: i.Owner, Until: string(i.Until), Max: i.Max})
+	}
+	return v
+}

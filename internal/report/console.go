@@ -1,0 +1,236 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// Style is how the console report looks.
+type Style struct {
+	Color   bool
+	Verbose bool   // list every check and the whole stacks
+	Root    string // source paths below it are written relative to it
+	Dir     string // the run directory, for the commands to dig further
+}
+
+// Console writes the verdict for a person at a terminal.
+func Console(s Style) Renderer {
+	return func(w io.Writer, v verdict.Verdict) error {
+		c := &console{Style: s, w: &errWriter{w: w}}
+		c.headline(v)
+		for i, f := range v.Findings {
+			if i == shown && !s.Verbose {
+				break
+			}
+			c.finding(i+1, f)
+		}
+		if n := len(v.Findings) + v.More - shown; n > 0 && !s.Verbose {
+			c.line("  … and %d more in the report", n)
+		}
+		c.checks(v)
+		c.notes(v)
+		c.next(v)
+		return c.w.err
+	}
+}
+
+type console struct {
+	Style
+	w *errWriter
+}
+
+// errWriter keeps the first error, so that lines can be written one by one.
+type errWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (e *errWriter) printf(format string, args ...any) {
+	if e.err == nil {
+		_, e.err = fmt.Fprintf(e.w, format, args...)
+	}
+}
+
+func (c *console) line(format string, args ...any) { c.w.printf(format+"\n", args...) }
+
+// The few colours, by meaning.
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	bold   = "1"
+	dim    = "2"
+)
+
+func (c *console) paint(code, text string) string {
+	if !c.Color {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (c *console) badge(o verdict.Outcome) string {
+	switch o {
+	case verdict.Fail:
+		return c.paint(bold+";"+red, "FAIL")
+	case verdict.Pass:
+		return c.paint(bold+";"+green, "PASS")
+	}
+	return c.paint(bold+";"+yellow, "COULD NOT TELL")
+}
+
+// Headline is the verdict in one line.
+func Headline(v verdict.Verdict, s Style) string {
+	c := &console{Style: s}
+	text := strings.TrimPrefix(v.Headline, "could not tell: ")
+	return fmt.Sprintf("%s  %s: %s", c.badge(v.Outcome), printable(v.Plan), printable(text))
+}
+
+func (c *console) headline(v verdict.Verdict) {
+	c.line("%s", Headline(v, c.Style))
+	if v.Outcome == verdict.Inconclusive && v.Hint != "" {
+		c.line("      hint: %s", printable(v.Hint))
+	}
+}
+
+func (c *console) finding(n int, f verdict.Finding) {
+	c.line("")
+	c.line("  %d. %s", n, c.paint(bold, printable(f.Function)))
+	where := place(f.File, f.Line, c.Root)
+	if f.Module != "" {
+		where += "  in " + printable(f.Module)
+	}
+	c.line("     %s", where)
+	about := []string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), printable(f.State), strings.Join(f.Evidence, " and ")}
+	if f.Wait != "" {
+		about = append(about, "waiting up to "+f.Wait)
+	}
+	c.line("     %s", c.paint(red, strings.Join(nonEmpty(about), ", ")))
+	on := f.Target
+	if len(f.Targets) > 1 {
+		on += fmt.Sprintf(" (and %d more targets)", len(f.Targets)-1)
+	}
+	line := fmt.Sprintf("%s: %s", printable(on), counts(f.Counts))
+	if f.Kept != nil {
+		line += fmt.Sprintf(", still %d when left alone", *f.Kept)
+	}
+	c.line("     %s", line)
+	for _, l := range f.Labels[:min(len(f.Labels), 3)] {
+		c.line("     label %s: +%d", printable(l.Label), l.Growth)
+	}
+	if f.Note != "" {
+		c.line("     %s", printable(f.Note))
+	}
+	c.stack(f)
+}
+
+func (c *console) stack(f verdict.Finding) {
+	frames := f.Stack
+	hidden := 0
+	if !c.Verbose && len(frames) > 8 {
+		hidden = len(frames) - 8
+		frames = frames[:8]
+	}
+	width := 0
+	for _, fr := range frames {
+		width = max(width, len(shortFunction(fr.Function)))
+	}
+	width = max(width, len("created by ")+len(shortFunction(f.Creator)))
+	width = min(width, 60)
+	for _, fr := range frames {
+		c.line("       %s %-*s  %s", c.paint(red, "+"), width, printable(shortFunction(fr.Function)), c.paint(dim, place(fr.File, fr.Line, c.Root)))
+	}
+	if hidden > 0 {
+		c.line("         … %d more frames", hidden)
+	}
+	if f.Creator != "" {
+		c.line("       %s %-*s  %s", c.paint(red, "+"), width, "created by "+printable(shortFunction(f.Creator)), c.paint(dim, printable(f.Created)))
+	}
+}
+
+// shortFunction leaves out the folders of the import path.
+func shortFunction(name string) string {
+	head, rest, ok := strings.Cut(name, "(")
+	short := path.Base(head)
+	if ok {
+		return short + "(" + rest
+	}
+	return short
+}
+
+func (c *console) checks(v verdict.Verdict) {
+	c.line("")
+	for _, k := range v.Checks {
+		if k.Outcome == verdict.Pass && !c.Verbose && k.Message == "" && k.Name != "baseline" {
+			continue
+		}
+		mark := map[verdict.Outcome]string{
+			verdict.Pass: c.paint(green, "ok  "), verdict.Fail: c.paint(red, "FAIL"), verdict.Inconclusive: c.paint(yellow, "?   "),
+		}[k.Outcome]
+		name := k.Name
+		if k.Target != "" {
+			name = k.Target + " " + k.Name
+		}
+		c.line("  %s %-24s %s of %s %s", mark, printable(name), number(k.Measured), number(k.Limit), k.Unit)
+		if k.Message != "" && (k.Outcome != verdict.Pass || c.Verbose) {
+			c.line("       %s", printable(k.Message))
+		}
+	}
+}
+
+func (c *console) notes(v verdict.Verdict) {
+	for _, w := range v.Warnings {
+		text := w.Message
+		if w.Target != "" {
+			text = w.Target + ": " + text
+		}
+		c.line("  %s %s", c.paint(yellow, "warning:"), printable(text))
+	}
+	for _, i := range v.Ignored {
+		who := ""
+		if i.Owner != "" {
+			who = ", " + i.Owner
+		}
+		c.line("  ignored: %s: %s +%d (%s%s)", printable(i.Target), printable(i.Function), i.Growth, printable(i.Reason), printable(who))
+	}
+	c.line("  %d requests in %s, %.0fs of load in %.0fs", v.Requests, plural(v.Rounds, "round"), v.Timing.Load, v.Timing.Wall)
+}
+
+func (c *console) next(v verdict.Verdict) {
+	if v.Outcome != verdict.Fail || c.Dir == "" {
+		return
+	}
+	f := v.Findings
+	if len(f) == 0 {
+		return
+	}
+	for _, t := range v.Targets {
+		if t.Name == f[0].Target && t.Baseline != "" {
+			c.line("")
+			c.line("  What next: open %s, read the send, receive or wait that never ends, and who was to end it.", cmp.Or(place(f[0].File, f[0].Line, c.Root), "the stack"))
+			c.line("    go tool pprof -diff_base %s %s", path.Join(c.Dir, t.Baseline), path.Join(c.Dir, t.Last))
+		}
+	}
+}
+
+func nonEmpty(in []string) []string {
+	var out []string
+	for _, s := range in {
+		if s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,157 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// The JUnit dialect that Jenkins, GitLab and GitHub's report actions read.
+type (
+	junitSuites struct {
+		XMLName  xml.Name     `xml:"testsuites"`
+		Name     string       `xml:"name,attr"`
+		Tests    int          `xml:"tests,attr"`
+		Failures int          `xml:"failures,attr"`
+		Errors   int          `xml:"errors,attr"`
+		Time     string       `xml:"time,attr"`
+		Suites   []junitSuite `xml:"testsuite"`
+	}
+	junitSuite struct {
+		Name      string      `xml:"name,attr"`
+		Tests     int         `xml:"tests,attr"`
+		Failures  int         `xml:"failures,attr"`
+		Errors    int         `xml:"errors,attr"`
+		Skipped   int         `xml:"skipped,attr"`
+		Time      string      `xml:"time,attr"`
+		Timestamp string      `xml:"timestamp,attr"`
+		Cases     []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Class   string       `xml:"classname,attr"`
+		Name    string       `xml:"name,attr"`
+		Time    string       `xml:"time,attr"`
+		File    string       `xml:"file,attr,omitempty"`
+		Line    int          `xml:"line,attr,omitempty"`
+		Failure *junitResult `xml:"failure"`
+		Error   *junitResult `xml:"error"`
+		Out     string       `xml:"system-out,omitempty"`
+	}
+	junitResult struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+// JUnit writes a testcase per target and check. A leak is a failure, what could
+// not be told is an error. Names are stable from run to run.
+func JUnit(w io.Writer, v verdict.Verdict) error {
+	suite := junitSuite{Name: xmlText(v.Plan), Time: seconds(v.Timing.Wall), Timestamp: v.Started.UTC().Format("2006-01-02T15:04:05")}
+	for _, c := range v.Checks {
+		k := junitCheck(v, c)
+		suite.Tests++
+		if k.Failure != nil {
+			suite.Failures++
+		}
+		if k.Error != nil {
+			suite.Errors++
+		}
+		suite.Cases = append(suite.Cases, k)
+	}
+	doc := junitSuites{
+		Name: "leakgate", Tests: suite.Tests, Failures: suite.Failures, Errors: suite.Errors,
+		Time: suite.Time, Suites: []junitSuite{suite},
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		return fmt.Errorf("writing JUnit: %w", err)
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
+	k := junitCase{Class: className(v.Plan, c.Target), Name: xmlText(c.Name), Time: seconds(0)}
+	text := c.Message
+	if c.Hint != "" {
+		text += "\nhint: " + c.Hint
+	}
+	switch c.Outcome {
+	case verdict.Fail:
+		r := &junitResult{Message: xmlText(c.Message), Type: "leak"}
+		for i, f := range findingsOf(v, c.Target) {
+			if i == 0 {
+				k.File, k.Line = xmlText(f.File), f.Line
+			}
+			if i < shown {
+				text += "\n\n" + findingText(f)
+			}
+		}
+		if n := len(findingsOf(v, c.Target)) - shown; n > 0 {
+			text += fmt.Sprintf("\n\nand %d more", n)
+		}
+		r.Text = xmlText(text)
+		k.Failure = r
+	case verdict.Inconclusive:
+		code := c.Code
+		if code == "" {
+			code = "inconclusive"
+		}
+		k.Error = &junitResult{Message: xmlText(c.Message), Type: xmlText(code), Text: xmlText(text)}
+	default:
+		k.Out = xmlText(fmt.Sprintf("%s of %s %s", number(c.Measured), number(c.Limit), c.Unit))
+	}
+	return k
+}
+
+func findingsOf(v verdict.Verdict, target string) []verdict.Finding {
+	var out []verdict.Finding
+	for _, f := range v.Findings {
+		if f.Target == target {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func findingText(f verdict.Finding) string {
+	lines := []string{fmt.Sprintf("%s  +%d goroutines  %s", f.Function, f.Leaked, rate(f)), counts(f.Counts)}
+	return strings.Join(append(lines, stackLines(f, "")...), "\n")
+}
+
+// className is the dotted path that dashboards show as packages: dots inside
+// a name would open a level of their own.
+func className(plan, target string) string {
+	parts := []string{"leakgate", plan}
+	if target != "" {
+		parts = append(parts, target)
+	}
+	for i, p := range parts {
+		parts[i] = strings.ReplaceAll(xmlText(p), ".", "_")
+	}
+	return strings.Join(parts, ".")
+}
+
+// xmlText keeps to the characters that XML 1.0 can hold. The encoder escapes
+// the rest.
+func xmlText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFC || r >= 0x10000 {
+			return r
+		}
+		return '?'
+	}, s)
+}
+
+func seconds(s float64) string {
+	return fmt.Sprintf("%.3f", (time.Duration(s * float64(time.Second))).Seconds())
+}

@@ -1,0 +1,60 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// Markdown writes a summary for a job page or a merge request.
+func Markdown(w io.Writer, v verdict.Verdict) error {
+	e := &errWriter{w: w}
+	icon := map[verdict.Outcome]string{verdict.Pass: "✅ pass", verdict.Fail: "❌ fail", verdict.Inconclusive: "⚠️ could not tell"}[v.Outcome]
+	e.printf("## leakgate: %s — %s\n\n%s\n", markdown(v.Plan), icon, markdown(v.Headline))
+	if v.Outcome == verdict.Inconclusive && v.Hint != "" {
+		e.printf("\nHint: %s\n", markdown(v.Hint))
+	}
+	for i, f := range v.Findings {
+		if i == shown {
+			e.printf("\nand %d more\n", len(v.Findings)+v.More-shown)
+			break
+		}
+		e.printf("\n### %s\n\n%s · +%d goroutines · %s · %s on %s: %s\n", markdown(f.Function), markdown(place(f.File, f.Line, "")),
+			f.Leaked, rate(f), markdown(f.State), markdown(f.Target), counts(f.Counts))
+		if f.Note != "" {
+			e.printf("\n%s\n", markdown(f.Note))
+		}
+		e.printf("\n%s\n", fenced(strings.Join(stackLines(f, ""), "\n")))
+	}
+	e.printf("\n<details><summary>Checks</summary>\n\n| check | target | outcome | measured | limit | unit |\n| --- | --- | --- | ---: | ---: | --- |\n")
+	for _, c := range v.Checks {
+		e.printf("| %s | %s | %s | %s | %s | %s |\n", markdown(c.Name), markdown(c.Target), c.Outcome, number(c.Measured), number(c.Limit), c.Unit)
+	}
+	e.printf("\n</details>\n")
+	for _, x := range v.Warnings {
+		e.printf("\n> warning: %s\n", markdown(strings.TrimPrefix(x.Target+": "+x.Message, ": ")))
+	}
+	for _, i := range v.Ignored {
+		e.printf("\n> ignored: %s +%d: %s\n", markdown(i.Function), i.Growth, markdown(i.Reason))
+	}
+	e.printf("\n%d requests in %s, %.0f s of load in %.0f s.\n", v.Requests, plural(v.Rounds, "round"), v.Timing.Load, v.Timing.Wall)
+	return e.err
+}
+
+var markdownEscapes = strings.NewReplacer(
+	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "#", `\#`, "@", "&#64;", "::", ":&#58;", "!", `\!`, "~", `\~`, "$", `\$`,
+)
+
+// markdown writes text that stays text.
+func markdown(s string) string { return markdownEscapes.Replace(printable(s)) }
+
+// fenced is a code block that its content cannot close.
+func fenced(s string) string {
+	fence := "```"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	return fmt.Sprintf("%stext\n%s\n%s", fence, s, fence)
+}

@@ -1,0 +1,114 @@
+// Package report renders verdicts. Every renderer gets the same value and
+// changes nothing in it. What comes from a target, such as function names and
+// labels, is data in every format: it reaches no terminal, XML, HTML or
+// Markdown unescaped.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// Renderer writes a verdict in one format.
+type Renderer func(io.Writer, verdict.Verdict) error
+
+// Files are the reports that a run directory gets, by file name.
+func Files() map[string]Renderer {
+	return map[string]Renderer{"verdict.json": JSON, "junit.xml": JUnit, "report.html": HTML, "summary.md": Markdown}
+}
+
+// Formats are the names that --format takes, for everything but the console.
+func Formats() map[string]Renderer {
+	return map[string]Renderer{"json": JSON, "junit": JUnit, "html": HTML, "markdown": Markdown}
+}
+
+// JSON writes the verdict for scripts.
+func JSON(w io.Writer, v verdict.Verdict) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// printable makes foreign text safe for a terminal: control characters,
+// escapes and characters that change the direction of text become visible.
+func printable(s string) string {
+	clean := true
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
+			b.WriteRune(r)
+			continue
+		}
+		q := strconv.QuoteRuneToASCII(r)
+		b.WriteString(q[1 : len(q)-1])
+	}
+	return b.String()
+}
+
+// place is a frame's file and line, the file relative to root where it lies
+// below it.
+func place(file string, line int, root string) string {
+	if file == "" {
+		return ""
+	}
+	if root != "" && filepath.IsAbs(file) {
+		if rel, err := filepath.Rel(root, file); err == nil && filepath.IsLocal(rel) {
+			file = rel
+		}
+	}
+	return printable(fmt.Sprintf("%s:%d", file, line))
+}
+
+// shown is how many findings a person is shown; the rest is counted.
+const shown = 5
+
+// counts writes 12 → 512 → 1012.
+func counts(ns []int) string {
+	out := make([]string, len(ns))
+	for i, n := range ns {
+		out[i] = strconv.Itoa(n)
+	}
+	return strings.Join(out, " → ")
+}
+
+// number writes a measurement without needless digits.
+func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+
+// rate says how much a finding leaks.
+func rate(f verdict.Finding) string {
+	switch {
+	case f.Per1000 >= 100:
+		return fmt.Sprintf("%.2f per request", f.Per1000/1000)
+	case f.Per1000 > 0:
+		return fmt.Sprintf("%s per 1,000 requests", number(f.Per1000))
+	}
+	return ""
+}
+
+// stackLines is a finding's stack as text, innermost first, with its creator.
+func stackLines(f verdict.Finding, root string) []string {
+	var out []string
+	for _, fr := range f.Stack {
+		out = append(out, printable(fr.Function), "\t"+place(fr.File, fr.Line, root))
+	}
+	if f.Creator != "" {
+		out = append(out, "created by "+printable(f.Creator), "\t"+printable(f.Created))
+	}
+	return out
+}

@@ -1,0 +1,70 @@
+package stacks
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/maruel/panicparse/v2/stack"
+)
+
+// parseDump reads a debug=2 dump: every goroutine with its wait state, wait
+// time and creator. A dump that was cut off in mid-stack (the runtime stops
+// silently at 64 MiB) yields the goroutines before the cut.
+func parseDump(data []byte) (*Profile, error) {
+	opts := stack.DefaultOpts()
+	opts.GuessPaths = false
+	opts.AnalyzeSources = false
+	opts.NameArguments = false
+	var samples []Stack
+	root := ""
+	rest := io.Reader(bytes.NewReader(data))
+	for {
+		snap, suffix, err := stack.ScanSnapshot(rest, io.Discard, opts)
+		if snap != nil {
+			for _, g := range snap.Goroutines {
+				s := dumpStack(g, &root)
+				samples = append(samples, s)
+			}
+		}
+		if err != nil || snap == nil {
+			if err != nil && !errors.Is(err, io.EOF) && len(samples) == 0 {
+				return nil, fmt.Errorf("parsing goroutine dump: %w", err)
+			}
+			break
+		}
+		rest = io.MultiReader(bytes.NewReader(suffix), rest)
+	}
+	if len(samples) == 0 {
+		return nil, fmt.Errorf("no goroutine in the dump (%d bytes, starting %.40q)", len(data), data)
+	}
+	return collect(samples), nil
+}
+
+func dumpStack(g *stack.Goroutine, root *string) Stack {
+	var all []Frame
+	for _, c := range g.Stack.Calls {
+		f := Frame{Function: c.Func.Complete, File: c.RemoteSrcPath, Line: c.Line}
+		if *root == "" {
+			*root = textGoroot([]Frame{f})
+		}
+		all = append(all, f)
+	}
+	s := newStack(all, *root)
+	s.Count = 1
+	s.State = strings.TrimSuffix(strings.TrimSpace(strings.Replace(g.State, "(leaked)", "", 1)), ",")
+	if strings.Contains(g.State, "(leaked)") {
+		s.Leaked = 1
+	}
+	s.Wait = time.Duration(g.SleepMax) * time.Minute
+	if calls := g.CreatedBy.Calls; len(calls) > 0 {
+		c := calls[0]
+		name := functionName(strings.SplitN(c.Func.Complete, " in goroutine ", 2)[0])
+		s.CreatedBy = &Frame{Function: name, File: c.RemoteSrcPath, Line: c.Line,
+			Module: moduleOf(c.RemoteSrcPath), Std: isStandard(name, c.RemoteSrcPath, *root)}
+	}
+	return s
+}

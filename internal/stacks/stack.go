@@ -1,0 +1,175 @@
+// Package stacks turns a goroutine profile into stacks that can be compared:
+// parsed, normalised, counted by identity, diffed, and ignored by rule. It
+// reads bytes and returns values; it opens no file and no connection.
+package stacks
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Stack is a number of goroutines that were at the same place: the same
+// functions and lines. Stacks that differ only in lines share their Key.
+type Stack struct {
+	Key       string         // identity: function names, innermost first, one per line
+	Frames    []Frame        // innermost first, runtime frames stripped
+	State     string         // what the goroutines wait for, read from the runtime frames; "" if running
+	Labels    map[string]int // goroutines by "name=value" of their pprof labels
+	CreatedBy *Frame         // the go statement; only debug=2 dumps have it
+	Wait      time.Duration  // longest wait; only debug=2 dumps have it, in whole minutes
+	Count     int            // goroutines
+	Leaked    int            // of them marked (leaked) by the runtime; only in debug=2 dumps
+	Probe     bool           // it served a profile or metrics request: the observer, not the observed
+}
+
+// Profile is a parsed goroutine profile.
+type Profile struct {
+	Stacks  []Stack // sorted by Count, then Key, then lines; the observer's own left out
+	Total   int     // goroutines in Stacks
+	Own     int     // goroutines left out because they served this very request
+	BuildID string  // of the executable's mapping, where the profile has one
+	Binary  string  // path of the executable, where the profile has one
+}
+
+// NoFrames is the key of goroutines that were never scheduled: a profile
+// taken right after a burst shows them without a single frame.
+const NoFrames = "(not yet scheduled)"
+
+// key joins the function names of a stack, innermost first.
+func key(frames []Frame) string {
+	if len(frames) == 0 {
+		return NoFrames
+	}
+	names := make([]string, len(frames))
+	for i, f := range frames {
+		names[i] = f.Function
+	}
+	return strings.Join(names, "\n")
+}
+
+// Blame is the index of the frame that a reader would blame: the innermost one
+// outside the runtime and the standard library, or the outermost where there
+// is none; -1 without frames.
+func Blame(frames []Frame) int {
+	for i, f := range frames {
+		if !f.Std {
+			return i
+		}
+	}
+	return len(frames) - 1
+}
+
+// Entry is the function that the go statement started, the outermost frame.
+func (s Stack) Entry() string {
+	if len(s.Frames) == 0 {
+		return NoFrames
+	}
+	return s.Frames[len(s.Frames)-1].Function
+}
+
+// Site is a coarser identity than Key, for leaks whose stacks differ in depth
+// or in the library frames between: the blamed function and the entry.
+func (s Stack) Site() string {
+	i := Blame(s.Frames)
+	if i < 0 {
+		return NoFrames
+	}
+	return s.Frames[i].Function + "\n" + s.Entry()
+}
+
+// Count adds up the goroutines of each key.
+func (p *Profile) Count() map[string]int {
+	counts := make(map[string]int, len(p.Stacks))
+	for _, s := range p.Stacks {
+		counts[s.Key] += s.Count
+	}
+	return counts
+}
+
+// place is a stack's identity with lines.
+func (s Stack) place() string {
+	var b strings.Builder
+	b.WriteString(s.State)
+	for _, f := range s.Frames {
+		b.WriteByte('\n')
+		b.WriteString(f.Function)
+		b.WriteByte(':')
+		b.WriteString(f.File)
+		b.WriteByte(':')
+		b.WriteString(itoa(f.Line))
+	}
+	return b.String()
+}
+
+// collect merges samples of the same place, drops the observer's own
+// goroutines and sorts what is left.
+func collect(samples []Stack) *Profile {
+	p := &Profile{}
+	byPlace := map[string]int{}
+	for _, s := range samples {
+		if s.Probe {
+			p.Own += s.Count
+			continue
+		}
+		p.Total += s.Count
+		id := s.place()
+		i, seen := byPlace[id]
+		if !seen {
+			byPlace[id] = len(p.Stacks)
+			s.Labels = maps.Clone(s.Labels)
+			p.Stacks = append(p.Stacks, s)
+			continue
+		}
+		p.Stacks[i].add(s)
+	}
+	p.dropOwnReaders()
+	slices.SortFunc(p.Stacks, func(a, b Stack) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Key, b.Key), cmp.Compare(a.place(), b.place()))
+	})
+	return p
+}
+
+// add merges another sample of the same place.
+func (s *Stack) add(o Stack) {
+	s.Count += o.Count
+	s.Leaked += o.Leaked
+	s.Wait = max(s.Wait, o.Wait)
+	if s.CreatedBy == nil {
+		s.CreatedBy = o.CreatedBy
+	}
+	for l, n := range o.Labels {
+		if s.Labels == nil {
+			s.Labels = map[string]int{}
+		}
+		s.Labels[l] += n
+	}
+}
+
+// backgroundRead is the goroutine with which net/http watches the connection
+// of a request that is being answered: the observer's request has one too.
+const backgroundRead = "net/http.(*connReader).backgroundRead"
+
+func (p *Profile) dropOwnReaders() {
+	left := p.Own
+	for i := range p.Stacks {
+		s := &p.Stacks[i]
+		if left == 0 || s.Entry() != backgroundRead {
+			continue
+		}
+		n := min(left, s.Count)
+		s.Count -= n
+		p.Total -= n
+		left -= n
+	}
+	p.Stacks = slices.DeleteFunc(p.Stacks, func(s Stack) bool { return s.Count == 0 })
+}
+
+// isProbe reports whether a function only runs while somebody reads a profile
+// or scrapes metrics.
+func isProbe(function string) bool {
+	return strings.HasPrefix(function, "net/http/pprof.") || strings.HasPrefix(function, "runtime/pprof.write") ||
+		strings.HasPrefix(function, "runtime/pprof.(*Profile).WriteTo")
+}

@@ -1,0 +1,48 @@
+package stacks
+
+import "strings"
+
+// waits maps a frame near the top of a parked goroutine to the state that a
+// debug=2 dump would print for it. Names as of Go 1.20 to 1.27.
+var waits = []struct{ function, state string }{
+	{"runtime.chansend", "chan send"},
+	{"runtime.chanrecv", "chan receive"},
+	{"runtime.selectgo", "select"},
+	{"runtime.block", "select (no cases)"},
+	{"internal/poll.runtime_pollWait", "IO wait"},
+	{"sync.runtime_SemacquireRWMutexR", "sync.RWMutex.RLock"},
+	{"sync.runtime_SemacquireRWMutex", "sync.RWMutex.Lock"},
+	{"internal/sync.runtime_SemacquireMutex", "sync.Mutex.Lock"},
+	{"sync.runtime_SemacquireMutex", "sync.Mutex.Lock"},
+	{"sync.runtime_SemacquireWaitGroup", "sync.WaitGroup.Wait"},
+	{"sync.runtime_Semacquire", "semacquire"},
+	{"sync.runtime_notifyListWait", "sync.Cond.Wait"},
+	{"time.Sleep", "sleep"},
+	{"syscall.Syscall", "syscall"},
+	{"syscall.RawSyscall", "syscall"},
+	{"runtime.cgocall", "cgo call"},
+	{"runtime.gopark", "waiting"},
+}
+
+// stateOf reads a goroutine's wait state from its innermost frames, runtime
+// frames still in place. Only a parked goroutine has a wait; within its first
+// frames the most telling one decides.
+func stateOf(functions []string) string {
+	near := functions[:min(len(functions), 8)]
+	best := len(waits)
+	for _, f := range near {
+		for i := range best {
+			if strings.HasPrefix(f, waits[i].function) {
+				best = i
+				break
+			}
+		}
+		if !isRuntime(f) && !strings.HasPrefix(f, "sync.runtime_") && !strings.HasPrefix(f, "internal/") {
+			break
+		}
+	}
+	if best == len(waits) {
+		return ""
+	}
+	return waits[best].state
+}

@@ -1,0 +1,88 @@
+// Package loadgen drives load over HTTP. It owns its client and its
+// connections: when a phase is over, none is left open. It keeps no response
+// body, follows no redirect, and never has more requests in flight than it was
+// told to.
+package loadgen
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/leakgate/leakgate/record"
+)
+
+// Driver sends phases of load. The phases of one driver run one after another.
+type Driver interface {
+	// Run sends one phase and returns what came of it. It ends within a second
+	// of ctx, with what was sent until then.
+	Run(ctx context.Context, phase Phase) record.Load
+	// Progress is the number of requests sent so far in the phase that runs.
+	Progress() uint64
+}
+
+// Phase is one stretch of load.
+type Phase struct {
+	Duration time.Duration
+	Ramp     time.Duration // the rate rises in a straight line over this time, then stays
+}
+
+// Config describes the load.
+type Config struct {
+	Requests    []Request
+	Rate        float64       // requests per second; 0: as many as the connections carry
+	Connections int           // most requests in flight at once; 0: 256, or 64 when Rate is 0
+	Timeout     time.Duration // per request, from first to last byte
+	TLS         *tls.Config   // nil: the system's roots
+	HTTP2       bool          // negotiate HTTP/2 over TLS
+	H2C         bool          // speak HTTP/2 without TLS
+	UnixSocket  string        // connect here, whatever host the URLs name
+	UserAgent   string
+	StopErrors  float64 // stop when more than this share of requests fails, once stopAfter were sent; 0: never
+}
+
+// Request is one entry of the load.
+type Request struct {
+	Method  string
+	URL     string
+	Header  http.Header
+	Body    []byte
+	Weight  int     // how often, relative to the others; 0 counts as 1
+	Abandon float64 // share whose client hangs up before the answer
+	MayFail bool    // its failures do not count towards StopErrors
+	Name    string  // in results; method and URL if empty
+	Grouped bool    // shares its line of the results with the requests of the same name
+}
+
+const (
+	defaultConnections    = 256
+	defaultMaxConnections = 64 // measured on two cores: more workers than this only take turns
+	stopAfter             = 100
+)
+
+// ErrNoRequests is returned for a load without requests.
+var ErrNoRequests = errors.New("no requests to send")
+
+func (c Config) withDefaults() (Config, error) {
+	if len(c.Requests) == 0 {
+		return c, ErrNoRequests
+	}
+	if c.Connections == 0 {
+		c.Connections = defaultConnections
+		if c.Rate == 0 {
+			c.Connections = defaultMaxConnections
+		}
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 5 * time.Second
+	}
+	for i, r := range c.Requests {
+		if _, err := http.NewRequest(r.Method, r.URL, nil); err != nil {
+			return c, fmt.Errorf("request %d: %w", i, err)
+		}
+	}
+	return c, nil
+}

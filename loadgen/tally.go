@@ -1,0 +1,98 @@
+package loadgen
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/leakgate/leakgate/record"
+)
+
+// maxErrorKinds bounds the errors told apart per entry; a broken service can
+// make every message different.
+const maxErrorKinds = 10
+
+// TimeoutError is the kind of a request that took longer than allowed.
+const TimeoutError = "timeout"
+
+// tally sums up the results of one entry in constant memory.
+type tally struct {
+	record.Entry
+	latency vegeta.LatencyMetrics
+	codes   map[uint16]uint64
+}
+
+func newTally(name string) *tally {
+	return &tally{Entry: record.Entry{Name: name, Errors: map[string]uint64{}}, codes: map[uint16]uint64{}}
+}
+
+// add counts a result. It tells whether the request failed.
+func (t *tally) add(r *vegeta.Result) bool {
+	t.Sent++
+	t.BytesOut += r.BytesOut
+	if strings.HasSuffix(r.Error, errAbandoned.Error()) {
+		t.Abandoned++
+		return false
+	}
+	t.latency.Add(r.Latency)
+	t.Max = max(t.Max, r.Latency)
+	if r.Code == 0 {
+		t.Errors[t.kind(r.Error)]++
+		return true
+	}
+	t.Answered++
+	t.codes[r.Code]++
+	if r.Code >= 200 && r.Code < 400 {
+		t.Succeeded++
+		return false
+	}
+	return true
+}
+
+func (t *tally) kind(text string) string {
+	k := errorKind(text)
+	if _, known := t.Errors[k]; !known && len(t.Errors) >= maxErrorKinds {
+		return "other"
+	}
+	return k
+}
+
+var (
+	method    = regexp.MustCompile(`^[A-Z][a-z]+ "[^"]*": `)
+	localPort = regexp.MustCompile(`(\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\]):\d+->`)
+)
+
+// errorKind takes from an error what differs from request to request.
+func errorKind(text string) string {
+	if strings.Contains(text, "Client.Timeout") || strings.Contains(text, "deadline exceeded") || strings.Contains(text, "i/o timeout") {
+		return TimeoutError
+	}
+	text = method.ReplaceAllString(text, "")
+	text = localPort.ReplaceAllString(text, "")
+	if len(text) > 200 {
+		text = text[:200]
+	}
+	return strings.ToValidUTF8(text, "?")
+}
+
+// result closes the tally.
+func (t *tally) result() record.Entry {
+	e := t.Entry
+	if len(e.Errors) == 0 {
+		e.Errors = nil
+	}
+	if len(t.codes) > 0 {
+		e.Codes = map[string]uint64{}
+		for c, n := range t.codes {
+			e.Codes[strconv.Itoa(int(c))] = n
+		}
+	}
+	if n := e.Sent - e.Abandoned; n > 0 {
+		e.Mean = t.latency.Total / time.Duration(n)
+		e.P50, e.P90, e.P99 = t.latency.Quantile(0.50), t.latency.Quantile(0.90), t.latency.Quantile(0.99)
+	}
+	return e
+}

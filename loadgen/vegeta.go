@@ -1,0 +1,231 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/leakgate/leakgate/record"
+)
+
+// Vegeta drives load with vegeta's library.
+type Vegeta struct {
+	cfg      Config
+	targets  []vegeta.Target
+	order    []int // entries in the order in which they are sent, over and over
+	lines    []int // entry → line of the results
+	names    []string
+	progress atomic.Uint64
+}
+
+// NewVegeta checks a config and makes a driver of it.
+func NewVegeta(cfg Config) (*Vegeta, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	v := &Vegeta{cfg: cfg}
+	weights := make([]int, len(cfg.Requests))
+	for i, r := range cfg.Requests {
+		u, err := url.Parse(r.URL)
+		if err != nil {
+			return nil, fmt.Errorf("request %d: %w", i, err)
+		}
+		u.Fragment = strconv.Itoa(i) // tells results apart; a fragment is never sent
+		v.targets = append(v.targets, vegeta.Target{Method: r.Method, URL: u.String(), Header: r.Header, Body: r.Body})
+		weights[i] = max(r.Weight, 1)
+	}
+	v.order = interleave(weights)
+	v.nameLines()
+	return v, nil
+}
+
+// maxOrder bounds the length of the repeating order.
+const maxOrder = 1 << 17
+
+// interleave spreads entries by weight as evenly as can be, so that every
+// stretch of the load has each entry's share (smooth weighted round robin).
+func interleave(weights []int) []int {
+	total := 0
+	for _, w := range weights {
+		total += w
+	}
+	divide := gcd(weights)
+	n := min(total/divide, max(maxOrder, len(weights)))
+	current := make([]int, len(weights))
+	order := make([]int, 0, n)
+	if uniform(weights) { // also keeps many entries from taking quadratic time
+		for i := range weights {
+			order = append(order, i)
+		}
+		return order
+	}
+	for range n {
+		best := 0
+		for i, w := range weights {
+			current[i] += w
+			if current[i] > current[best] {
+				best = i
+			}
+		}
+		current[best] -= total
+		order = append(order, best)
+	}
+	return order
+}
+
+func uniform(weights []int) bool {
+	for _, w := range weights {
+		if w != weights[0] {
+			return false
+		}
+	}
+	return true
+}
+
+func gcd(ns []int) int {
+	g := 0
+	for _, n := range ns {
+		for n != 0 {
+			g, n = n, g%n
+		}
+	}
+	return max(g, 1)
+}
+
+// Progress is the number of requests sent so far in the phase that runs.
+func (v *Vegeta) Progress() uint64 { return v.progress.Load() }
+
+// Run sends one phase.
+func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
+	v.progress.Store(0)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := newClient(v.cfg)
+	unhook := context.AfterFunc(ctx, c.stop)
+	defer unhook()
+
+	s := schedule{rate: v.cfg.Rate, ramp: phase.Ramp, duration: phase.Duration}
+	workers := v.cfg.Connections
+	first := min(workers, 10)
+	if s.rate == 0 {
+		first = workers
+	}
+	attacker := vegeta.NewAttacker(
+		vegeta.Client(&http.Client{
+			Transport:     c,
+			Timeout:       v.cfg.Timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}),
+		vegeta.Workers(uint64(first)), vegeta.MaxWorkers(uint64(workers)), vegeta.MaxBody(0),
+	)
+	// A worker that waits for the answer of a stopped phase must not hold it up.
+	defer context.AfterFunc(ctx, func() { attacker.Stop() })()
+
+	load := record.Load{Asked: s.rate, Planned: phase.Duration, Expected: s.expected()}
+	tallies := make([]*tally, len(v.names))
+	for i, name := range v.names {
+		tallies[i] = newTally(name)
+	}
+	guard := errorGuard{limit: v.cfg.StopErrors}
+	for r := range attacker.Attack(v.targeter(), &pacer{schedule: s, ctx: ctx}, 0, "") {
+		i := entryOf(r.URL)
+		if i < 0 || ctx.Err() != nil && r.Code == 0 {
+			continue // cut off by the end, not by the service
+		}
+		v.progress.Add(1)
+		failed := tallies[v.lines[i]].add(r)
+		if stop := guard.add(failed, v.cfg.Requests[i].MayFail); stop != "" {
+			load.Stopped = stop
+			cancel(nil)
+		}
+	}
+	c.close()
+	if ctx.Err() != nil && load.Stopped == "" {
+		load.Stopped = "context"
+	}
+	load.Workers = int(c.peak.Load())
+	for i, e := range c.entries {
+		tallies[v.lines[i]].BytesIn += e.bytesIn.Load()
+	}
+	for _, t := range tallies {
+		e := t.result()
+		load.Sent += e.Sent
+		load.Answered += e.Answered
+		load.Succeeded += e.Succeeded
+		load.Abandoned += e.Abandoned
+		load.Entries = append(load.Entries, e)
+	}
+	return load
+}
+
+// nameLines gives every entry its line of the results.
+func (v *Vegeta) nameLines() {
+	grouped := map[string]int{}
+	for _, r := range v.cfg.Requests {
+		name := r.Name
+		if name == "" {
+			name = r.Method + " " + r.URL
+		}
+		line, known := grouped[name]
+		if !known || !r.Grouped {
+			line = len(v.names)
+			v.names = append(v.names, name)
+		}
+		if r.Grouped {
+			grouped[name] = line
+		}
+		v.lines = append(v.lines, line)
+	}
+}
+
+// targeter hands out the entries in order.
+func (v *Vegeta) targeter() vegeta.Targeter {
+	var n atomic.Uint64
+	return func(t *vegeta.Target) error {
+		i := (n.Add(1) - 1) % uint64(len(v.order))
+		*t = v.targets[v.order[i]]
+		return nil
+	}
+}
+
+// entryOf reads the entry's index from the fragment of a result's URL.
+func entryOf(u string) int {
+	for i := len(u) - 1; i >= 0; i-- {
+		if u[i] == '#' {
+			n, err := strconv.Atoi(u[i+1:])
+			if err != nil {
+				return -1
+			}
+			return n
+		}
+	}
+	return -1
+}
+
+// errorGuard stops a load that mostly fails: staging is shared.
+type errorGuard struct {
+	limit        float64
+	sent, failed uint64
+}
+
+func (g *errorGuard) add(failed, mayFail bool) string {
+	if g.limit <= 0 || mayFail {
+		return ""
+	}
+	g.sent++
+	if failed {
+		g.failed++
+	}
+	if g.sent >= stopAfter && float64(g.failed) > g.limit*float64(g.sent) {
+		return fmt.Sprintf("the load was stopped: %d of the first %d requests failed", g.failed, g.sent)
+	}
+	return ""
+}
+
+var _ Driver = (*Vegeta)(nil)

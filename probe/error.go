@@ -1,0 +1,83 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+)
+
+// Error is a request to a target that did not bring what was asked for.
+type Error struct {
+	Target string // name in the plan
+	Asked  string // method and address, without secrets
+	Got    string // what came instead
+	Hint   string // the next thing to do, if there is one
+	Status int    // HTTP status, 0 without an answer
+	Err    error  // underlying error, if there is one
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %s", e.Target, e.Asked, e.Got) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Gone tells whether nobody listens at the address any more.
+func (e *Error) Gone() bool {
+	return errors.Is(e.Err, syscall.ECONNREFUSED) || errors.Is(e.Err, os.ErrNotExist)
+}
+
+func (t *Target) failed(asked string, err error) *Error {
+	e := &Error{Target: t.name, Asked: asked, Err: err}
+	var dns *net.DNSError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Got = "cancelled"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Got = "connection refused"
+		e.Hint = "is the target running, and does it listen at this address?"
+	case errors.As(err, &dns):
+		e.Got = "no such host: " + dns.Name
+		e.Hint = "check the address in the plan"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		e.Got = fmt.Sprintf("no answer within %s", t.timeout)
+		e.Hint = "does the target hang? targets[].timeout sets how long to wait"
+	case errors.Is(err, ErrTooLarge):
+		e.Got = err.Error()
+		e.Hint = "is this address a profile?"
+	default:
+		e.Got = rootCause(err)
+	}
+	return e
+}
+
+// rootCause leaves out the address that http.Client puts in front.
+func rootCause(err error) string {
+	if u := errors.Unwrap(err); u != nil {
+		var op *net.OpError
+		if errors.As(err, &op) && op.Err != nil {
+			return op.Err.Error()
+		}
+		return u.Error()
+	}
+	return err.Error()
+}
+
+func (t *Target) badStatus(asked string, resp *http.Response) *Error {
+	e := &Error{Target: t.name, Asked: asked, Got: "target returned " + resp.Status, Status: resp.StatusCode}
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		e.Hint = `import _ "net/http/pprof" and serve it on the probe address`
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		e.Hint = "set targets[].auth in the plan: bearer, basic, headers or a client certificate"
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		e.Got += " to " + clean(resp.Header.Get("Location"))
+		e.Hint = "name the final address; credentials are not sent along to another one"
+	case resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusBadGateway:
+		e.Hint = "something in front of the target answers for it"
+	}
+	return e
+}

@@ -1,0 +1,146 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/leakgate/leakgate/record"
+)
+
+// Count reads the number of goroutines as cheaply as the target allows: from
+// its metrics, or from its profile.
+func (t *Target) Count(ctx context.Context) (record.Sample, error) {
+	if t.metrics != nil {
+		m, err := t.scrape(ctx)
+		if err != nil {
+			return record.Sample{}, err
+		}
+		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident}, nil
+	}
+	_, p, err := t.Goroutines(ctx)
+	if err != nil {
+		return record.Sample{}, err
+	}
+	return record.Sample{Target: t.name, Goroutines: p.Total}, nil
+}
+
+// Identify finds out who the target is and what it offers. It fails where the
+// goroutine profile, or metrics that the plan names, cannot be read.
+func (t *Target) Identify(ctx context.Context) (record.Target, error) {
+	out := record.Target{Name: t.name, Pprof: clean(t.pprof.String())}
+	_, p, err := t.Goroutines(ctx)
+	if err != nil {
+		return out, err
+	}
+	if t.metrics != nil {
+		out.Metrics = clean(t.metrics.String())
+		m, err := t.scrape(ctx)
+		if err != nil {
+			return out, err
+		}
+		out.Counter = m.counter
+	}
+	out.Sight, err = t.Sight(ctx, false)
+	if err != nil {
+		return out, err
+	}
+	out.Sight.Build, out.Sight.Binary = p.BuildID, p.Binary
+	out.Profiles, err = t.profiles(ctx)
+	return out, err
+}
+
+// known are the profiles that a report may ask for.
+var known = []string{"allocs", "block", "goroutine", "goroutineleak", "heap", "mutex", "threadcreate"}
+
+var linked = regexp.MustCompile(`href=['"]?([a-z]+)\?debug=`)
+
+// profiles reads the index page of net/http/pprof. Where there is none, the
+// goroutine profile is all that is known.
+func (t *Target) profiles(ctx context.Context) ([]string, error) {
+	u := *t.pprof
+	u.Path += "/"
+	body, _, err := t.get(ctx, &u, "")
+	if err != nil {
+		var e *Error
+		if errors.As(err, &e) && e.Status != 0 {
+			return []string{"goroutine"}, nil
+		}
+		return nil, err
+	}
+	offered := map[string]bool{}
+	for _, m := range linked.FindAllSubmatch(body, -1) {
+		offered[string(m[1])] = true
+	}
+	var out []string
+	for _, name := range known {
+		if offered[name] {
+			out = append(out, name)
+		}
+	}
+	if len(out) == 0 {
+		out = []string{"goroutine"}
+	}
+	return out, nil
+}
+
+// Sight looks at the target's identity. With collect, the target runs a
+// garbage collection first, so that objects whose goroutine ends by finalizer
+// are gone. A target without a heap profile is asked for its metrics alone.
+func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) {
+	s := record.Sight{Target: t.name}
+	if t.metrics != nil {
+		m, err := t.scrape(ctx)
+		if err != nil {
+			return s, err
+		}
+		s.Start, s.GoVersion = m.start, m.goVersion
+	}
+	if t.metrics != nil && s.Start > 0 && !collect {
+		return s, nil
+	}
+	query := "debug=1"
+	if collect {
+		query += "&gc=1"
+	}
+	if t.lacksHeap() {
+		return s, nil
+	}
+	body, _, err := t.get(ctx, t.profileURL("heap", query), "")
+	var e *Error
+	if errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusForbidden) {
+		t.mu.Lock()
+		t.noHeap = true
+		t.mu.Unlock()
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	s.TotalAlloc, s.NumGC = memStat(body, "TotalAlloc"), memStat(body, "NumGC")
+	return s, nil
+}
+
+func (t *Target) lacksHeap() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.noHeap
+}
+
+// memStat reads a counter from the comments that end a heap profile's text.
+func memStat(body []byte, name string) uint64 {
+	text := string(body[max(0, len(body)-32<<10):])
+	_, rest, ok := strings.Cut(text, "\n# "+name+" = ")
+	if !ok {
+		return 0
+	}
+	line, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.ParseUint(strings.TrimSpace(line), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

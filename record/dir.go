@@ -1,0 +1,347 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+)
+
+// The files of a run directory. Each is appended to or replaced as a whole, so
+// that a reader finds everything up to the moment of a crash.
+const (
+	JournalFile = "journal.jsonl" // the header and every event but samples, one JSON object a line
+	PlanFile    = "plan.yaml"     // the plan as it was given
+	SeriesDir   = "series"        // NAME.jsonl per target: Sample, one a line
+	ProfilesDir = "profiles"      // NAME/KIND-ROUND-SEQ.pb.gz per target: raw profiles, for go tool pprof
+)
+
+// ErrNotARun is returned for a directory that holds no journal.
+var ErrNotARun = errors.New("not a run directory")
+
+// Writer records a run, on disk first and then in memory. Its methods may be
+// called from several goroutines. The first write that fails is kept and
+// returned by Err; recording goes on in memory.
+type Writer struct {
+	dir string
+
+	mu      sync.Mutex
+	run     Run
+	journal *os.File
+	series  map[string]*os.File
+	err     error
+}
+
+// Create makes the run directory with its header and the plan's text, and
+// checks that it can be written to. A run that is there already moves to
+// DIR.prev; a directory with anything else in it is refused.
+func Create(dir string, h Header, plan []byte) (*Writer, error) {
+	if err := makeRoom(dir); err != nil {
+		return nil, err
+	}
+	for _, d := range []string{dir, filepath.Join(dir, SeriesDir), filepath.Join(dir, ProfilesDir)} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, fmt.Errorf("creating run directory: %w", err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, PlanFile), plan, 0o644); err != nil {
+		return nil, fmt.Errorf("writing the plan: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, JournalFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("creating journal: %w", err)
+	}
+	h.Schema = Schema
+	w := &Writer{dir: dir, journal: f, series: map[string]*os.File{}}
+	w.add(event{Header: &h})
+	if w.err != nil {
+		return nil, errors.Join(w.err, f.Close())
+	}
+	return w, nil
+}
+
+// makeRoom moves an earlier run out of the way.
+func makeRoom(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading run directory: %w", err)
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	if !isRun(dir) {
+		return fmt.Errorf("%s is not empty and not a run directory", dir)
+	}
+	prev := filepath.Clean(dir) + ".prev"
+	if _, err := os.Stat(prev); err == nil {
+		if !isRun(prev) {
+			return fmt.Errorf("%s holds a run, and %s, where it would move to, is something else", dir, prev)
+		}
+		if err := os.RemoveAll(prev); err != nil {
+			return fmt.Errorf("removing the run before the last: %w", err)
+		}
+	}
+	if err := os.Rename(dir, prev); err != nil {
+		return fmt.Errorf("moving the last run to %s: %w", prev, err)
+	}
+	return nil
+}
+
+func isRun(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, JournalFile))
+	return err == nil
+}
+
+func (w *Writer) add(e event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.run.apply(e)
+	w.line(w.journal, e)
+}
+
+func (w *Writer) line(f *os.File, v any) {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = f.Write(append(b, '\n'))
+	}
+	w.fail(err)
+}
+
+func (w *Writer) fail(err error) {
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("recording: %w", err)
+	}
+}
+
+// Phase records a phase that is over.
+func (w *Writer) Phase(p Phase) { w.add(event{Phase: &p}) }
+
+// Target records what the preflight found.
+func (w *Writer) Target(t Target) { w.add(event{Target: &t}) }
+
+// Sight records a target's identity.
+func (w *Writer) Sight(s Sight) { w.add(event{Sight: &s}) }
+
+// Load records the result of a phase of load.
+func (w *Writer) Load(l Load) { w.add(event{Load: &l}) }
+
+// Settle records how a target came to rest.
+func (w *Writer) Settle(s Settle) { w.add(event{Settle: &s}) }
+
+// Gap records a missing measurement.
+func (w *Writer) Gap(g Gap) { w.add(event{Gap: &g}) }
+
+// Note records a remark.
+func (w *Writer) Note(n Note) { w.add(event{Note: &n}) }
+
+// Sample records a count in the target's series.
+func (w *Writer) Sample(s Sample) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.run.Samples = append(w.run.Samples, s)
+	f, ok := w.series[s.Target]
+	if !ok {
+		var err error
+		name := filepath.Join(w.dir, SeriesDir, fileName(s.Target)+".jsonl")
+		f, err = os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		if err != nil {
+			w.fail(err)
+			return
+		}
+		w.series[s.Target] = f
+	}
+	w.line(f, s)
+}
+
+// Capture stores a raw profile and records it. The parsed form has to be what
+// stacks.Parse makes of raw.
+func (w *Writer) Capture(c Capture, raw []byte) {
+	name := fmt.Sprintf("%s-%d.pb.gz", c.Kind, c.Seq)
+	if c.Round > 0 {
+		name = fmt.Sprintf("%s-%d-%d.pb.gz", c.Kind, c.Round, c.Seq)
+	}
+	if c.Kind == Evidence { // a debug=2 dump is text
+		name = fmt.Sprintf("goroutines-%d.txt", c.Seq)
+	}
+	c.File = filepath.ToSlash(filepath.Join(ProfilesDir, fileName(c.Target), name))
+	err := w.file(c.File, raw)
+	w.mu.Lock()
+	w.fail(err)
+	w.mu.Unlock()
+	w.add(event{Capture: &c})
+}
+
+func (w *Writer) file(name string, data []byte) error {
+	full := filepath.Join(w.dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(full, data, 0o644)
+}
+
+// Run is a snapshot of what was recorded so far.
+func (w *Writer) Run() Run {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.run
+	r.Phases, r.Targets, r.Sights = slices.Clip(r.Phases), slices.Clip(r.Targets), slices.Clip(r.Sights)
+	r.Samples, r.Captures, r.Loads = slices.Clip(r.Samples), slices.Clip(r.Captures), slices.Clip(r.Loads)
+	r.Settles, r.Gaps, r.Notes = slices.Clip(r.Settles), slices.Clip(r.Gaps), slices.Clip(r.Notes)
+	return r
+}
+
+// Dir is the run directory.
+func (w *Writer) Dir() string { return w.dir }
+
+// Err is the first write that failed, or nil.
+func (w *Writer) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// Close records the end and closes the files.
+func (w *Writer) Close(e End) error {
+	w.add(event{End: &e})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fail(w.journal.Close())
+	for _, f := range w.series {
+		w.fail(f.Close())
+	}
+	return w.err
+}
+
+var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// fileName makes a target's name safe as a file's. Plans refuse two targets
+// whose names would meet.
+func fileName(target string) string {
+	name := unsafeName.ReplaceAllString(target, "_")
+	if name == "" || name == "." || name == ".." {
+		return "_" + name
+	}
+	return name
+}
+
+// FileName is the folder and file name under which a target is stored.
+func FileName(target string) string { return fileName(target) }
+
+// Read loads a run directory and parses its profiles. A journal that ends in
+// the middle of a line, as a killed writer leaves it, is read up to there; a
+// profile that is missing or unreadable becomes a needed Gap.
+func Read(dir string) (Run, error) {
+	data, err := os.ReadFile(filepath.Join(dir, JournalFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Run{}, fmt.Errorf("%s: %w: no %s in it", dir, ErrNotARun, JournalFile)
+	}
+	if err != nil {
+		return Run{}, fmt.Errorf("reading journal: %w", err)
+	}
+	var r Run
+	err = eachLine(data, func(n int, line []byte) error {
+		var e event
+		if err := json.Unmarshal(line, &e); err != nil {
+			return fmt.Errorf("%s:%d: %w", filepath.Join(dir, JournalFile), n, err)
+		}
+		r.apply(e)
+		return nil
+	})
+	if err != nil {
+		return Run{}, err
+	}
+	switch {
+	case r.Schema == 0:
+		return Run{}, fmt.Errorf("%s: %w: its journal has no header", dir, ErrNotARun)
+	case r.Schema > Schema:
+		return Run{}, fmt.Errorf("%s: written in format %d by leakgate %s; this one reads up to %d", dir, r.Schema, r.Tool, Schema)
+	}
+	if err := r.readSeries(dir); err != nil {
+		return Run{}, err
+	}
+	r.readProfiles(dir)
+	return r, nil
+}
+
+// eachLine calls f with every complete line. An incomplete last line is left
+// out: its writer died.
+func eachLine(data []byte, f func(n int, line []byte) error) error {
+	for n := 1; ; n++ {
+		line, rest, complete := bytes.Cut(data, []byte("\n"))
+		if !complete {
+			return nil
+		}
+		if len(bytes.TrimSpace(line)) > 0 {
+			if err := f(n, line); err != nil {
+				return err
+			}
+		}
+		data = rest
+	}
+}
+
+func (r *Run) readSeries(dir string) error {
+	for _, t := range r.Targets {
+		name := filepath.Join(dir, SeriesDir, fileName(t.Name)+".jsonl")
+		data, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("reading series: %w", err)
+		}
+		err = eachLine(data, func(n int, line []byte) error {
+			var s Sample
+			if err := json.Unmarshal(line, &s); err != nil {
+				return fmt.Errorf("%s:%d: %w", name, n, err)
+			}
+			r.Samples = append(r.Samples, s)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Run) readProfiles(dir string) {
+	kept := r.Captures[:0]
+	for _, c := range r.Captures {
+		if !filepath.IsLocal(filepath.FromSlash(c.File)) {
+			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: "the journal names a file outside the run directory", Kind: c.Kind, Round: c.Round, Needed: true})
+			continue
+		}
+		p, err := readProfile(filepath.Join(dir, filepath.FromSlash(c.File)))
+		if err != nil {
+			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: true})
+			continue
+		}
+		c.Profile = p
+		kept = append(kept, c)
+	}
+	r.Captures = kept
+}
+
+func readProfile(name string) (*stacks.Profile, error) {
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		var perr *fs.PathError
+		if errors.As(err, &perr) {
+			return nil, perr.Err // the path would differ between copies of one run
+		}
+		return nil, err
+	}
+	return stacks.Parse(raw)
+}

@@ -1,0 +1,191 @@
+// Package record holds the values that pass between measuring and judging, and
+// the run directory that keeps them: a Run with its phases, captures, samples,
+// load results and gaps. It measures nothing and decides nothing.
+package record
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+)
+
+// Schema is the version of the run directory's format. A directory with a
+// larger one was written by a newer leakgate and is refused.
+const Schema = 1
+
+// Run is everything that was measured, in the order in which it happened. All
+// times in it are offsets from Started, in nanoseconds.
+type Run struct {
+	Header
+	Phases   []Phase
+	Targets  []Target
+	Sights   []Sight
+	Samples  []Sample
+	Captures []Capture
+	Loads    []Load
+	Settles  []Settle
+	Gaps     []Gap
+	Notes    []Note
+	End      *End // nil: leakgate was killed or crashed before the end
+}
+
+// Header opens a run. Settings is the effective policy, as the package that
+// judges wrote it, without secrets.
+type Header struct {
+	Schema   int             `json:"schema"`
+	Tool     string          `json:"tool"` // leakgate's version
+	Plan     string          `json:"plan"` // the plan's name
+	Started  time.Time       `json:"started"`
+	Settings json.RawMessage `json:"settings"`
+}
+
+// Kind names what happens in a phase.
+type Kind string
+
+// The phases of a run, in order; round, settle and confirm repeat.
+const (
+	Preflight Kind = "preflight"
+	Warmup    Kind = "warmup"
+	Baseline  Kind = "baseline" // settling and sampling after the warm-up
+	Round     Kind = "round"    // load
+	Settling  Kind = "settle"   // settling and sampling after a round
+	Confirm   Kind = "confirm"  // the long look at suspects, without load
+	Evidence  Kind = "evidence"
+)
+
+// Phase is a stretch of the run. Round counts from 1; 0 outside the rounds.
+type Phase struct {
+	Kind  Kind          `json:"kind"`
+	Round int           `json:"round,omitempty"`
+	Start time.Duration `json:"start"`
+	End   time.Duration `json:"end"`
+}
+
+// Target is a watched process as the preflight found it.
+type Target struct {
+	Name     string   `json:"name"`
+	Pprof    string   `json:"pprof,omitempty"`   // address without secrets
+	Metrics  string   `json:"metrics,omitempty"` // address without secrets
+	Profiles []string `json:"profiles,omitempty"`
+	Counter  string   `json:"counter,omitempty"` // metric that counts goroutines; "" where the profile is counted
+	Sight
+}
+
+// Sight is what was seen of a target's identity at one moment. Zero values
+// mean that the target does not offer it.
+type Sight struct {
+	At         time.Duration `json:"at"`
+	Target     string        `json:"target"`
+	GoVersion  string        `json:"go_version,omitempty"`
+	Build      string        `json:"build,omitempty"`       // build id of the executable
+	Binary     string        `json:"binary,omitempty"`      // path of the executable
+	Start      float64       `json:"start,omitempty"`       // process start, Unix seconds
+	TotalAlloc uint64        `json:"total_alloc,omitempty"` // bytes allocated since the start; only grows within one process
+	NumGC      uint64        `json:"num_gc,omitempty"`      // collections since the start; only grows within one process
+}
+
+// Sample is a cheap count of a target's goroutines.
+type Sample struct {
+	At         time.Duration `json:"at"`
+	Target     string        `json:"target"`
+	Goroutines int           `json:"goroutines"`
+	Resident   uint64        `json:"resident,omitempty"` // bytes, where the target says
+}
+
+// Capture is a goroutine profile taken in a quiet moment, for comparison. The
+// captures of one target with the same Kind and Round form a window.
+type Capture struct {
+	At      time.Duration   `json:"at"`
+	Target  string          `json:"target"`
+	Kind    Kind            `json:"kind"` // Baseline, Settling or Confirm
+	Round   int             `json:"round,omitempty"`
+	Seq     int             `json:"seq"`  // position within the window
+	File    string          `json:"file"` // below the run directory
+	Profile *stacks.Profile `json:"-"`    // parsed from File
+}
+
+// Load is what one phase of load asked for and got.
+type Load struct {
+	Kind      Kind          `json:"kind"` // Warmup or Round
+	Round     int           `json:"round,omitempty"`
+	Start     time.Duration `json:"start"`
+	End       time.Duration `json:"end"`
+	Asked     float64       `json:"asked"`    // requests per second; 0 means max
+	Planned   time.Duration `json:"planned"`  // how long it was to last
+	Workers   int           `json:"workers"`  // the most that could be in flight at once
+	Expected  uint64        `json:"expected"` // requests that the rate asked for; 0 for max
+	Stopped   string        `json:"stopped,omitempty"`
+	Sent      uint64        `json:"sent"`
+	Answered  uint64        `json:"answered"` // got a whole response, whatever its status
+	Succeeded uint64        `json:"succeeded"`
+	Abandoned uint64        `json:"abandoned"` // hung up on purpose; neither success nor failure
+	Entries   []Entry       `json:"entries"`
+}
+
+// Entry is one request of the plan within a Load.
+type Entry struct {
+	Name      string            `json:"name"` // method and URL, without secrets
+	Sent      uint64            `json:"sent"`
+	Answered  uint64            `json:"answered"`
+	Succeeded uint64            `json:"succeeded"` // status 200 to 399
+	Abandoned uint64            `json:"abandoned,omitempty"`
+	Codes     map[string]uint64 `json:"codes,omitempty"`
+	Errors    map[string]uint64 `json:"errors,omitempty"` // at most a few kinds; the rest under "other"
+	BytesIn   uint64            `json:"bytes_in"`
+	BytesOut  uint64            `json:"bytes_out"`
+	Mean      time.Duration     `json:"mean"`
+	P50       time.Duration     `json:"p50"`
+	P90       time.Duration     `json:"p90"`
+	P99       time.Duration     `json:"p99"`
+	Max       time.Duration     `json:"max"`
+}
+
+// Settle is how a target came to rest after a phase of load.
+type Settle struct {
+	Target string        `json:"target"`
+	Kind   Kind          `json:"kind"` // Baseline or Settling
+	Round  int           `json:"round,omitempty"`
+	After  time.Duration `json:"after"` // from the end of the load to the first capture
+	Quiet  bool          `json:"quiet"` // false: the time was up while the count still moved
+	Peak   int           `json:"peak"`  // goroutines, the most seen while settling
+	Last   int           `json:"last"`  // goroutines
+	PerSec float64       `json:"per_second,omitempty"`
+	Arrive time.Duration `json:"arrive,omitempty"` // when a count that still fell would reach the baseline, from the end of the load
+}
+
+// Gap is a measurement that was due and is missing.
+type Gap struct {
+	At     time.Duration `json:"at"`
+	Target string        `json:"target"`
+	What   string        `json:"what"` // what was asked for: the address, without secrets
+	Error  string        `json:"error"`
+	Kind   Kind          `json:"kind"`
+	Round  int           `json:"round,omitempty"`
+	Needed bool          `json:"needed"` // the verdict depends on it
+	Hint   string        `json:"hint,omitempty"`
+}
+
+// Note is something that a person should know and no other record holds.
+type Note struct {
+	At      time.Duration `json:"at"`
+	Target  string        `json:"target,omitempty"`
+	Code    string        `json:"code"`
+	Message string        `json:"message"`
+}
+
+// Reasons for which a run ended.
+const (
+	Complete    = "complete"    // it had what the verdict needs
+	Interrupted = "interrupted" // a signal
+	Aborted     = "aborted"     // it could not go on: see Message
+)
+
+// End closes a run.
+type End struct {
+	At      time.Duration `json:"at"`
+	Reason  string        `json:"reason"`
+	Code    string        `json:"code,omitempty"` // what stopped it, for Aborted
+	Message string        `json:"message,omitempty"`
+	Hint    string        `json:"hint,omitempty"`
+}

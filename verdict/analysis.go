@@ -1,0 +1,258 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/record"
+)
+
+// suspect is an identity that is above its baseline.
+type suspect struct {
+	key   string
+	id    identity
+	trend trend
+	class class
+	rule  *rule // covers it
+	stack stacks.Stack
+	look  *look
+}
+
+// analysis is what the history of one target amounts to.
+type analysis struct {
+	target   string
+	policy   Policy
+	history  history
+	total    trend
+	suspects []suspect // not steady, sorted by key
+	pending  []suspect // leaks that still need their long look
+	findings []Finding
+	ignored  []Ignored
+	warnings []Warning
+}
+
+// analyse judges every stack of one target.
+func analyse(run record.Run, policy Policy, target string, rules []rule) analysis {
+	a := analysis{target: target, policy: policy, history: historyOf(run, target)}
+	if a.history.rounds() < 1 {
+		return a
+	}
+	a.total = a.history.trends(byTotal)["total"]
+	stacksOf := a.shown()
+	trends := a.history.trends(byKey)
+	covered := map[string]bool{} // sites that some stack of theirs already explains
+	for _, k := range sortedKeys(trends) {
+		if k == stacks.NoFrames {
+			continue
+		}
+		s := suspect{key: k, id: byKey, trend: trends[k], stack: stacksOf[k]}
+		s.class = s.trend.classify()
+		a.settle(&s, rules)
+		if s.class == leak || s.class == undecided || s.class == draining {
+			covered[s.stack.Site()] = true
+		}
+		a.add(s)
+	}
+	a.addSites(covered, stacksOf, rules)
+	a.report(run)
+	return a
+}
+
+// addSites looks for leaks whose stacks all differ, by a recursion's depth or
+// a library's inner state, under the coarser identity.
+func (a *analysis) addSites(covered map[string]bool, stacksOf map[string]stacks.Stack, rules []rule) {
+	sites := a.history.trends(bySite)
+	for _, k := range sortedKeys(sites) {
+		if covered[k] || k == stacks.NoFrames {
+			continue
+		}
+		s := suspect{key: k, id: bySite, trend: sites[k]}
+		for _, st := range stacksOf {
+			if st.Site() == k && (st.Count > s.stack.Count || st.Count == s.stack.Count && st.Key < s.stack.Key) {
+				s.stack = st
+			}
+		}
+		if s.class = s.trend.classify(); s.class != leak {
+			continue
+		}
+		a.settle(&s, rules)
+		a.add(s)
+	}
+}
+
+func (a *analysis) add(s suspect) {
+	if s.class == steady {
+		return
+	}
+	a.suspects = append(a.suspects, s)
+}
+
+// settle applies what is known beyond the trend: rules, long looks, and the
+// end of the budget.
+func (a *analysis) settle(s *suspect, rules []rule) {
+	s.rule = cover(rules, s.stack, s.trend)
+	if s.class != leak && s.class != undecided {
+		return
+	}
+	for r := 1; r <= a.history.rounds(); r++ {
+		l, ok := a.history.look(s.id, s.key, r)
+		if !ok {
+			continue
+		}
+		upTo := trend{bands: s.trend.bands[:r+1], requests: s.trend.requests[:r], workers: s.trend.workers}
+		if upTo.rise() <= 0 {
+			continue
+		}
+		s.look = &l
+		if !upTo.stays(l) {
+			s.class = draining
+			return
+		}
+	}
+	if s.class == leak && s.rule == nil && !a.confirmed(s) {
+		a.pending = append(a.pending, *s)
+	}
+}
+
+// confirmed tells whether a leak has had its long look after the last round.
+func (a *analysis) confirmed(s *suspect) bool {
+	l, ok := a.history.look(s.id, s.key, a.history.rounds())
+	return a.policy.Confirm <= 0 || ok && time.Duration(l.watched) >= a.policy.Confirm
+}
+
+// spent tells whether the plan allows no further round.
+func (a *analysis) spent() bool { return a.history.rounds() >= a.policy.MaxRounds }
+
+// limit is how far the total may stay above its baseline, in goroutines.
+func (a *analysis) limit() int {
+	base := a.total.bands[0].mid
+	return max(a.policy.Tolerance, int(math.Floor(float64(base)*a.policy.Percent/100)))
+}
+
+// tolerated tells whether growth without a pattern is small enough to pass.
+func (a *analysis) tolerated(s suspect) bool { return s.trend.rise() <= a.limit() }
+
+// shown picks for every key the place where it grew most, to show to people.
+func (a *analysis) shown() map[string]stacks.Stack {
+	first := a.history.windows[0].captures
+	out := map[string]stacks.Stack{}
+	for i := range a.history.windows {
+		captures := a.history.windows[i].captures
+		for _, d := range stacks.Diff(first[0].Profile, captures[len(captures)-1].Profile) {
+			out[d.Stack.Key] = d.Stack // later windows replace earlier ones
+		}
+	}
+	return out
+}
+
+// report turns suspects into findings, ignored growth and warnings.
+func (a *analysis) report(run record.Run) {
+	for _, s := range a.suspects {
+		switch {
+		case s.rule != nil:
+			a.ignored = append(a.ignored, Ignored{
+				Target: a.target, Function: blamed(s.stack), Growth: s.trend.rise(),
+				Reason: s.rule.Reason, Owner: s.rule.Owner, Until: s.rule.Until,
+			})
+		case s.class == leak:
+			a.findings = append(a.findings, a.finding(run, s))
+		case s.class == draining:
+			a.warnings = append(a.warnings, Warning{Code: "draining", Target: a.target, Message: fmt.Sprintf(
+				"%s grew by %d and fell to %d within %s of the load's end: slow, not leaked",
+				blamed(s.stack), s.trend.rise(), s.look.lowest, seconds(s.look.lowestAfter))})
+		case s.class == pool && s.trend.rise() > a.limit():
+			a.warnings = append(a.warnings, Warning{Code: "pool", Target: a.target, Message: fmt.Sprintf(
+				"%s grew by %d above its baseline and stopped growing: a pool, not a leak (counts %v)",
+				blamed(s.stack), s.trend.rise(), s.trend.mids())})
+		}
+	}
+}
+
+func seconds(ns int64) string { return time.Duration(ns).Round(time.Second).String() }
+
+// checks are the questions about growth. Without sound data there is no
+// answer to them.
+func (a *analysis) checks(sound bool) []Check {
+	growth := Check{Name: "growth", Target: a.target, Outcome: Pass, Unit: "stacks", Measured: float64(len(a.findings))}
+	baseline := Check{Name: "baseline", Target: a.target, Outcome: Pass, Unit: "goroutines", Limit: float64(a.policy.Tolerance)}
+	if a.history.rounds() < 1 {
+		growth.Outcome, baseline.Outcome = Inconclusive, Inconclusive
+		growth.Message, baseline.Message = "not measured: no round was completed", "not measured: no round was completed"
+		return []Check{baseline, growth}
+	}
+	baseline.Measured, baseline.Limit = float64(a.total.rise()), float64(a.limit())
+	a.checkGrowth(&growth)
+	a.checkBaseline(&baseline)
+	if !sound {
+		for _, c := range []*Check{&growth, &baseline} {
+			c.Outcome, c.Message, c.Hint, c.Code = Inconclusive, "not judged: the target was not measured throughout", "", ""
+		}
+	}
+	return []Check{baseline, growth}
+}
+
+func (a *analysis) checkGrowth(c *Check) {
+	var open []suspect
+	for _, s := range a.suspects {
+		if s.class == undecided && s.rule == nil && !a.tolerated(s) {
+			open = append(open, s)
+		}
+	}
+	switch {
+	case len(a.findings) > 0 && len(a.pending) < len(a.findings):
+		f := a.findings[0]
+		c.Outcome = Fail
+		c.Message = fmt.Sprintf("%s grew again in every round: %v goroutines", f.Function, f.Counts)
+		c.Hint = "open the stack in the report; the goroutines stay where it says"
+	case len(a.pending) > 0:
+		c.Outcome, c.Code = Inconclusive, "unconfirmed"
+		c.Message = fmt.Sprintf("%s grew again in every round, but was not watched long enough to tell a leak from slow work", blamed(a.pending[0].stack))
+		c.Hint = fmt.Sprintf("let the run finish: it watches for %s", a.policy.Confirm)
+	case len(open) > 0:
+		c.Outcome, c.Code = Inconclusive, "undecided"
+		c.Measured = float64(len(open))
+		c.Message = fmt.Sprintf("%s grew by %d goroutines in %d rounds (counts %v), without a pattern that tells a leak from a pool",
+			blamed(open[0].stack), open[0].trend.rise(), a.history.rounds(), open[0].trend.mids())
+		c.Hint = "raise load.rounds.max or load.round"
+	}
+}
+
+// checkBaseline compares the total with its baseline. Growth that stopped or
+// drains is explained; what is left has to be within the tolerance.
+func (a *analysis) checkBaseline(c *Check) {
+	explained, leaked := 0, 0
+	for _, s := range a.suspects {
+		switch {
+		case s.rule != nil || s.class == pool || s.class == draining || s.class == noise:
+			explained += max(0, s.trend.rise())
+		case s.class == leak:
+			leaked += max(0, s.trend.rise())
+		}
+	}
+	left := a.total.rise() - explained
+	switch {
+	case left <= a.limit():
+		if a.total.rise() > a.limit() {
+			c.Message = fmt.Sprintf("%d goroutines above the baseline, of which %d grew and stopped, drain or are ignored", a.total.rise(), explained)
+		}
+	case leaked > 0 && len(a.pending) == 0:
+		c.Outcome = Fail
+		c.Message = fmt.Sprintf("%d goroutines above the baseline of %d, tolerance %d", a.total.rise(), a.total.bands[0].mid, a.limit())
+		c.Hint = "see the findings for the stacks that grew"
+	case a.total.classify() == pool || a.total.classify() == steady:
+		c.Message = fmt.Sprintf("%d goroutines above the baseline, but no longer growing", a.total.rise())
+	default:
+		c.Outcome, c.Code = Inconclusive, "above-baseline"
+		c.Message = fmt.Sprintf("%d goroutines above the baseline of %d, and no stack that explains them", a.total.rise(), a.total.bands[0].mid)
+		c.Hint = "raise load.rounds.max, or compare the profiles in the run directory with `leakgate diff`"
+	}
+}
+
+func blamed(s stacks.Stack) string {
+	if i := stacks.Blame(s.Frames); i >= 0 {
+		return s.Frames[i].Function
+	}
+	return stacks.NoFrames
+}

@@ -1,0 +1,148 @@
+package verdict
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/record"
+)
+
+// MaxFindings is how many findings a verdict lists; the rest is counted. A
+// person reads five; fifty leave room for one leak on many replicas.
+const MaxFindings = 50
+
+func (a *analysis) finding(run record.Run, s suspect) Finding {
+	f := Finding{
+		Target: a.target, State: s.stack.State, Evidence: []string{Growing},
+		Counts: s.trend.mids(), Leaked: s.trend.rise(), Stack: s.stack.Frames,
+		Note: stacks.Meaning(s.stack),
+	}
+	if i := stacks.Blame(s.stack.Frames); i >= 0 {
+		b := s.stack.Frames[i]
+		f.Function, f.File, f.Line, f.Module = b.Function, b.File, b.Line, b.Module
+	}
+	var requests uint64
+	for _, r := range s.trend.requests {
+		requests += r
+	}
+	if requests > 0 {
+		f.Per1000 = math.Round(float64(f.Leaked)/float64(requests)*1e5) / 100
+	}
+	if s.look != nil {
+		kept := s.look.last
+		f.Kept = &kept
+	}
+	f.Labels = a.labels(s)
+	a.evidence(run, s, &f)
+	return f
+}
+
+// labels is how the growth divides over goroutine labels, largest first.
+func (a *analysis) labels(s suspect) []Label {
+	growth := map[string]int{}
+	add := func(c record.Capture, sign int) {
+		for _, st := range c.Profile.Stacks {
+			if s.id(st) != s.key {
+				continue
+			}
+			for l, n := range st.Labels {
+				growth[l] += sign * n
+			}
+		}
+	}
+	first, last := a.history.windows[0].captures, a.history.windows[len(a.history.windows)-1].captures
+	add(first[0], -1)
+	add(last[len(last)-1], 1)
+	var out []Label
+	for _, l := range sortedKeys(growth) {
+		if growth[l] > 0 {
+			out = append(out, Label{Label: l, Growth: growth[l]})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Label) int { return cmp.Compare(b.Growth, a.Growth) })
+	return out[:min(len(out), 10)]
+}
+
+// evidence adds what only a debug=2 dump knows: who started the goroutines,
+// and how long they wait.
+func (a *analysis) evidence(run record.Run, s suspect, f *Finding) {
+	for _, c := range run.Captures {
+		if c.Kind != record.Evidence || c.Target != a.target {
+			continue
+		}
+		best := -1
+		for i, st := range c.Profile.Stacks {
+			if st.Key == s.stack.Key && (best < 0 || st.Count > c.Profile.Stacks[best].Count) {
+				best = i
+			}
+		}
+		if best < 0 {
+			continue
+		}
+		st := c.Profile.Stacks[best]
+		f.State = cmp.Or(st.State, f.State)
+		if st.CreatedBy != nil {
+			f.Creator = st.CreatedBy.Function
+			f.Created = fmt.Sprintf("%s:%d", st.CreatedBy.File, st.CreatedBy.Line)
+		}
+		if st.Wait > 0 {
+			f.Wait = st.Wait.String()
+		}
+	}
+}
+
+// rank puts first what a reader should open first: stacks with code outside
+// the standard library, then code of no module in the cache (the service's
+// own), then the larger growth.
+func rank(fs []Finding) {
+	slices.SortStableFunc(fs, func(a, b Finding) int {
+		return cmp.Or(
+			cmp.Compare(unowned(a), unowned(b)),
+			cmp.Compare(b.Leaked, a.Leaked),
+			strings.Compare(a.Function, b.Function),
+			strings.Compare(a.Target, b.Target),
+		)
+	})
+}
+
+func unowned(f Finding) int {
+	third := false
+	for _, fr := range f.Stack {
+		if !fr.Std && fr.Module == "" {
+			return 0
+		}
+		third = third || !fr.Std
+	}
+	switch {
+	case third:
+		return 1
+	case f.Function == "net/http.(*conn).serve" || f.Function == "net/http.(*connReader).backgroundRead":
+		return 3 // the other end of a connection, or the company of a handler: a symptom
+	}
+	return 2
+}
+
+// shareTargets names on every finding the other targets that have it too.
+func (v *Verdict) shareTargets() {
+	on := map[string][]string{}
+	id := func(f Finding) string {
+		var b strings.Builder
+		for _, fr := range f.Stack {
+			b.WriteString(fr.Function + "\n")
+		}
+		return b.String()
+	}
+	for _, f := range v.Findings {
+		on[id(f)] = append(on[id(f)], f.Target)
+	}
+	for i, f := range v.Findings {
+		if t := on[id(f)]; len(t) > 1 {
+			slices.Sort(t)
+			v.Findings[i].Targets = t
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package verdict
+
+import (
+	"math"
+
+	"github.com/leakgate/leakgate/internal/stat"
+)
+
+// class is what the history of one identity looks like.
+type class int
+
+const (
+	steady    class = iota // not above its baseline
+	pool                   // grew and stopped, or grows less every round
+	noise                  // goes both ways, or grew by less than the tolerance without a pattern
+	undecided              // grew lately, too little to say: another round
+	leak                   // grows again every round
+	draining               // grew, and fell when it was left alone
+)
+
+func (c class) String() string {
+	return [...]string{"steady", "pool", "noise", "undecided", "leak", "draining"}[c]
+}
+
+const (
+	// shrinking is the probability under which growth that gets smaller every
+	// round is no longer taken for a constant rate per request. At one in a
+	// hundred, a true leak loses its first round to it in 1 of 100 runs and
+	// costs one round more.
+	shrinking = 0.01
+
+	// silent is the probability under which a round without growth rules out
+	// the rate of the rounds before it.
+	silent = 0.001
+
+	// clearRecords is in how many rounds a stack has to reach a new height
+	// before growth of any size is a leak. Counts that merely vary reach five
+	// new heights in a row (the baseline's and four more) in 1 of 120 runs,
+	// and then have to survive the long look.
+	clearRecords = 4
+
+	// amplePerRound is the growth per round, in goroutines, at which three
+	// rounds are enough: three Poisson increments of ten that agree.
+	amplePerRound = 10
+
+	// overConcurrency is by how many times growth has to exceed the number of
+	// requests in flight for two rounds to be enough. Whatever sizes itself to
+	// its callers (a pool, connections to an upstream with three goroutines
+	// each) is bounded by that number; what outgrows it twice follows the
+	// requests, not the concurrency.
+	overConcurrency = 4
+)
+
+// classify reads the history of one identity before any long look.
+func (t trend) classify() class {
+	k := len(t.bands) - 1
+	if k < 1 {
+		return undecided
+	}
+	if t.bands[k].lo <= t.bands[0].hi {
+		return steady
+	}
+	last := t.lastRecord(0)
+	if last < k {
+		return t.stopped(last)
+	}
+	s := t.start()
+	n := k - s
+	if n < 2 {
+		return undecided
+	}
+	records, falls, least := t.score(s)
+	switch {
+	case n == 2:
+		if records == 2 && least >= overConcurrency*max(t.workers, 1) && least >= 2*amplePerRound {
+			return leak
+		}
+	case n == 3:
+		if records == 3 && falls == 0 && least >= amplePerRound {
+			return leak
+		}
+	}
+	if n >= clearRecords && records-falls >= clearRecords {
+		return leak
+	}
+	return undecided
+}
+
+// record tells whether round i is at a new height: its lowest count above the
+// highest of every window since s. A leak is at a new height after each round;
+// what varies around a level is there ever more rarely.
+func (t trend) record(s, i int) bool {
+	for j := s; j < i; j++ {
+		if t.bands[i].lo <= t.bands[j].hi {
+			return false
+		}
+	}
+	return true
+}
+
+// lastRecord is the last round at a new height, or s if there is none.
+func (t trend) lastRecord(s int) int {
+	for i := len(t.bands) - 1; i > s; i-- {
+		if t.record(s, i) {
+			return i
+		}
+	}
+	return s
+}
+
+// stopped classifies growth whose last new height was in an earlier round.
+func (t trend) stopped(last int) class {
+	k := len(t.bands) - 1
+	if k-last >= 2 || last == 0 {
+		return pool
+	}
+	before := float64(max(0, t.bands[last].mid-t.bands[0].mid))
+	var requests float64
+	for _, r := range t.requests[:last] {
+		requests += float64(r)
+	}
+	if requests > 0 && math.Exp(-before/requests*float64(t.requests[k-1])) < silent {
+		return pool
+	}
+	return undecided
+}
+
+// start drops rounds from the front whose growth per request is far above that
+// of the rounds after them: what fills up grows less each time, and a leak may
+// hide in what is left.
+func (t trend) start() int {
+	k := len(t.bands) - 1
+	for s := 0; s < k-1; s++ {
+		first := max(0, t.bands[s+1].mid-t.bands[s].mid)
+		rest := max(0, t.bands[k].mid-t.bands[s+1].mid)
+		var later float64
+		for _, r := range t.requests[s+1:] {
+			later += float64(r)
+		}
+		share := later / (later + float64(t.requests[s]))
+		if stat.BinomialAtMost(rest, first+rest, share) >= shrinking {
+			return s
+		}
+	}
+	return k - 1
+}
+
+// score counts new heights and falls from window s on, and the least growth of
+// a round.
+func (t trend) score(s int) (records, falls, least int) {
+	least = math.MaxInt
+	for i := s + 1; i < len(t.bands); i++ {
+		if t.record(s, i) {
+			records++
+		}
+		if t.bands[i].hi < t.bands[i-1].lo {
+			falls++
+		}
+		least = min(least, t.bands[i].lo-t.bands[i-1].hi)
+	}
+	return records, falls, least
+}
+
+// rise is the growth over the baseline, in goroutines.
+func (t trend) rise() int {
+	return t.bands[len(t.bands)-1].mid - t.bands[0].mid
+}
+
+// mids is the count at baseline and after each round.
+func (t trend) mids() []int {
+	out := make([]int, len(t.bands))
+	for i, b := range t.bands {
+		out[i] = b.mid
+	}
+	return out
+}
+
+// stays tells whether what grew is still there after a long look: at least
+// half of it. A leaked goroutine never goes, so anything less was mostly slow.
+func (t trend) stays(l look) bool {
+	return 2*(l.lowest-t.bands[0].mid) >= t.rise()
+}

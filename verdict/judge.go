@@ -1,0 +1,238 @@
+package verdict
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/leakgate/leakgate/record"
+)
+
+// Judge decides a run. The same run and policy give the same verdict, on any
+// machine and at any time: dates in the policy are compared with the day on
+// which the run was made.
+func Judge(run record.Run, policy Policy) Verdict {
+	v := Verdict{
+		Schema: Schema, Plan: run.Plan, Tool: run.Tool, Started: run.Started,
+		Checks: []Check{}, Findings: []Finding{}, Warnings: []Warning{}, Targets: []Target{},
+		Load: loadEntries(run), Timing: timing(run),
+	}
+	for _, l := range run.Loads {
+		if l.Kind == record.Round {
+			v.Requests += l.Sent
+			v.Rounds = max(v.Rounds, l.Round)
+		}
+	}
+	v.Checks = append(v.Checks, recorded(run))
+	v.Checks = append(v.Checks, loadChecks(run, policy)...)
+	rules, expired := compile(policy.Ignore, run.Started)
+	v.Warnings = append(v.Warnings, expired...)
+	for _, t := range run.Targets {
+		a := analyse(run, policy, t.Name, rules)
+		v.addTarget(run, t, a)
+	}
+	if len(run.Targets) == 0 && run.End != nil && run.End.Reason == record.Complete {
+		v.Checks = append(v.Checks, Check{Name: "targets", Outcome: Inconclusive, Limit: 1, Unit: "targets", Code: "no-target", Message: "no target was watched"})
+	}
+	for _, n := range run.Notes {
+		v.Warnings = append(v.Warnings, Warning{Code: n.Code, Target: n.Target, Message: n.Message})
+	}
+	rank(v.Findings)
+	v.shareTargets()
+	if len(v.Findings) > MaxFindings {
+		v.More = len(v.Findings) - MaxFindings
+		v.Findings = v.Findings[:MaxFindings]
+	}
+	v.conclude(run, policy)
+	return v
+}
+
+func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
+	valid := validity(run, t)
+	v.Checks = append(v.Checks, valid...)
+	sound := true
+	for _, c := range valid {
+		sound = sound && c.Outcome == Pass
+	}
+	v.Checks = append(v.Checks, a.checks(sound)...)
+	if sound {
+		v.Findings = append(v.Findings, a.findings...)
+	}
+	v.Ignored = append(v.Ignored, a.ignored...)
+	v.Warnings = append(v.Warnings, a.warnings...)
+	v.Targets = append(v.Targets, target(run, t, a.history))
+}
+
+// conclude sets outcome, headline and reason from the checks.
+func (v *Verdict) conclude(run record.Run, policy Policy) {
+	v.Outcome = Pass
+	var because *Check
+	for i, c := range v.Checks {
+		if c.Outcome == Fail && v.Outcome != Fail || c.Outcome == Inconclusive && v.Outcome == Pass {
+			v.Outcome, because = c.Outcome, &v.Checks[i]
+		}
+	}
+	if run.End == nil || run.End.Reason == record.Interrupted { // whatever was found, it is not the whole run
+		v.Outcome, because = Inconclusive, &v.Checks[0]
+	}
+	if because != nil && because.Outcome == Inconclusive {
+		for i, c := range v.Checks { // the check that names a cause beats those that follow from it
+			if c.Outcome == Inconclusive && c.Code != "" && (because.Code == "" || priority(c.Code) < priority(because.Code)) {
+				because = &v.Checks[i]
+			}
+		}
+	}
+	if v.Outcome != Inconclusive || policy.Detect > 0 {
+		v.sense(run, policy)
+	}
+	if v.Outcome == Inconclusive && because == nil { // sense found the run too weak
+		because = &v.Checks[len(v.Checks)-1]
+	}
+	if because != nil {
+		v.Reason, v.Hint = because.Message, because.Hint
+		if because.Target != "" && !strings.HasPrefix(v.Reason, because.Target) {
+			v.Reason = because.Target + ": " + v.Reason
+		}
+	}
+	v.Headline = v.headline()
+}
+
+// priority orders the causes of an inconclusive run: the first explains the
+// others.
+func priority(code string) int {
+	for i, c := range []string{CodeUnreachable, CodeRestarted, CodeFlips, CodeLost, CodeRefused, CodeFailing, CodeSlow, CodeGap} {
+		if c == code {
+			return i
+		}
+	}
+	return 100
+}
+
+func (v *Verdict) headline() string {
+	switch v.Outcome {
+	case Fail:
+		n := len(v.Findings) + v.More
+		if n == 0 {
+			return v.Reason
+		}
+		f := v.Findings[0]
+		line := fmt.Sprintf("%s leaks goroutines: +%d after %d requests", f.Function, f.Leaked, v.Requests)
+		if f.Line > 0 {
+			line += fmt.Sprintf(" (%s:%d)", lastTwo(f.File), f.Line)
+		}
+		if n > 1 {
+			line += fmt.Sprintf(", and %d more", n-1)
+		}
+		return line
+	case Inconclusive:
+		return "could not tell: " + v.Reason
+	}
+	line := fmt.Sprintf("no goroutine leak in %d requests over %d rounds on %s", v.Requests, v.Rounds, plural(len(v.Targets), "target"))
+	if v.Sensitivity != nil && v.Sensitivity.OneIn > 0 {
+		line += fmt.Sprintf("; a leak of one goroutine in %d requests would have been caught", v.Sensitivity.OneIn)
+	}
+	return line
+}
+
+// lastTwo is a file with its folder, which is how people name it.
+func lastTwo(file string) string {
+	parts := strings.Split(file, "/")
+	return strings.Join(parts[max(0, len(parts)-2):], "/")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// timing adds up the phases.
+func timing(run record.Run) Timing {
+	t := Timing{Phases: run.Phases}
+	for _, p := range run.Phases {
+		t.Wall = max(t.Wall, p.End.Seconds())
+		if p.Kind == record.Warmup || p.Kind == record.Round {
+			t.Load += (p.End - p.Start).Seconds()
+		}
+	}
+	if run.End != nil {
+		t.Wall = max(t.Wall, run.End.At.Seconds())
+	}
+	t.Wall, t.Load = tenths(t.Wall), tenths(t.Load)
+	return t
+}
+
+func tenths(seconds float64) float64 {
+	return time.Duration(seconds * float64(time.Second)).Round(100 * time.Millisecond).Seconds()
+}
+
+// maxPoints is how many points of a series go into the verdict; the run
+// directory has them all.
+const maxPoints = 240
+
+func target(run record.Run, t record.Target, h history) Target {
+	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.Build, Pprof: t.Pprof, Profiles: t.Profiles, Totals: []int{}}
+	if tr, ok := h.trends(byTotal)["total"]; ok {
+		out.Totals = tr.mids()
+	}
+	if n := len(h.windows); n > 0 {
+		out.Baseline = h.windows[0].captures[0].File
+		last := h.windows[n-1].captures
+		out.Last = last[len(last)-1].File
+	}
+	var all []record.Sample
+	for _, s := range run.Samples {
+		if s.Target == t.Name {
+			all = append(all, s)
+		}
+	}
+	step := max(1, (len(all)+maxPoints-1)/maxPoints)
+	for i := 0; i < len(all); i += step {
+		most := all[i]
+		for _, s := range all[i:min(i+step, len(all))] { // the peak of each stretch, so that none is hidden
+			if s.Goroutines > most.Goroutines {
+				most = s
+			}
+		}
+		out.Series = append(out.Series, Point{Second: tenths(most.At.Seconds()), Goroutines: most.Goroutines})
+	}
+	return out
+}
+
+func loadEntries(run record.Run) []LoadEntry {
+	byName := map[string]int{}
+	out := []LoadEntry{}
+	for _, l := range run.Loads {
+		if l.Kind != record.Round {
+			continue
+		}
+		for _, e := range l.Entries {
+			i, seen := byName[e.Name]
+			if !seen {
+				i = len(out)
+				byName[e.Name] = i
+				out = append(out, LoadEntry{Name: e.Name})
+			}
+			o := &out[i]
+			o.Sent += e.Sent
+			o.Succeeded += e.Succeeded
+			o.Abandoned += e.Abandoned
+			o.Codes = addCounts(o.Codes, e.Codes)
+			o.Errors = addCounts(o.Errors, e.Errors)
+			o.P50ms = max(o.P50ms, float64(e.P50.Microseconds())/1000)
+			o.P99ms = max(o.P99ms, float64(e.P99.Microseconds())/1000)
+		}
+	}
+	return out
+}
+
+func addCounts(sum, more map[string]uint64) map[string]uint64 {
+	for k, n := range more {
+		if sum == nil {
+			sum = map[string]uint64{}
+		}
+		sum[k] += n
+	}
+	return sum
+}

@@ -1,0 +1,74 @@
+package verdict
+
+import (
+	"time"
+
+	"github.com/leakgate/leakgate/record"
+)
+
+// Action is what a gate should measure next.
+type Action int
+
+// The actions. Watch means: no load, and another capture of each target in
+// Step.Targets.
+const (
+	Stop Action = iota
+	Load
+	Watch
+)
+
+// Step is the next action, with the reason as a person would put it; rounds
+// that the plan asks for in any case need none.
+type Step struct {
+	Action  Action
+	Targets []string // to watch
+	Why     string
+	Until   time.Duration // Watch: at the latest, from the end of the load
+}
+
+// Next decides, from what was recorded so far, whether the evidence is in. It
+// is the same analysis that Judge makes, so that a gate never stops where the
+// verdict would have wanted more, as long as the plan's budget allows it.
+func Next(run record.Run, policy Policy) Step {
+	rules, _ := compile(policy.Ignore, run.Started)
+	var analyses []analysis
+	rounds := 0
+	for _, t := range run.Targets {
+		a := analyse(run, policy, t.Name, rules)
+		analyses = append(analyses, a)
+		rounds = max(rounds, a.history.rounds())
+	}
+	if rounds < policy.MinRounds {
+		return Step{Action: Load}
+	}
+	watch := Step{Action: Watch, Until: policy.Confirm}
+	var open []suspect
+	leaks := 0
+	for _, a := range analyses {
+		leaks += len(a.findings) - len(a.pending)
+		if len(a.pending) > 0 {
+			watch.Targets = append(watch.Targets, a.target)
+			if watch.Why == "" {
+				watch.Why = blamed(a.pending[0].stack) + " keeps growing: watching whether it falls"
+			}
+		}
+		for _, s := range a.suspects {
+			if s.class == undecided && s.rule == nil {
+				open = append(open, s)
+			}
+		}
+	}
+	switch {
+	case len(watch.Targets) > 0:
+		return watch
+	case leaks > 0:
+		return Step{Action: Stop, Why: "a leak is confirmed"}
+	case rounds >= policy.MaxRounds:
+		return Step{Action: Stop, Why: "the plan's rounds are used up"}
+	case len(open) > 0:
+		return Step{Action: Load, Why: blamed(open[0].stack) + " grew, too little to say: another round"}
+	case policy.Detect > 0 && sensitivity(run, policy) < policy.Detect:
+		return Step{Action: Load, Why: "more requests are needed to see as small a leak as the plan demands"}
+	}
+	return Step{Action: Stop, Why: "nothing grows"}
+}

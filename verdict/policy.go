@@ -1,0 +1,36 @@
+package verdict
+
+import "time"
+
+// Policy is what the plan demands. It is stored in the run directory as JSON,
+// so that a run can be judged again without the plan's environment.
+type Policy struct {
+	Tolerance int           `json:"tolerance"`        // goroutines that the total may stay above its baseline
+	Percent   float64       `json:"percent"`          // the same, as a share of the baseline in percent; the larger counts
+	Detect    int           `json:"detect,omitempty"` // smallest leak to be seen, one goroutine in so many requests; 0: no demand
+	MinRounds int           `json:"min_rounds"`
+	MaxRounds int           `json:"max_rounds"`
+	Success   float64       `json:"success"`           // floor on the share of requests that succeed, 0 to 1
+	Entries   []float64     `json:"entries,omitempty"` // the same per request entry, for entries that set their own; -1: none of its own
+	Delivered float64       `json:"delivered"`         // floor on the share of the asked rate that was sent, 0 to 1
+	Confirm   time.Duration `json:"confirm"`           // how long suspects get to fall, from the end of the load
+	Ignore    []Rule        `json:"ignore,omitempty"`
+}
+
+// Rule lets a stack grow. Function is matched against the blamed function and
+// every other function of the stack.
+type Rule struct {
+	Function string `json:"function"` // regular expression
+	Reason   string `json:"reason"`
+	Owner    string `json:"owner,omitempty"`
+	Until    string `json:"until,omitempty"` // YYYY-MM-DD; from the day after, the rule no longer ignores
+	Max      int    `json:"max,omitempty"`   // goroutines; more than this is no longer ignored; 0: any number
+}
+
+// DefaultPolicy is right for CI.
+func DefaultPolicy() Policy {
+	return Policy{
+		Tolerance: 10, Percent: 2, MinRounds: 2, MaxRounds: 6,
+		Success: 0.99, Delivered: 0.9, Confirm: 150 * time.Second,
+	}
+}

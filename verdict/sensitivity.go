@@ -1,0 +1,112 @@
+package verdict
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/leakgate/leakgate/record"
+)
+
+const (
+	// plants is how many synthetic leaks of each rate are planted.
+	plants = 200
+	// caughtShare is the share of them that has to be caught for the rate to
+	// be claimed.
+	caughtShare = 0.95
+)
+
+// plantedRates are the rates tried, one goroutine in so many requests, each
+// about a quarter smaller than the one before.
+var plantedRates = []int{
+	1, 2, 3, 4, 5, 7, 10, 13, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250, 300, 400, 500, 650, 800, 1000,
+	1300, 1600, 1900, 2400, 3000, 4000, 5000, 6500, 8000, 10000, 13000, 16000, 20000, 25000, 30000, 40000, 50000,
+}
+
+// sensitivity plants synthetic leaks at falling rates into the run's rounds
+// and judges them as it judges any stack: the smallest rate that is still
+// caught, as requests per goroutine; 0 if none is. A planted leak that asks
+// for further rounds gets them, as the run would have, up to the plan's budget.
+func sensitivity(run record.Run, policy Policy) int {
+	best := 0
+	for i, t := range run.Targets {
+		h := historyOf(run, t.Name)
+		if h.rounds() < 1 {
+			return 0
+		}
+		n := h.sensitivity(policy)
+		if i == 0 || n < best {
+			best = n
+		}
+	}
+	return best
+}
+
+func (h history) sensitivity(policy Policy) int {
+	var requests []uint64
+	for _, w := range h.windows[1:] {
+		requests = append(requests, w.requests)
+	}
+	best := 0
+	for _, rate := range plantedRates {
+		caught := 0
+		for seed := range plants {
+			if plantAndJudge(requests, h.workers, policy.MaxRounds, rate, uint64(seed)) {
+				caught++
+			}
+		}
+		if float64(caught) < caughtShare*plants {
+			break
+		}
+		best = rate
+	}
+	return best
+}
+
+// plantAndJudge leaks goroutines at random, one in rate requests, and plays
+// the run to its end: further rounds have the last one's requests.
+func plantAndJudge(requests []uint64, workers, maxRounds, rate int, seed uint64) bool {
+	src := rand.NewPCG(seed, uint64(rate))
+	t := trend{bands: []band{{}}, workers: workers}
+	for i := 0; i < max(maxRounds, len(requests)); i++ {
+		r := requests[min(i, len(requests)-1)]
+		n := int(distuv.Poisson{Lambda: max(float64(r)/float64(rate), 1e-9), Src: src}.Rand())
+		at := t.bands[len(t.bands)-1].mid + n
+		t.bands = append(t.bands, band{at, at, at})
+		t.requests = append(t.requests, r)
+		if i+1 < len(requests) {
+			continue // the run went on here, whatever this stack did
+		}
+		switch t.classify() {
+		case leak:
+			return true
+		case undecided:
+			continue
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// sense adds what a pass is worth, and holds it against the plan's demand.
+func (v *Verdict) sense(run record.Run, policy Policy) {
+	v.Sensitivity = &Sensitivity{OneIn: sensitivity(run, policy)}
+	if policy.Detect == 0 {
+		return
+	}
+	c := Check{Name: "sensitivity", Outcome: Pass, Measured: float64(v.Sensitivity.OneIn), Limit: float64(policy.Detect), Unit: "requests per goroutine"}
+	if v.Sensitivity.OneIn < policy.Detect {
+		c.Code = "too-weak"
+		c.Outcome = Inconclusive
+		c.Message = fmt.Sprintf("a leak of one goroutine in %d requests would have been caught, the plan asks for one in %d", v.Sensitivity.OneIn, policy.Detect)
+		c.Hint = fmt.Sprintf("send about %d requests in a round, or allow more rounds", v.perRound()*uint64(policy.Detect)/uint64(max(1, v.Sensitivity.OneIn)))
+	}
+	v.Checks = append(v.Checks, c)
+	if v.Outcome == Pass {
+		v.Outcome = c.Outcome
+	}
+}
+
+func (v *Verdict) perRound() uint64 { return v.Requests / uint64(max(1, v.Rounds)) }

@@ -1,0 +1,158 @@
+// Package verdict decides: Judge turns a record.Run and a Policy into a
+// Verdict, Next says what a gate should measure next. Both are pure: no
+// network, no clock, no files and no error. What is missing from a run makes
+// the verdict inconclusive; it never makes it a pass.
+package verdict
+
+import (
+	"time"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/record"
+)
+
+// Schema is the version of verdict.json. Keys are added without raising it.
+const Schema = 1
+
+// Outcome is what a release manager reads.
+type Outcome string
+
+// The outcomes, and the exit codes that belong to them: 0, 1 and 3.
+const (
+	Pass         Outcome = "pass"
+	Fail         Outcome = "fail"
+	Inconclusive Outcome = "inconclusive"
+)
+
+// Verdict is the one value that every report is made from.
+type Verdict struct {
+	Schema      int          `json:"schema"`
+	Outcome     Outcome      `json:"outcome"`
+	Plan        string       `json:"plan"`
+	Headline    string       `json:"headline"`
+	Reason      string       `json:"reason,omitempty"` // why it is not a pass, in one sentence
+	Hint        string       `json:"hint,omitempty"`   // what to do about it
+	Requests    uint64       `json:"requests"`         // sent in the rounds that were judged, warm-up left out
+	Rounds      int          `json:"rounds"`
+	Checks      []Check      `json:"checks"`
+	Findings    []Finding    `json:"findings"`
+	More        int          `json:"more_findings,omitempty"` // findings beyond MaxFindings
+	Ignored     []Ignored    `json:"ignored,omitempty"`
+	Sensitivity *Sensitivity `json:"sensitivity,omitempty"`
+	Warnings    []Warning    `json:"warnings"`
+	Targets     []Target     `json:"targets"`
+	Load        []LoadEntry  `json:"load"`
+	Timing      Timing       `json:"timing"`
+	Tool        string       `json:"tool"`
+	Started     time.Time    `json:"started"`
+}
+
+// Check is one question that was asked, whatever the answer.
+type Check struct {
+	Name     string  `json:"name"`
+	Target   string  `json:"target,omitempty"` // empty for the run as a whole
+	Outcome  Outcome `json:"outcome"`
+	Measured float64 `json:"measured"`
+	Limit    float64 `json:"limit"`
+	Unit     string  `json:"unit"`
+	Code     string  `json:"code,omitempty"` // what went wrong, for scripts: target-restarted, load-refused, …
+	Message  string  `json:"message,omitempty"`
+	Hint     string  `json:"hint,omitempty"`
+}
+
+// Evidence for a finding.
+const (
+	Growing = "growing" // it grew again every round, in proportion to requests
+	Proven  = "proven"  // the runtime says that it can never wake
+)
+
+// Finding is a stack that leaks.
+type Finding struct {
+	Target   string   `json:"target"`
+	Targets  []string `json:"targets,omitempty"` // all targets on which the same stack leaks, where there are more
+	Function string   `json:"function"`
+	File     string   `json:"file"`
+	Line     int      `json:"line"`
+	Module   string   `json:"module,omitempty"`
+	State    string   `json:"state,omitempty"`
+	Wait     string   `json:"wait,omitempty"` // longest wait seen in a dump
+	Creator  string   `json:"created_by,omitempty"`
+	Created  string   `json:"created_at,omitempty"` // file:line of the go statement
+	Evidence []string `json:"evidence"`
+	Counts   []int    `json:"counts"` // goroutines at baseline and after each round
+	Kept     *int     `json:"kept,omitempty"`
+	Leaked   int      `json:"leaked"` // goroutines more than at baseline
+	Per1000  float64  `json:"per_1000_requests"`
+	Labels   []Label  `json:"labels,omitempty"`
+	Note     string   `json:"note,omitempty"` // what this stack usually means
+	Stack    []Frame  `json:"stack"`
+}
+
+// Frame is one call of a finding's stack, innermost first.
+type Frame = stacks.Frame
+
+// Label is how much of a finding carries one goroutine label.
+type Label struct {
+	Label  string `json:"label"`  // name=value
+	Growth int    `json:"growth"` // goroutines
+}
+
+// Ignored is growth that a rule of the plan covers.
+type Ignored struct {
+	Target   string `json:"target"`
+	Function string `json:"function"`
+	Growth   int    `json:"growth"` // goroutines
+	Reason   string `json:"reason"`
+	Owner    string `json:"owner,omitempty"`
+	Until    string `json:"until,omitempty"`
+}
+
+// Sensitivity is what a pass is worth.
+type Sensitivity struct {
+	OneIn int `json:"one_in"` // the run would have caught a leak of one goroutine in so many requests; 0: none
+}
+
+// Warning is something to know that does not change the outcome.
+type Warning struct {
+	Code    string `json:"code"`
+	Target  string `json:"target,omitempty"`
+	Message string `json:"message"`
+}
+
+// Target is a watched process, with its totals and a thinned-out series.
+type Target struct {
+	Name      string   `json:"name"`
+	GoVersion string   `json:"go_version,omitempty"`
+	Build     string   `json:"build,omitempty"`
+	Pprof     string   `json:"pprof,omitempty"`
+	Totals    []int    `json:"totals"` // goroutines at baseline and after each round
+	Series    []Point  `json:"series,omitempty"`
+	Profiles  []string `json:"-"`
+	Baseline  string   `json:"baseline_profile,omitempty"` // file below the run directory
+	Last      string   `json:"last_profile,omitempty"`
+}
+
+// Point is a sample of a series.
+type Point struct {
+	Second     float64 `json:"s"` // since the start of the run
+	Goroutines int     `json:"n"`
+}
+
+// LoadEntry sums up one request of the plan over the rounds.
+type LoadEntry struct {
+	Name      string            `json:"name"`
+	Sent      uint64            `json:"sent"`
+	Succeeded uint64            `json:"succeeded"`
+	Abandoned uint64            `json:"abandoned,omitempty"`
+	Codes     map[string]uint64 `json:"codes,omitempty"`
+	Errors    map[string]uint64 `json:"errors,omitempty"`
+	P50ms     float64           `json:"p50_ms"` // of the slowest round
+	P99ms     float64           `json:"p99_ms"` // of the slowest round
+}
+
+// Timing is where the wall time went, in seconds.
+type Timing struct {
+	Wall   float64        `json:"wall_s"`
+	Load   float64        `json:"load_s"`
+	Phases []record.Phase `json:"-"`
+}

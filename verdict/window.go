@@ -1,0 +1,160 @@
+package verdict
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/record"
+)
+
+// band is how many goroutines of one identity were seen in a window.
+type band struct{ lo, mid, hi int }
+
+// window is what was captured of one target in one quiet moment. A leaked
+// goroutine is in every capture after it leaked, so the lowest count of a
+// window holds only what stays, and the spread is the noise.
+type window struct {
+	captures []record.Capture
+	requests uint64 // sent since the window before
+}
+
+// identity maps a stack to what is counted together.
+type identity func(stacks.Stack) string
+
+func byKey(s stacks.Stack) string   { return s.Key }
+func bySite(s stacks.Stack) string  { return s.Site() }
+func byTotal(s stacks.Stack) string { return "total" }
+
+// history is everything captured of one target: the baseline, a window per
+// round, and the long looks.
+type history struct {
+	target  string
+	windows []window                 // the baseline, then one per round
+	looks   map[int][]record.Capture // by round, in time order
+	loadEnd map[int]int64            // by round, nanoseconds since the start
+	workers int                      // most requests that could be in flight at once
+}
+
+// historyOf gathers a target's captures. Rounds whose window or load is
+// missing end the history: nothing is compared across a hole.
+func historyOf(run record.Run, target string) history {
+	h := history{target: target, looks: map[int][]record.Capture{}, loadEnd: map[int]int64{}}
+	byRound := map[int][]record.Capture{}
+	for _, c := range run.Captures {
+		if c.Target != target {
+			continue
+		}
+		switch c.Kind {
+		case record.Baseline, record.Settling:
+			byRound[c.Round] = append(byRound[c.Round], c)
+		case record.Confirm:
+			h.looks[c.Round] = append(h.looks[c.Round], c)
+		}
+	}
+	sent := map[int]uint64{}
+	for _, l := range run.Loads {
+		h.workers = max(h.workers, l.Workers)
+		if l.Kind == record.Round {
+			sent[l.Round] += l.Sent
+			h.loadEnd[l.Round] = int64(l.End)
+		}
+	}
+	for r := 0; len(byRound[r]) > 0; r++ {
+		if r > 0 && sent[r] == 0 {
+			break
+		}
+		h.windows = append(h.windows, window{captures: byRound[r], requests: sent[r]})
+	}
+	return h
+}
+
+// rounds is how many load rounds can be compared.
+func (h history) rounds() int { return max(0, len(h.windows)-1) }
+
+// trend is the history of one identity: a band per window, and the requests
+// that lie between the windows.
+type trend struct {
+	bands    []band
+	requests []uint64 // requests[i] were sent between bands[i] and bands[i+1]
+	workers  int
+}
+
+// trends counts every identity in every window.
+func (h history) trends(id identity) map[string]trend {
+	seen := map[string]bool{}
+	perWindow := make([][]map[string]int, len(h.windows))
+	for i, w := range h.windows {
+		for _, c := range w.captures {
+			counts := map[string]int{}
+			for _, s := range c.Profile.Stacks {
+				k := id(s)
+				counts[k] += s.Count
+				seen[k] = true
+			}
+			perWindow[i] = append(perWindow[i], counts)
+		}
+	}
+	requests := make([]uint64, 0, len(h.windows))
+	for _, w := range h.windows[min(1, len(h.windows)):] {
+		requests = append(requests, w.requests)
+	}
+	out := make(map[string]trend, len(seen))
+	for k := range seen {
+		t := trend{requests: requests, workers: h.workers}
+		for _, captures := range perWindow {
+			t.bands = append(t.bands, bandOf(captures, k))
+		}
+		out[k] = t
+	}
+	return out
+}
+
+func bandOf(captures []map[string]int, key string) band {
+	values := make([]int, len(captures))
+	for i, c := range captures {
+		values[i] = c[key]
+	}
+	slices.Sort(values)
+	return band{lo: values[0], mid: values[len(values)/2], hi: values[len(values)-1]}
+}
+
+// look is how an identity did in the long look after the last round that has
+// one: the lowest count seen, and how long it was watched after the load.
+func (h history) look(id identity, key string, round int) (look, bool) {
+	captures := h.looks[round]
+	if len(captures) == 0 {
+		return look{}, false
+	}
+	l := look{lowest: -1}
+	for _, c := range captures {
+		n := 0
+		for _, s := range c.Profile.Stacks {
+			if id(s) == key {
+				n += s.Count
+			}
+		}
+		after := int64(c.At) - h.loadEnd[round]
+		if l.lowest < 0 || n < l.lowest {
+			l.lowest, l.lowestAfter = n, after
+		}
+		l.last, l.watched = n, max(l.watched, after)
+	}
+	return l, true
+}
+
+type look struct {
+	lowest, last int   // goroutines
+	lowestAfter  int64 // nanoseconds from the end of the load to the lowest count
+	watched      int64 // nanoseconds from the end of the load to the last capture
+}
+
+// sortedKeys returns a map's keys in order: verdicts are deterministic.
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
