@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/leakgate/leakgate/internal/stacks"
@@ -50,7 +51,7 @@ func analyse(run record.Run, policy Policy, target string, rules []rule) analysi
 		s := suspect{key: k, id: byKey, trend: trends[k], stack: stacksOf[k]}
 		s.class = s.trend.classify()
 		a.settle(&s, rules)
-		if s.class == leak || s.class == undecided || s.class == draining {
+		if s.class == leak || s.class == draining {
 			covered[s.stack.Site()] = true
 		}
 		a.add(s)
@@ -78,6 +79,7 @@ func (a *analysis) addSites(covered map[string]bool, stacksOf map[string]stacks.
 			continue
 		}
 		a.settle(&s, rules)
+		a.suspects = slices.DeleteFunc(a.suspects, func(o suspect) bool { return o.class == undecided && o.stack.Site() == k })
 		a.add(s)
 	}
 }
@@ -110,6 +112,9 @@ func (a *analysis) settle(s *suspect, rules []rule) {
 			s.class = draining
 			return
 		}
+	}
+	if s.class == undecided && a.spent() && s.trend.shrinks() {
+		s.class = pool
 	}
 	if s.class == leak && s.rule == nil && !a.confirmed(s) {
 		a.pending = append(a.pending, *s)
@@ -164,7 +169,7 @@ func (a *analysis) report(run record.Run) {
 				blamed(s.stack), s.trend.rise(), s.look.lowest, seconds(s.look.lowestAfter))})
 		case s.class == pool && s.trend.rise() > a.limit():
 			a.warnings = append(a.warnings, Warning{Code: "pool", Target: a.target, Message: fmt.Sprintf(
-				"%s grew by %d above its baseline and stopped growing: a pool, not a leak (counts %v)",
+				"%s grew by %d above its baseline and stopped, or grows less every round: a pool, not a leak (counts %v)",
 				blamed(s.stack), s.trend.rise(), s.trend.mids())})
 		}
 	}

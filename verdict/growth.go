@@ -145,6 +145,15 @@ func (t trend) start() int {
 	return k - 1
 }
 
+// shrinks tells whether growth got significantly smaller at least twice, and
+// the last round's is no more than a quarter of the first's: something that
+// fills up, and will be full.
+func (t trend) shrinks() bool {
+	k := len(t.bands) - 1
+	first, last := t.bands[1].mid-t.bands[0].mid, t.bands[k].mid-t.bands[k-1].mid
+	return t.start() >= 2 && 4*last <= first
+}
+
 // score counts new heights and falls from window s on, and the least growth of
 // a round.
 func (t trend) score(s int) (records, falls, least int) {

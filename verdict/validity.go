@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -36,7 +37,7 @@ func recorded(run record.Run) Check {
 		c.Message = "interrupted before the end"
 	case run.End.Reason != record.Complete:
 		c.Outcome, c.Measured, c.Code = Inconclusive, 0, run.End.Code
-		c.Message, c.Hint = run.End.Message, run.End.Hint
+		c.Message, c.Hint = cmp.Or(run.End.Message, "aborted: "+run.End.Code), run.End.Hint
 	}
 	return c
 }
@@ -257,7 +258,7 @@ func measured(run record.Run, target string) Check {
 func sameProcess(run record.Run, t record.Target) Check {
 	c := Check{Name: "same process", Target: t.Name, Outcome: Pass, Unit: "changes of identity"}
 	last := t.Sight
-	starts := map[float64]int{} // process start → how often it took over
+	back := false // it is the first process again
 	for _, s := range run.Sights {
 		if s.Target != t.Name {
 			continue
@@ -270,11 +271,11 @@ func sameProcess(run record.Run, t record.Target) Check {
 				c.Message = fmt.Sprintf("restarted or replaced: %s, seen %s into the run", what, s.At.Round(time.Second))
 				c.Hint = "find out why it restarted, and run again; a crash under load is worth a look of its own"
 			}
-			starts[s.Start]++
+			back = back || t.Start > 0 && !startMoved(t.Sight, s) && startMoved(last, s)
 		}
 		last = merge(last, s)
 	}
-	if c.Measured >= 3 || starts[t.Start] > 0 && t.Start > 0 {
+	if c.Measured >= 3 || back {
 		c.Code = CodeFlips
 		c.Message = fmt.Sprintf("several processes answer at this address: its identity changed %.0f times", c.Measured)
 		c.Hint = "is there a load balancer in front of pprof? list every replica as a target of its own"
@@ -285,8 +286,7 @@ func sameProcess(run record.Run, t record.Target) Check {
 // changed says what shows that two sights are of different processes, if so.
 func changed(a, b record.Sight) string {
 	switch {
-	case a.Start > 0 && b.Start > 0 && math.Abs(a.Start-b.Start) > 1:
-		// A process computes its start time from clock ticks; a second of drift is none.
+	case startMoved(a, b):
 		return fmt.Sprintf("start time moved from %s to %s", clock(a.Start), clock(b.Start))
 	case a.Build != "" && b.Build != "" && a.Build != b.Build:
 		return fmt.Sprintf("build changed from %.12s to %.12s", a.Build, b.Build)
@@ -298,6 +298,12 @@ func changed(a, b record.Sight) string {
 		return fmt.Sprintf("collections since the start went down from %d to %d", a.NumGC, b.NumGC)
 	}
 	return ""
+}
+
+// startMoved allows for a second of drift: a process computes its start time
+// from clock ticks.
+func startMoved(a, b record.Sight) bool {
+	return a.Start > 0 && b.Start > 0 && math.Abs(a.Start-b.Start) > 1
 }
 
 func clock(unix float64) string {

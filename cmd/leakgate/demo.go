@@ -126,7 +126,7 @@ func (a *app) startService(ctx context.Context, leak string) (addresses, func(),
 }
 
 func (a *app) serviceCommand() *cobra.Command {
-	var leak string
+	var leak, addr, admin string
 	c := &cobra.Command{
 		Use:    "demo-service",
 		Short:  "Serve the sample shop until standard input ends",
@@ -137,7 +137,7 @@ func (a *app) serviceCommand() *cobra.Command {
 			if leak != "" {
 				leaks = []string{leak}
 			}
-			s, err := shop.Start(shop.Config{Leaks: leaks})
+			s, err := shop.Start(shop.Config{Addr: addr, Admin: admin, Leaks: leaks})
 			if err != nil {
 				return usage(err)
 			}
@@ -150,5 +150,7 @@ func (a *app) serviceCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&leak, "leak", "", "leak to switch on")
+	c.Flags().StringVar(&addr, "addr", "", "address of the shop; a free port if empty")
+	c.Flags().StringVar(&admin, "admin", "", "address of pprof and metrics; a free port if empty")
 	return c
 }

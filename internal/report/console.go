@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -129,27 +130,36 @@ func (c *console) finding(n int, f verdict.Finding) {
 	c.stack(f)
 }
 
+// fewFrames is how many frames of a stack the console shows, unless asked for
+// all of them.
+const fewFrames = 8
+
 func (c *console) stack(f verdict.Finding) {
-	frames := f.Stack
-	hidden := 0
-	if !c.Verbose && len(frames) > 8 {
-		hidden = len(frames) - 8
-		frames = frames[:8]
+	const creator = "created by "
+	from, to := 0, len(f.Stack)
+	if !c.Verbose && len(f.Stack) > fewFrames {
+		from = max(0, min(stacks.Blame(f.Stack)-1, len(f.Stack)-fewFrames)) // the blamed frame, with its callee
+		to = from + fewFrames
 	}
-	width := 0
-	for _, fr := range frames {
+	width := len(creator) + len(shortFunction(f.Creator))
+	for _, fr := range f.Stack[from:to] {
 		width = max(width, len(shortFunction(fr.Function)))
 	}
-	width = max(width, len("created by ")+len(shortFunction(f.Creator)))
 	width = min(width, 60)
-	for _, fr := range frames {
-		c.line("       %s %-*s  %s", c.paint(red, "+"), width, printable(shortFunction(fr.Function)), c.paint(dim, place(fr.File, fr.Line, c.Root)))
+	show := func(what, where string) {
+		c.line("       %s %-*s  %s", c.paint(red, "+"), width, printable(what), c.paint(dim, where))
 	}
-	if hidden > 0 {
-		c.line("         … %d more frames", hidden)
+	if from > 0 {
+		c.line("         … %s further in", plural(from, "frame"))
+	}
+	for _, fr := range f.Stack[from:to] {
+		show(shortFunction(fr.Function), place(fr.File, fr.Line, c.Root))
+	}
+	if to < len(f.Stack) {
+		c.line("         … %s further out", plural(len(f.Stack)-to, "frame"))
 	}
 	if f.Creator != "" {
-		c.line("       %s %-*s  %s", c.paint(red, "+"), width, "created by "+printable(shortFunction(f.Creator)), c.paint(dim, printable(f.Created)))
+		show(creator+shortFunction(f.Creator), where(f.Created, c.Root))
 	}
 }
 

@@ -75,6 +75,16 @@ func place(file string, line int, root string) string {
 	return printable(fmt.Sprintf("%s:%d", file, line))
 }
 
+// where is place for a file:line that is one already.
+func where(at, root string) string {
+	if i := strings.LastIndexByte(at, ':'); i > 0 {
+		if n, err := strconv.Atoi(at[i+1:]); err == nil {
+			return place(at[:i], n, root)
+		}
+	}
+	return printable(at)
+}
+
 // shown is how many findings a person is shown; the rest is counted.
 const shown = 5
 
@@ -108,7 +118,7 @@ func stackLines(f verdict.Finding, root string) []string {
 		out = append(out, printable(fr.Function), "\t"+place(fr.File, fr.Line, root))
 	}
 	if f.Creator != "" {
-		out = append(out, "created by "+printable(f.Creator), "\t"+printable(f.Created))
+		out = append(out, "created by "+printable(f.Creator), "\t"+where(f.Created, root))
 	}
 	return out
 }

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"leakgate": main})
+}
+
+// TestScripts drives the real binary. Besides testscript's own commands there
+// are:
+//
+//	exits CODE COMMAND…   run a command that has to end with this exit code
+//	shop [NAME] [LEAK]    start a shop as a process; $NAME and $NAME_ADMIN are its addresses
+//	restart NAME          kill -9 a shop, and start it anew on the same addresses
+//	slay NAME             kill -9 a process
+//	serve NAME KIND       start a server of that kind on loopback; $NAME is its address
+//	spawn NAME COMMAND…   start a command
+//	signal NAME INT|KILL  send it a signal
+//	reap CODE NAME        wait for it, and check its exit code; -1: killed
+//	until FILE PATTERN    wait for a file to match
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Values["processes"] = &processes{started: map[string]*process{}}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "shop": startShop, "restart": restart, "slay": slay, "serve": serve,
+			"spawn": spawn, "signal": signalProcess, "reap": reap, "until": until, "same": same,
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var ee *exec.ExitError
+	if errors.As(err, &ee) {
+		got = ee.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("%s exited %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// processes are what a script started.
+type processes struct {
+	mu      sync.Mutex
+	started map[string]*process
+}
+
+type process struct {
+	cmd  *exec.Cmd
+	args []string
+	in   io.Closer
+}
+
+func (p *processes) put(name string, x *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started[name] = x
+}
+
+func procs(ts *testscript.TestScript) *processes { return ts.Value("processes").(*processes) }
+
+func (p *processes) get(ts *testscript.TestScript, name string) *process {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x, ok := p.started[name]
+	if !ok {
+		ts.Fatalf("no process %q", name)
+	}
+	return x
+}
+
+// self is this test binary under the name of the program.
+func self(ts *testscript.TestScript, args ...string) *exec.Cmd {
+	path, err := os.Executable()
+	ts.Check(err)
+	return &exec.Cmd{Path: path, Args: append([]string{"leakgate"}, args...), Dir: ts.Getenv("WORK"), Env: append(os.Environ(), "HOME="+ts.Getenv("HOME"))}
+}
+
+func startShop(ts *testscript.TestScript, neg bool, args []string) {
+	name, leak := "SHOP", ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	if len(args) > 1 {
+		leak = args[1]
+	}
+	args = []string{"demo-service", "--leak", leak}
+	launch(ts, name, args)
+}
+
+func launch(ts *testscript.TestScript, name string, args []string) {
+	cmd := self(ts, args...)
+	in, err := cmd.StdinPipe()
+	ts.Check(err)
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	cmd.Stderr = os.Stderr
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		in.Close()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line := make([]byte, 256)
+	n, err := out.Read(line)
+	ts.Check(err)
+	m := regexp.MustCompile(`"shop":"([^"]+)","admin":"([^"]+)"`).FindSubmatch(line[:n])
+	if m == nil {
+		ts.Fatalf("the shop said %q", line[:n])
+	}
+	ts.Setenv(name, string(m[1]))
+	ts.Setenv(name+"_ADMIN", string(m[2]))
+	procs(ts).put(name, &process{cmd: cmd, args: args, in: in})
+}
+
+func slay(ts *testscript.TestScript, neg bool, args []string) {
+	p := procs(ts).get(ts, args[0])
+	ts.Check(p.cmd.Process.Kill())
+	_ = p.cmd.Wait()
+}
+
+func restart(ts *testscript.TestScript, neg bool, args []string) {
+	slay(ts, neg, args)
+	at := func(key string) string { return strings.TrimPrefix(ts.Getenv(key), "http://") }
+	launch(ts, args[0], []string{"demo-service", "--addr", at(args[0]), "--admin", at(args[0] + "_ADMIN")})
+}
+
+func spawn(ts *testscript.TestScript, neg bool, args []string) {
+	if args[1] != "leakgate" {
+		ts.Fatalf("spawn only knows leakgate")
+	}
+	cmd := self(ts, args[2:]...)
+	for _, k := range []string{"SHOP", "SHOP_ADMIN", "BAD"} {
+		cmd.Env = append(cmd.Env, k+"="+ts.Getenv(k))
+	}
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	ts.Check(cmd.Start())
+	ts.Defer(func() { _ = cmd.Process.Kill() })
+	procs(ts).put(args[0], &process{cmd: cmd})
+}
+
+func signalProcess(ts *testscript.TestScript, neg bool, args []string) {
+	s := map[string]os.Signal{"INT": os.Interrupt, "KILL": os.Kill, "TERM": syscall.SIGTERM}[args[1]]
+	ts.Check(procs(ts).get(ts, args[0]).cmd.Process.Signal(s))
+}
+
+func reap(ts *testscript.TestScript, neg bool, args []string) {
+	p := procs(ts).get(ts, args[1])
+	_ = p.cmd.Wait()
+	if got := strconv.Itoa(p.cmd.ProcessState.ExitCode()); got != args[0] {
+		ts.Fatalf("%s exited %s, want %s", args[1], got, args[0])
+	}
+}
+
+// patience bounds how long a script waits for something that has to come.
+const patience = time.Minute
+
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	re := regexp.MustCompile(args[1])
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	timeout := time.After(patience)
+	for {
+		if data, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && re.Match(data) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-timeout:
+			ts.Fatalf("%s did not come to match %s", args[0], args[1])
+		}
+	}
+}
+
+// same compares two files byte by byte, without testscript's expansion.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if a, b := ts.ReadFile(args[0]), ts.ReadFile(args[1]); (a == b) == neg {
+		ts.Fatalf("%s and %s: same is %v", args[0], args[1], a == b)
+	}
+}
+
+// serve starts a server that is not what the plan hopes for.
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	kind, ok := kinds()[args[1]]
+	if !ok {
+		ts.Fatalf("no kind %q", args[1])
+	}
+	if kind == nil { // an address where nobody listens
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		ts.Check(l.Close())
+		ts.Setenv(args[0], "http://"+l.Addr().String())
+		return
+	}
+	done := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { kind(w, r, done) }))
+	ts.Defer(func() { close(done); s.CloseClientConnections(); s.Close() })
+	ts.Setenv(args[0], s.URL)
+}
+
+type answer func(w http.ResponseWriter, r *http.Request, done <-chan struct{})
+
+func kinds() map[string]answer {
+	status := func(code int) answer {
+		return func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			http.Error(w, http.StatusText(code), code)
+		}
+	}
+	profile := func() []byte {
+		var b bytes.Buffer
+		if err := pprof.Lookup("goroutine").WriteTo(&b, 0); err != nil {
+			panic(err)
+		}
+		return b.Bytes()
+	}
+	return map[string]answer{
+		"refused": nil,
+		"404":     status(404),
+		"401":     status(401),
+		"500":     status(500),
+		"ok":      func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) { fmt.Fprintln(w, "ok") },
+		"html": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			fmt.Fprintln(w, "<!doctype html><title>Sign in</title>")
+		},
+		"truncated": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			p := profile()
+			_, _ = w.Write(p[:len(p)/2])
+		},
+		"brokenoff": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			w.Header().Set("Content-Length", "100000")
+			_, _ = w.Write(profile())
+		},
+		"redirect": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			http.Redirect(w, r, "http://login.invalid/?token=hunter2", http.StatusFound)
+		},
+		"bomb": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			z := gzip.NewWriter(w)
+			zeros := make([]byte, 1<<20)
+			for range 300 {
+				if _, err := z.Write(zeros); err != nil {
+					return
+				}
+			}
+			_ = z.Close()
+		},
+		"large": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			junk := bytes.Repeat([]byte{0x99}, 1<<20)
+			for range 70 {
+				if _, err := w.Write(junk); err != nil {
+					return
+				}
+			}
+		},
+		"hang": func(w http.ResponseWriter, r *http.Request, done <-chan struct{}) {
+			select {
+			case <-r.Context().Done():
+			case <-done:
+			}
+		},
+		"slow": func(w http.ResponseWriter, r *http.Request, done <-chan struct{}) {
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-done:
+			}
+		},
+	}
+}
+

@@ -1,0 +1,309 @@
+package verdict_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// still is a long look at a count that does not move, long enough.
+func still(f string, n int) script {
+	return script{looks: map[string][]int{f: {n}}, lookFrom: 150 * time.Second}
+}
+
+// falls is a long look at a count that is gone after 90 seconds.
+func falls(f string, from int) script {
+	counts := slices.Repeat([]int{from}, 90)
+	return script{looks: map[string][]int{f: append(counts, slices.Repeat([]int{0}, 61)...)}, lookFrom: time.Second}
+}
+
+func TestJudge(t *testing.T) {
+	const f = "example.com/shop.f"
+	for _, c := range []struct {
+		name string
+		in   script
+		look script
+		want verdict.Outcome
+		warn string // code of a warning that has to be there
+	}{
+		// 200 workers parked before and after: a pool, not a leak.
+		{name: "steady pool", in: script{stacks: map[string][]int{f: {200, 200, 200}}}, want: verdict.Pass},
+		// One goroutine kept per request, seen for 150 s without load.
+		{name: "leak per request", in: script{stacks: map[string][]int{f: {12, 4012, 8012}}}, look: still(f, 8012), want: verdict.Fail},
+		// The same growth, gone 90 s later: idle connections with a timeout.
+		{name: "connections held for 90s", in: script{stacks: map[string][]int{f: {12, 4012, 8012}}}, look: falls(f, 8012), want: verdict.Pass, warn: "draining"},
+		// The same growth, not watched yet: it could be either.
+		{name: "growth without the long look", in: script{stacks: map[string][]int{f: {12, 4012, 8012}}}, want: verdict.Inconclusive},
+		// A pool that fills in the first round and stays.
+		{name: "lazily grown pool", in: script{stacks: map[string][]int{f: {12, 76, 76, 76}}}, want: verdict.Pass, warn: "pool"},
+		// A pool that fills over several rounds, by less each time.
+		{name: "pool that fills slowly", in: script{stacks: map[string][]int{f: {0, 1846, 2675, 3048, 3215, 3290, 3324}}}, want: verdict.Pass, warn: "pool"},
+		// 1 in 400 requests, with Poisson's scatter.
+		{name: "slow leak", in: script{stacks: map[string][]int{f: {3, 12, 24, 31, 44}}}, look: still(f, 44), want: verdict.Fail},
+		// As many goroutines as the slow leak at its height, coming and going.
+		{name: "noise of the same size", in: script{stacks: map[string][]int{f: {24, 12, 44, 31, 24, 38, 29}}}, want: verdict.Pass},
+		// 1 in 2000 requests: two goroutines a round are under any tolerance.
+		{name: "leak below the tolerance", in: script{stacks: map[string][]int{f: {0, 2, 4, 6, 8}}}, look: still(f, 8), want: verdict.Fail},
+		// Two goroutines once.
+		{name: "growth below the tolerance", in: script{stacks: map[string][]int{f: {0, 2, 2, 2}}}, want: verdict.Pass},
+		// A leak on a stack that other users' traffic moves too.
+		{name: "leak under noise", in: script{stacks: map[string][]int{f: {50, 150, 250, 350, 450}}, noise: map[string]int{f: 20}}, look: still(f, 440), want: verdict.Fail},
+		{name: "noise without the leak", in: script{stacks: map[string][]int{f: {50, 60, 45, 55, 65}}, noise: map[string]int{f: 20}}, want: verdict.Pass},
+		// The warm-up left a pool half full; the leak beside it on the same stack goes on.
+		{name: "leak behind a pool", in: script{stacks: map[string][]int{f: {10, 110, 130, 150, 170, 190}}}, look: still(f, 190), want: verdict.Fail},
+		// Growth that the budget ends in the middle of: it cannot be told.
+		{name: "growth in the last rounds only", in: script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}}, want: verdict.Inconclusive},
+	} {
+		c.in.looks, c.in.lookFrom = c.look.looks, c.look.lookFrom
+		v := verdict.Judge(c.in.run(), policy())
+		if v.Outcome != c.want {
+			t.Errorf("Judge(%s) = %s (%s), want %s", c.name, v.Outcome, v.Headline, c.want)
+		}
+		if c.warn != "" && !slices.ContainsFunc(v.Warnings, func(w verdict.Warning) bool { return w.Code == c.warn }) {
+			t.Errorf("Judge(%s) warns %v, want a %q warning", c.name, v.Warnings, c.warn)
+		}
+		if (v.Outcome == verdict.Fail) != (len(v.Findings) > 0) && v.Outcome != verdict.Inconclusive {
+			t.Errorf("Judge(%s) = %s with %d findings", c.name, v.Outcome, len(v.Findings))
+		}
+	}
+}
+
+func TestFinding(t *testing.T) {
+	s := script{stacks: map[string][]int{
+		"net/http.(*conn).serve": {5, 4005, 8005},
+		"example.com/cart.f":     {12, 4012, 8012},
+	}, looks: map[string][]int{"net/http.(*conn).serve": {8005}, "example.com/cart.f": {8012}}, lookFrom: 150 * time.Second}
+	v := verdict.Judge(s.run(), policy())
+	if len(v.Findings) != 2 {
+		t.Fatalf("%d findings, want 2", len(v.Findings))
+	}
+	// Own code comes before the library's, whatever the counts.
+	got := v.Findings[0]
+	kept := 8012
+	want := verdict.Finding{
+		Target: target, Function: "example.com/cart.f", File: "shop.go", Line: 42, State: "sleep", Evidence: []string{verdict.Growing},
+		Counts: []int{12, 4012, 8012}, Leaked: 8000, Kept: &kept, Per1000: 1000, Stack: got.Stack,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("finding (-want +got):\n%s", d)
+	}
+	for _, name := range []string{"baseline", "growth"} {
+		if c := check(v, name); c.Outcome != verdict.Fail {
+			t.Errorf("check %s = %+v, want fail", name, c)
+		}
+	}
+	if c := check(v, "baseline"); c.Measured != 16000 || c.Limit != 10 || c.Unit != "goroutines" {
+		t.Errorf("baseline = %+v, want 16000 of 10 goroutines", c)
+	}
+}
+
+func check(v verdict.Verdict, name string) verdict.Check {
+	for _, c := range v.Checks {
+		if c.Name == name {
+			return c
+		}
+	}
+	return verdict.Check{}
+}
+
+func TestIgnore(t *testing.T) {
+	const f = "example.com/pool.(*Pool).worker"
+	leak := script{stacks: map[string][]int{f: {12, 4012, 8012}}, looks: map[string][]int{f: {8012}}, lookFrom: 150 * time.Second}
+	for _, c := range []struct {
+		name string
+		rule verdict.Rule
+		want verdict.Outcome
+		warn bool
+	}{
+		{"covers", verdict.Rule{Function: `Pool\)\.worker$`, Reason: "ADR-12"}, verdict.Pass, false},
+		{"covers another", verdict.Rule{Function: `Pool\)\.other$`, Reason: "ADR-12"}, verdict.Fail, false},
+		{"up to a maximum", verdict.Rule{Function: `worker`, Reason: "ADR-12", Max: 9000}, verdict.Pass, false},
+		{"above its maximum", verdict.Rule{Function: `worker`, Reason: "ADR-12", Max: 64}, verdict.Fail, false},
+		// The run is of 2026-11-01: on its last day a rule still holds.
+		{"last day", verdict.Rule{Function: `worker`, Reason: "ADR-12", Until: "2026-11-01"}, verdict.Pass, false},
+		{"expired", verdict.Rule{Function: `worker`, Reason: "ADR-12", Until: "2026-10-31"}, verdict.Fail, true},
+	} {
+		p := policy()
+		p.Ignore = []verdict.Rule{c.rule}
+		v := verdict.Judge(leak.run(), p)
+		if v.Outcome != c.want {
+			t.Errorf("Judge(%s) = %s (%s), want %s", c.name, v.Outcome, v.Headline, c.want)
+		}
+		if c.want == verdict.Pass && (len(v.Ignored) != 1 || v.Ignored[0].Growth != 8000) {
+			t.Errorf("Judge(%s) ignored %+v, want 8000 goroutines counted", c.name, v.Ignored)
+		}
+		if got := slices.ContainsFunc(v.Warnings, func(w verdict.Warning) bool { return w.Code == "ignore-expired" }); got != c.warn {
+			t.Errorf("Judge(%s) warns %v, want expired: %v", c.name, v.Warnings, c.warn)
+		}
+	}
+}
+
+// Whatever is wrong with a run, it never passes, and says so with a code.
+func TestInvalidRuns(t *testing.T) {
+	healthy := script{stacks: map[string][]int{"example.com/shop.f": {200, 200, 200}}}
+	last := func(r *record.Run) *record.Load { return &r.Loads[len(r.Loads)-1] }
+	for _, c := range []struct {
+		name   string
+		change func(*record.Run)
+		code   string // "": passes
+	}{
+		{"nothing wrong", func(*record.Run) {}, ""},
+		{"killed", func(r *record.Run) { r.End = nil }, verdict.CodeIncomplete},
+		{"interrupted", func(r *record.Run) { r.End.Reason = record.Interrupted }, verdict.CodeInterrupted},
+		{"aborted", func(r *record.Run) { *r.End = record.End{Reason: record.Aborted, Code: verdict.CodeLost} }, verdict.CodeLost},
+		{"start time moved", func(r *record.Run) { r.Sights[1].Start = 2000; r.Sights[2].Start = 2000 }, verdict.CodeRestarted},
+		{"start time drifts by a clock tick", func(r *record.Run) { r.Sights[1].Start = 1000.01 }, ""},
+		{"build changed", func(r *record.Run) { r.Targets[0].Build = "a"; r.Sights[1].Build = "b" }, verdict.CodeRestarted},
+		{"allocations went down", func(r *record.Run) { r.Targets[0].TotalAlloc = 5 << 20; r.Sights[1].TotalAlloc = 1 << 20 }, verdict.CodeRestarted},
+		{"allocations went up", func(r *record.Run) { r.Targets[0].TotalAlloc = 1 << 20; r.Sights[1].TotalAlloc = 5 << 20 }, ""},
+		{"two processes take turns", func(r *record.Run) { r.Sights[0].Start = 2000 }, verdict.CodeFlips},
+		{"sample missing", func(r *record.Run) {
+			r.Gaps = []record.Gap{{Target: target, What: "GET /debug/pprof/goroutine", Error: "no answer within 10s", Needed: true}}
+		}, verdict.CodeGap},
+		{"sample missing along the way", func(r *record.Run) { r.Gaps = []record.Gap{{Target: target, Error: "reset"}} }, ""},
+		{"half the rate", func(r *record.Run) { l := last(r); l.Sent /= 2; l.Answered /= 2; l.Succeeded /= 2; l.Entries = nil }, verdict.CodeSlow},
+		{"all 500s", func(r *record.Run) {
+			l := last(r)
+			l.Succeeded, l.Entries[0].Succeeded, l.Entries[0].Codes = 0, 0, map[string]uint64{"500": l.Sent}
+		}, verdict.CodeFailing},
+		{"refused", func(r *record.Run) {
+			l := last(r)
+			l.Answered, l.Succeeded, l.Entries[0].Succeeded, l.Entries[0].Codes = 0, 0, 0, nil
+			l.Entries[0].Errors = map[string]uint64{"connect: connection refused": l.Sent}
+		}, verdict.CodeRefused},
+		{"stopped for safety", func(r *record.Run) { last(r).Stopped = "the load was stopped: 100 of the first 100 requests failed" }, verdict.CodeStopped},
+		{"too few rounds", func(r *record.Run) { r.Captures = r.Captures[:6]; r.Loads = r.Loads[:2] }, "-"},
+		{"no captures at all", func(r *record.Run) { r.Captures = nil }, "-"},
+		{"no load", func(r *record.Run) { r.Loads = nil }, "-"},
+		{"no target", func(r *record.Run) { r.Targets = nil }, "no-target"},
+		{"nothing at all", func(r *record.Run) { *r = record.Run{} }, verdict.CodeIncomplete},
+	} {
+		run := healthy.run()
+		c.change(&run)
+		v := verdict.Judge(run, policy())
+		if c.code == "" {
+			if v.Outcome != verdict.Pass {
+				t.Errorf("Judge(%s) = %s (%s), want pass", c.name, v.Outcome, v.Headline)
+			}
+			continue
+		}
+		if v.Outcome != verdict.Inconclusive || v.Reason == "" {
+			t.Errorf("Judge(%s) = %s, reason %q, want inconclusive with a reason", c.name, v.Outcome, v.Reason)
+		}
+		if c.code != "-" && !slices.ContainsFunc(v.Checks, func(k verdict.Check) bool { return k.Code == c.code && k.Outcome == verdict.Inconclusive }) {
+			t.Errorf("Judge(%s): no check with code %q in %+v", c.name, c.code, v.Checks)
+		}
+	}
+}
+
+// A leak is red even where requests failed; growth across a restart is not.
+func TestLeakAndInvalid(t *testing.T) {
+	const f = "example.com/shop.f"
+	s := script{stacks: map[string][]int{f: {12, 4012, 8012}}, looks: map[string][]int{f: {8012}}, lookFrom: 150 * time.Second}
+	run := s.run()
+	for i := range run.Loads {
+		run.Loads[i].Succeeded, run.Loads[i].Entries[0].Succeeded = 0, 0
+	}
+	if v := verdict.Judge(run, policy()); v.Outcome != verdict.Fail {
+		t.Errorf("Judge(leak while requests fail) = %s, want fail", v.Outcome)
+	}
+	run = s.run()
+	run.Sights[1].Start = 2000
+	if v := verdict.Judge(run, policy()); v.Outcome != verdict.Inconclusive || len(v.Findings) != 0 {
+		t.Errorf("Judge(growth across a restart) = %s with %d findings, want inconclusive with none", v.Outcome, len(v.Findings))
+	}
+}
+
+// A success floor of its own excuses a request that fails by design.
+func TestEntryFloors(t *testing.T) {
+	run := script{stacks: map[string][]int{"example.com/shop.f": {1, 1, 1}}}.run()
+	for i := range run.Loads {
+		l := &run.Loads[i]
+		l.Entries = append(l.Entries, record.Entry{Name: "GET /fails", Sent: 1000, Answered: 1000, Codes: map[string]uint64{"504": 1000}})
+	}
+	p := policy()
+	for _, c := range []struct {
+		floors []float64
+		want   verdict.Outcome
+	}{{nil, verdict.Inconclusive}, {[]float64{-1, 0}, verdict.Pass}, {[]float64{-1, 0.5}, verdict.Inconclusive}} {
+		p.Entries = c.floors
+		if v := verdict.Judge(run, p); v.Outcome != c.want {
+			t.Errorf("Judge(floors %v) = %s (%s), want %s", c.floors, v.Outcome, v.Headline, c.want)
+		}
+	}
+}
+
+func TestNext(t *testing.T) {
+	const f = "example.com/shop.f"
+	for _, c := range []struct {
+		name string
+		in   script
+		want verdict.Action
+		why  string
+	}{
+		{"one round", script{stacks: map[string][]int{f: {1, 1}}}, verdict.Load, ""},
+		{"two level rounds", script{stacks: map[string][]int{f: {1, 1, 1}}}, verdict.Stop, "nothing grows"},
+		{"a little growth", script{stacks: map[string][]int{f: {1, 3, 5}}}, verdict.Load, "too little to say"},
+		{"clear growth", script{stacks: map[string][]int{f: {1, 4001, 8001}}}, verdict.Watch, "keeps growing"},
+		{"clear growth, still there", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001}}, lookFrom: 150 * time.Second}, verdict.Stop, "confirmed"},
+		{"clear growth, watched for a minute", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001}}, lookFrom: time.Minute}, verdict.Watch, "keeps growing"},
+		{"clear growth, gone", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001, 1}}, lookFrom: time.Minute}, verdict.Stop, "nothing grows"},
+		{"a little growth, budget spent", script{stacks: map[string][]int{f: {1, 1, 1, 1, 1, 3, 5}}}, verdict.Stop, "used up"},
+	} {
+		got := verdict.Next(c.in.run(), policy())
+		if got.Action != c.want || !strings.Contains(got.Why, c.why) {
+			t.Errorf("Next(%s) = %v %q, want %v with %q", c.name, got.Action, got.Why, c.want, c.why)
+		}
+	}
+}
+
+// Stacks that all differ, as a recursion's do, are one leak under their site.
+func TestLeakOfManyStacks(t *testing.T) {
+	run := script{stacks: map[string][]int{"example.com/shop.f": {1, 1, 1, 1, 1}}}.run()
+	depth := 0
+	for i := range run.Captures {
+		p := run.Captures[i].Profile
+		for n := range 20 * run.Captures[i].Round {
+			depth = n
+			frames := slices.Repeat([]stacks.Frame{{Function: "example.com/tree.walk", File: "tree.go", Line: 7}}, depth+1)
+			p.Stacks = append(p.Stacks, stacks.Stack{Key: strings.Repeat("walk\n", depth+1) + "x", Frames: frames, Count: 1})
+			p.Total++
+		}
+	}
+	p := policy()
+	p.Confirm = 0
+	v := verdict.Judge(run, p)
+	if v.Outcome != verdict.Fail || len(v.Findings) != 1 || v.Findings[0].Function != "example.com/tree.walk" {
+		t.Errorf("Judge = %s with %+v, want one finding of example.com/tree.walk", v.Outcome, v.Findings)
+	}
+}
+
+func TestSensitivity(t *testing.T) {
+	quiet := map[string][]int{"example.com/shop.f": {1, 1, 1}}
+	var last int
+	for _, requests := range []uint64{400, 4000, 40000} {
+		v := verdict.Judge(script{stacks: quiet, requests: requests}.run(), policy())
+		if v.Sensitivity == nil || v.Sensitivity.OneIn <= last {
+			t.Errorf("sensitivity at %d requests a round = %+v, want more than %d", requests, v.Sensitivity, last)
+			continue
+		}
+		last = v.Sensitivity.OneIn
+	}
+	p := policy()
+	p.Detect = 1000000
+	v := verdict.Judge(script{stacks: quiet}.run(), p)
+	if c := check(v, "sensitivity"); v.Outcome != verdict.Inconclusive || c.Code != "too-weak" || c.Hint == "" {
+		t.Errorf("Judge(detect 1/1000000) = %s, check %+v, want inconclusive, too-weak with a hint", v.Outcome, c)
+	}
+	p.Detect = 100
+	if v := verdict.Judge(script{stacks: quiet}.run(), p); v.Outcome != verdict.Pass {
+		t.Errorf("Judge(detect 1/100) = %s, want pass", v.Outcome)
+	}
+}
