@@ -98,20 +98,8 @@ func (a *analysis) settle(s *suspect, rules []rule) {
 	if s.class != leak && s.class != undecided {
 		return
 	}
-	for r := 1; r <= a.history.rounds(); r++ {
-		l, ok := a.history.look(s.id, s.key, r)
-		if !ok {
-			continue
-		}
-		upTo := trend{bands: s.trend.bands[:r+1], requests: s.trend.requests[:r], workers: s.trend.workers}
-		if upTo.rise() <= 0 {
-			continue
-		}
-		s.look = &l
-		if !upTo.stays(l) {
-			s.class = draining
-			return
-		}
+	if a.looks(s) {
+		return
 	}
 	if s.class == undecided && a.spent() && s.trend.shrinks() {
 		s.class = pool
@@ -119,6 +107,45 @@ func (a *analysis) settle(s *suspect, rules []rule) {
 	if s.class == leak && s.rule == nil && !a.confirmed(s) {
 		a.pending = append(a.pending, *s)
 	}
+}
+
+// looks applies the long looks to a suspect, in order. It tells whether they
+// settle its class. What falls to its baseline was slow; what keeps half of its
+// growth leaks; what keeps less is both, or shrinks: then what is left after
+// one long look is compared with what is left after the next.
+func (a *analysis) looks(s *suspect) bool {
+	var before look
+	beforeRound, lastRound := 0, 0
+	for r := 1; r <= a.history.rounds(); r++ {
+		l, ok := a.history.look(s.id, s.key, r)
+		upTo := trend{bands: s.trend.bands[:r+1]}
+		if !ok || upTo.rise() <= 0 {
+			continue
+		}
+		s.look, lastRound = &l, r
+		switch {
+		case upTo.gone(l):
+			s.class = draining
+			return true
+		case upTo.stays(l):
+			beforeRound = 0
+		case time.Duration(l.watched) < a.policy.Confirm: // it falls: watch on
+		case beforeRound == 0:
+			before, beforeRound, s.class = l, r, undecided
+		default:
+			s.class = draining
+			left, more := before.lowest-s.trend.bands[0].mid, l.lowest-before.lowest
+			if more > 0 && 2*more*beforeRound >= left*(r-beforeRound) {
+				s.class = leak
+				return false
+			}
+			return true
+		}
+	}
+	if beforeRound > 0 && lastRound < a.history.rounds() { // loaded again since: it needs another look
+		s.class = leak
+	}
+	return false
 }
 
 // confirmed tells whether a leak has had its long look after the last round.

@@ -189,3 +189,9 @@ func (t trend) mids() []int {
 func (t trend) stays(l look) bool {
 	return 2*(l.lowest-t.bands[0].mid) >= t.rise()
 }
+
+// gone tells whether what grew has fallen to where it came from: at most a
+// tenth of the growth is left, which is what pools keep idle.
+func (t trend) gone(l look) bool {
+	return 10*(l.lowest-t.bands[0].hi) <= t.rise()
+}

@@ -75,6 +75,45 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// A leak beside slow work on the same stack: one long look leaves a remainder
+// that could be a pool's. The next one tells.
+func TestRemainder(t *testing.T) {
+	const f = "example.com/shop.f"
+	growth := script{stacks: map[string][]int{f: {0, 4000, 8000, 12000}}}
+	for _, c := range []struct {
+		name         string
+		left1, left2 int // what the looks after rounds 2 and 3 leave; -1: no look
+		want         verdict.Outcome
+		next         verdict.Action
+	}{
+		// 800 of 8000 stay, then 1200 of 12000: a tenth leaks.
+		{"remainder grows", 1600, 2400, verdict.Fail, verdict.Stop},
+		{"remainder stays", 1600, 1600, verdict.Pass, verdict.Stop},
+		{"one look", 1600, -1, verdict.Inconclusive, verdict.Watch},
+	} {
+		run := growth.run()
+		for i, left := range []int{c.left1, c.left2} {
+			if left < 0 {
+				continue
+			}
+			p := &stacks.Profile{}
+			add(p, f, left)
+			run.Captures = append(run.Captures, record.Capture{At: run.Loads[i+2].End + 150*time.Second, Target: target, Kind: record.Confirm, Round: i + 2, Seq: 1, Profile: p})
+		}
+		if v := verdict.Judge(run, policy()); v.Outcome != c.want {
+			t.Errorf("Judge(%s) = %s (%s), want %s", c.name, v.Outcome, v.Headline, c.want)
+		}
+		if n := verdict.Next(run, policy()); n.Action != c.next {
+			t.Errorf("Next(%s) = %v %q, want %v", c.name, n.Action, n.Why, c.next)
+		}
+	}
+	// After one look with a remainder, the gate loads again.
+	run := script{stacks: map[string][]int{f: {0, 4000, 8000}}, looks: map[string][]int{f: {1600}}, lookFrom: 150 * time.Second}.run()
+	if n := verdict.Next(run, policy()); n.Action != verdict.Load {
+		t.Errorf("Next(remainder) = %v %q, want load", n.Action, n.Why)
+	}
+}
+
 func TestFinding(t *testing.T) {
 	s := script{stacks: map[string][]int{
 		"net/http.(*conn).serve": {5, 4005, 8005},

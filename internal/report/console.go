@@ -186,8 +186,8 @@ func (c *console) checks(v verdict.Verdict) {
 		if k.Target != "" {
 			name = k.Target + " " + k.Name
 		}
-		c.line("  %s %-24s %s of %s %s", mark, printable(name), number(k.Measured), number(k.Limit), k.Unit)
-		if k.Message != "" && (k.Outcome != verdict.Pass || c.Verbose) {
+		c.line("  %s %-24s %s %s (limit %s)", mark, printable(name), number(k.Measured), k.Unit, number(k.Limit))
+		if k.Message != "" && (k.Outcome != verdict.Pass || c.Verbose) && (k.Outcome != verdict.Fail || len(v.Findings) == 0) {
 			c.line("       %s", printable(k.Message))
 		}
 	}
@@ -222,7 +222,7 @@ func (c *console) next(v verdict.Verdict) {
 	for _, t := range v.Targets {
 		if t.Name == f[0].Target && t.Baseline != "" {
 			c.line("")
-			c.line("  What next: open %s, read the send, receive or wait that never ends, and who was to end it.", cmp.Or(place(f[0].File, f[0].Line, c.Root), "the stack"))
+			c.line("  What next: open %s and ask who was to end the wait there. To dig further:", cmp.Or(place(f[0].File, f[0].Line, c.Root), "the stack"))
 			c.line("    go tool pprof -diff_base %s %s", path.Join(c.Dir, t.Baseline), path.Join(c.Dir, t.Last))
 		}
 	}

@@ -1,0 +1,86 @@
+# Two commands do everything on a fresh machine: make demo, make test.
+GO      ?= go
+BIN     := bin
+TOOLS   := $(CURDIR)/.cache/bin
+export GOFLAGS ?= -p=2
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+VEGETA      := github.com/tsenart/vegeta/v12@v12.13.0
+PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
+
+.PHONY: help build demo test lint vuln bench bench-short fuzz golden matrix matrix-short prometheus clean
+
+help:
+	@echo "make demo        the gate on a service that leaks, and on its healthy twin"
+	@echo "make test        every test, with the race detector"
+	@echo "make lint        gofmt, vet, staticcheck, govulncheck, go mod tidy"
+	@echo "make matrix      every leak of the sample shop, and its healthy form 20 times"
+	@echo "make prometheus  the gate on a real Prometheus server"
+	@echo "make bench       speed, as ratios against peers in the same run"
+	@echo "make fuzz        every fuzz test for a short while"
+	@echo "make golden      rewrite generated docs and golden files"
+
+build:
+	$(GO) build -o $(BIN)/leakgate ./cmd/leakgate
+
+# The leaking service has to end with 1, its healthy twin with 0.
+demo: build
+	@$(BIN)/leakgate demo; code=$$?; if [ $$code -ne 1 ]; then echo "demo: the leaking shop ended with $$code, want 1"; exit 1; fi
+	@echo
+	@$(BIN)/leakgate demo --healthy; code=$$?; if [ $$code -ne 0 ]; then echo "demo: the healthy shop ended with $$code, want 0"; exit 1; fi
+
+# The race detector needs a C compiler; where there is none, .ci/run installs one.
+test:
+	@command -v $$($(GO) env CC) >/dev/null || { echo "make test: the race detector needs a C compiler, and there is no $$($(GO) env CC); install gcc, or run .ci/run, which does"; exit 1; }
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+lint: $(TOOLS)/staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(TOOLS)/staticcheck ./...
+	$(GO) mod tidy -diff
+	@$(MAKE) --no-print-directory vuln
+
+# govulncheck needs its database; where that cannot be reached, it says so.
+vuln: $(TOOLS)/govulncheck
+	@out=$$($(TOOLS)/govulncheck ./... 2>&1); code=$$?; echo "$$out" | tail -n 20; \
+	if [ $$code -ne 0 ] && echo "$$out" | grep -qE 'vuln.go.dev.*(dial|lookup|refused|timeout|Forbidden|403|no such host|EOF)'; then \
+		echo "make vuln: SKIPPED, the vulnerability database cannot be reached from here"; \
+	else exit $$code; fi
+
+bench: $(TOOLS)/vegeta
+	VEGETA=$(TOOLS)/vegeta $(GO) test -run '^$$' -bench . -benchtime 5x -v ./internal/bench
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/stacks ./verdict
+
+bench-short: $(TOOLS)/vegeta
+	VEGETA=$(TOOLS)/vegeta $(GO) test -run '^$$' -bench . -benchtime 1x ./internal/bench ./internal/stacks ./verdict
+
+FUZZTIME ?= 20s
+fuzz:
+	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+		echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+golden:
+	$(GO) test ./internal/plan ./internal/report ./cmd/leakgate -run 'TestDocs|TestGolden' -update
+
+matrix:
+	$(GO) run ./internal/matrix -healthy 20
+
+matrix-short:
+	$(GO) run ./internal/matrix -healthy 1 -leaks send,rare
+
+prometheus: build $(TOOLS)/prometheus
+	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate
+
+$(TOOLS)/staticcheck:
+	GOBIN=$(TOOLS) $(GO) install $(STATICCHECK)
+$(TOOLS)/govulncheck:
+	GOBIN=$(TOOLS) $(GO) install $(GOVULNCHECK)
+$(TOOLS)/vegeta:
+	GOBIN=$(TOOLS) $(GO) install $(VEGETA)
+$(TOOLS)/prometheus:
+	GOBIN=$(TOOLS) $(GO) install $(PROMETHEUS)
+
+clean:
+	rm -rf $(BIN) leakgate-out leakgate-out.prev
