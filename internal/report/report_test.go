@@ -1,0 +1,307 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func frames(function string) []verdict.Frame {
+	return []verdict.Frame{
+		{Function: "time.Sleep", File: "/usr/lib/go/src/runtime/time.go", Line: 300, Std: true},
+		{Function: function, File: "/src/cart/store.go", Line: 42},
+	}
+}
+
+// fixtures are verdicts as Judge makes them, one per outcome.
+func fixtures() map[string]verdict.Verdict {
+	kept := 240
+	base := verdict.Verdict{
+		Schema: 1, Plan: "checkout", Requests: 24000, Rounds: 3, Tool: "v0.1.0", Started: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
+		Targets: []verdict.Target{{
+			Name: "checkout-0", GoVersion: "go1.26.8", Totals: []int{12, 92, 172, 252}, Baseline: "profiles/checkout-0/baseline-1.pb.gz", Last: "profiles/checkout-0/settle-3-3.pb.gz",
+			Series: []verdict.Point{{Second: 0, Goroutines: 12}, {Second: 30, Goroutines: 90}, {Second: 60, Goroutines: 252}},
+		}},
+		Load:   []verdict.LoadEntry{{Name: "GET http://127.0.0.1:8080/cart", Sent: 24000, Succeeded: 23990, Codes: map[string]uint64{"200": 23990, "500": 10}, P50ms: 1.5, P99ms: 12.25}},
+		Timing: verdict.Timing{Wall: 80.5, Load: 70, Phases: []record.Phase{{Kind: record.Warmup, Start: 0, End: 10 * time.Second}}},
+	}
+	pass := base
+	pass.Outcome, pass.Headline = verdict.Pass, "no goroutine leak in 24000 requests over 3 rounds on 1 target"
+	pass.Sensitivity = &verdict.Sensitivity{OneIn: 1900}
+	pass.Checks = []verdict.Check{
+		{Name: "rate", Outcome: verdict.Pass, Measured: 200, Limit: 180, Unit: "requests/s"},
+		{Name: "baseline", Target: "checkout-0", Outcome: verdict.Pass, Measured: 3, Limit: 10, Unit: "goroutines"},
+	}
+	pass.Ignored = []verdict.Ignored{{Target: "checkout-0", Function: "example.com/pool.worker", Growth: 8, Reason: "sized by config", Owner: "platform"}}
+	pass.Warnings = []verdict.Warning{{Code: "draining", Target: "checkout-0", Message: "net/http.(*conn).serve grew by 600 and fell to 0 within 1m30s of the load's end: slow, not leaked"}}
+	fail := base
+	fail.Outcome, fail.Headline = verdict.Fail, "example.com/cart.(*Store).refresh.func1 leaks goroutines: +240 after 24000 requests (cart/store.go:42)"
+	fail.Reason, fail.Hint = "checkout-0: 240 goroutines above the baseline of 12, tolerance 10", "see the findings for the stacks that grew"
+	fail.Checks = []verdict.Check{
+		{Name: "rate", Outcome: verdict.Pass, Measured: 200, Limit: 180, Unit: "requests/s"},
+		{Name: "baseline", Target: "checkout-0", Outcome: verdict.Fail, Measured: 240, Limit: 10, Unit: "goroutines", Message: "240 goroutines above the baseline of 12, tolerance 10"},
+		{Name: "growth", Target: "checkout-0", Outcome: verdict.Fail, Measured: 1, Unit: "stacks", Message: "example.com/cart.(*Store).refresh.func1 grew again in every round"},
+	}
+	fail.Findings = []verdict.Finding{{
+		Target: "checkout-0", Function: "example.com/cart.(*Store).refresh.func1", File: "/src/cart/store.go", Line: 42, State: "chan send",
+		Creator: "example.com/cart.(*Store).refresh", Created: "/src/cart/store.go:40", Evidence: []string{verdict.Growing}, Counts: []int{0, 80, 160, 240},
+		Kept: &kept, Leaked: 240, Per1000: 10, Labels: []verdict.Label{{Label: "tenant=blue", Growth: 200}}, Stack: frames("example.com/cart.(*Store).refresh.func1"),
+	}}
+	unclear := base
+	unclear.Outcome, unclear.Headline = verdict.Inconclusive, "could not tell: checkout-0: restarted or replaced"
+	unclear.Reason, unclear.Hint = "checkout-0: restarted or replaced", "find out why it restarted"
+	unclear.Checks = []verdict.Check{{Name: "same process", Target: "checkout-0", Outcome: verdict.Inconclusive, Measured: 1, Unit: "changes of identity", Code: verdict.CodeRestarted, Message: "restarted or replaced", Hint: "find out why it restarted"}}
+	return map[string]verdict.Verdict{"pass": pass, "fail": fail, "inconclusive": unclear}
+}
+
+// renderers are all formats by the ending of their golden file.
+func renderers() map[string]Renderer {
+	return map[string]Renderer{
+		"txt": Console(Style{Root: "/src", Dir: "leakgate-out"}), "verbose.txt": Console(Style{Root: "/src", Dir: "leakgate-out", Verbose: true}), "colour.txt": Console(Style{Color: true}),
+		"json": JSON, "xml": JUnit, "html": HTML, "md": Markdown,
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for name, v := range fixtures() {
+		for ending, render := range renderers() {
+			var b bytes.Buffer
+			if err := render(&b, v); err != nil {
+				t.Errorf("%s.%s: %v", name, ending, err)
+				continue
+			}
+			file := filepath.Join("testdata", name+"."+ending)
+			if *update {
+				if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), b.String()); d != "" {
+				t.Errorf("%s (-want +got; -update rewrites it):\n%s", file, d)
+			}
+		}
+	}
+}
+
+// A renderer changes nothing in the value that it gets.
+func TestRenderersChangeNothing(t *testing.T) {
+	for name, v := range fixtures() {
+		before, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ending, render := range renderers() {
+			if err := render(io.Discard, v); err != nil {
+				t.Fatal(err)
+			}
+			if after, err := json.Marshal(v); err != nil || !bytes.Equal(before, after) {
+				t.Errorf("%s.%s changed its verdict", name, ending)
+			}
+		}
+	}
+}
+
+type full struct{}
+
+var errFull = errors.New("no space left on device")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// A write that fails is an error, never a short report.
+func TestRenderersReportWriteErrors(t *testing.T) {
+	for ending, render := range renderers() {
+		if err := render(full{}, fixtures()["fail"]); !errors.Is(err, errFull) {
+			t.Errorf("%s on a full disk: %v, want %v", ending, err, errFull)
+		}
+	}
+}
+
+// hostile puts foreign text everywhere that a target or a plan can put text.
+func hostile(text string) verdict.Verdict {
+	v := fixtures()["fail"]
+	v.Plan, v.Headline, v.Reason = text, text, text
+	f := v.Findings[0]
+	f.Target, f.Function, f.File, f.Module, f.State, f.Creator, f.Created, f.Note = text, text, text, text, text, text, text, text
+	f.Labels = []verdict.Label{{Label: text, Growth: 1}}
+	f.Stack = []verdict.Frame{{Function: text, File: text, Line: 1}}
+	v.Findings = []verdict.Finding{f}
+	v.Checks = []verdict.Check{{Name: text, Target: text, Outcome: verdict.Fail, Message: text, Hint: text}, {Name: "x", Target: text, Outcome: verdict.Inconclusive, Code: text, Message: text}}
+	v.Warnings = []verdict.Warning{{Code: text, Target: text, Message: text}}
+	v.Ignored = []verdict.Ignored{{Target: text, Function: text, Reason: text, Owner: text}}
+	v.Targets[0].Name = text
+	v.Load = []verdict.LoadEntry{{Name: text, Errors: map[string]uint64{text: 1}}}
+	return v
+}
+
+func checkHostile(t *testing.T, text string) {
+	t.Helper()
+	v := hostile(text)
+	for ending, render := range renderers() {
+		var b bytes.Buffer
+		if err := render(&b, v); err != nil {
+			t.Fatalf("%s: %v", ending, err)
+		}
+		out := b.String()
+		switch ending {
+		case "txt", "verbose.txt":
+			if strings.ContainsAny(out, "\x1b\r\x07\u202e\x9b") {
+				t.Errorf("%s: %q reaches the terminal as a control", ending, text)
+			}
+		case "xml":
+			var doc junitSuites
+			if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
+				t.Errorf("%s: %q makes XML that does not parse: %v", ending, text, err)
+			} else if len(doc.Suites) != 1 || len(doc.Suites[0].Cases) != 2 {
+				t.Errorf("%s: %q changes the structure: %+v", ending, text, doc)
+			}
+		case "html":
+			if strings.Contains(out, "<script") || strings.Contains(out, "<img") || strings.Count(out, "</body>") != 1 {
+				t.Errorf("%s: %q is markup", ending, text)
+			}
+		case "md":
+			if strings.Contains(outsideFences(out), "<img") || strings.Contains(outsideFences(out), "<script") {
+				t.Errorf("%s: %q is markup", ending, text)
+			}
+		case "json":
+			var got verdict.Verdict
+			if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+				t.Errorf("%s: %v", ending, err)
+			}
+		}
+	}
+}
+
+// outsideFences is Markdown without its code blocks, in which nothing is markup.
+func outsideFences(s string) string {
+	var out []string
+	fence := ""
+	for line := range strings.Lines(s) {
+		trimmed := strings.TrimSpace(line)
+		switch {
+		case fence == "" && strings.HasPrefix(trimmed, "```"):
+			fence = strings.TrimSuffix(trimmed, "text")
+		case fence != "" && trimmed == fence:
+			fence = ""
+		case fence == "":
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "")
+}
+
+var attacks = []string{
+	`</script><img src=x onerror=alert(1)>`, "]]>", "::error::gone", "\x1b[2J\x1b[31mred", "a\rb", "\x00\x01\x0b\ufffe", "```\n<img src=x>\n```",
+	"| a | b |", "\u202eevil", "\x9b31m", "\xff\xfe", "<!--", "&amp;", "](javascript:alert(1))", "\"' onclick=",
+}
+
+func TestHostileText(t *testing.T) {
+	for _, a := range attacks {
+		checkHostile(t, a)
+	}
+}
+
+func FuzzHostileText(f *testing.F) {
+	for _, a := range attacks {
+		f.Add(a)
+	}
+	f.Fuzz(checkHostile)
+}
+
+// JUnit names are unique and stay the same from run to run.
+func TestJUnitNames(t *testing.T) {
+	v := fixtures()["fail"]
+	v.Checks = append(v.Checks, verdict.Check{Name: "growth", Target: "checkout.1", Outcome: verdict.Pass})
+	var b bytes.Buffer
+	if err := JUnit(&b, v); err != nil {
+		t.Fatal(err)
+	}
+	var doc junitSuites
+	if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, c := range doc.Suites[0].Cases {
+		if id := c.Class + " " + c.Name; seen[id] {
+			t.Errorf("%s is there twice", id)
+		} else {
+			seen[id] = true
+		}
+	}
+	if !seen["leakgate.checkout.checkout_1 growth"] {
+		t.Errorf("names %v: a dot in a target opens a package of its own", seen)
+	}
+}
+
+func TestSpark(t *testing.T) {
+	if got := Spark([]int{0, 5, 10}); got != "▁▄█" {
+		t.Errorf("Spark = %q", got)
+	}
+	if got := Spark(nil); got != "" {
+		t.Errorf("Spark(nil) = %q", got)
+	}
+}
+
+// Plain output has a line per phase; the terminal's line repaints itself.
+func TestLive(t *testing.T) {
+	var b bytes.Buffer
+	now := time.Unix(100, 0)
+	l := NewLive(LiveConfig{Out: &b, Now: func() time.Time { return now }, Sent: func() uint64 { return 7 }})
+	l.Begin(record.Phase{Kind: record.Round, Round: 2}, 20*time.Second, "example.com/x.f grew")
+	l.Sample(record.Sample{Target: "a", Goroutines: 10})
+	l.Sample(record.Sample{Target: "b", Goroutines: 5})
+	now = now.Add(5 * time.Second)
+	line := l.text(now)
+	l.Load(record.Load{Sent: 100, Answered: 99, Succeeded: 90})
+	l.Say("evil \x1b[2J")
+	l.Close()
+	want := "round 2, 20s of load: example.com/x.f grew\n  100 requests sent, 9 failed, 1 without an answer\n  evil \\x1b[2J\n"
+	if d := cmp.Diff(want, b.String()); d != "" {
+		t.Errorf("plain output (-want +got):\n%s", d)
+	}
+	for _, part := range []string{"round 2", "███░░", "5s/20s", "goroutines 15", "7 sent"} {
+		if !strings.Contains(line, part) {
+			t.Errorf("live line %q lacks %q", line, part)
+		}
+	}
+}
+
+func TestDiff(t *testing.T) {
+	before := &stacks.Profile{Total: 4, Stacks: []stacks.Stack{{Key: "a", Frames: frames("example.com/a"), Count: 4}}}
+	after := &stacks.Profile{Total: 9, Stacks: []stacks.Stack{{Key: "a", Frames: frames("example.com/a"), Count: 1}, {Key: "b", Frames: frames("example.com/b"), Count: 8}}}
+	d := NewDiff(before, after)
+	if d.Most() != 8 || len(d.Stacks) != 2 || d.Stacks[1].Growth != -3 {
+		t.Errorf("NewDiff = %+v, want b +8 before a -3", d)
+	}
+	if NewDiff(after, after).Most() != 0 {
+		t.Error("a profile differs from itself")
+	}
+	for name, render := range map[string]func(io.Writer) error{"json": d.JSON, "markdown": d.Markdown, "console": func(w io.Writer) error { return d.Console(w, Style{}) }} {
+		var b bytes.Buffer
+		if err := render(&b); err != nil || !strings.Contains(b.String(), "example.com/b") {
+			t.Errorf("%s: %v, %q", name, err, b.String())
+		}
+		if err := render(full{}); err == nil {
+			t.Errorf("%s on a full disk is no error", name)
+		}
+	}
+}
