@@ -250,7 +250,7 @@ func TestErrors(t *testing.T) {
 		{"401", answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }), "401 Unauthorized", "targets[].auth", nil},
 		{"502", answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }), "502 Bad Gateway", "in front of the target", nil},
 		{"redirect", answers(func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://user:pw@sso.invalid/x?state=secret", 302)
+			http.Redirect(w, r, "https://user:pw@sso.invalid/x?state=secret", http.StatusFound)
 		}), "302 Found to https://***@sso.invalid/x?state=***", "final address", nil},
 		{"HTML", answers(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }), "an HTML page", "login page", nil},
 		{"heap instead", answers(func(w http.ResponseWriter, r *http.Request) { pprof.Handler("heap").ServeHTTP(w, r) }), "not a goroutine profile", "without the profile's name", stacks.ErrNotGoroutine},

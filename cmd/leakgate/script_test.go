@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
 )
 
 func TestMain(m *testing.M) {
@@ -299,4 +298,3 @@ func kinds() map[string]answer {
 		},
 	}
 }
-

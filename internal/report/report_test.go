@@ -164,7 +164,7 @@ func checkHostile(t *testing.T, text string) {
 		out := b.String()
 		switch ending {
 		case "txt", "verbose.txt":
-			if strings.ContainsAny(out, "\x1b\r\x07\u202e\x9b") {
+			if strings.ContainsAny(out, "\x1b\r\x07\u202e\u009b") {
 				t.Errorf("%s: %q reaches the terminal as a control", ending, text)
 			}
 		case "xml":

@@ -1,0 +1,127 @@
+// Command accuracy runs the gate on the corpus of leaking and healthy services
+// under testdata/corpus, many services as the targets of one run, and prints
+// recall, attribution, false positives and time, beside two naive rules on the
+// same recorded data. It exits 1 if a leak was missed or a healthy service
+// failed.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+)
+
+type options struct {
+	corpus  string        // the corpus binary
+	short   bool          // a part of the corpus, in five minutes
+	repeat  int           // runs of the healthy services
+	batch   int           // services per run
+	rate    float64       // requests per second and service
+	round   time.Duration // load per round
+	confirm time.Duration
+	only    string // run services whose name contains this
+	keep    string // keep run directories here
+}
+
+func main() {
+	var o options
+	report := flag.String("report", "", "write the table to this Markdown file")
+	flag.StringVar(&o.corpus, "corpus", "", "path of the corpus binary")
+	flag.BoolVar(&o.short, "short", false, "a part of the corpus, in five minutes")
+	flag.IntVar(&o.repeat, "repeat", 5, "runs of the healthy services")
+	flag.IntVar(&o.batch, "batch", 24, "services per run")
+	flag.Float64Var(&o.rate, "rate", 40, "requests per second and service")
+	flag.DurationVar(&o.round, "round", 20*time.Second, "load per round")
+	flag.DurationVar(&o.confirm, "confirm", 150*time.Second, "the long look")
+	flag.StringVar(&o.only, "only", "", "run services whose name contains this")
+	flag.StringVar(&o.keep, "keep", "", "keep the run directories in this folder")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	good, err := run(ctx, o, *report)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "accuracy:", err)
+		os.Exit(2)
+	}
+	if !good {
+		os.Exit(1)
+	}
+}
+
+// run measures in batches, prints as it goes, and writes the report.
+func run(ctx context.Context, o options, reportFile string) (bool, error) {
+	services, err := list(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	var all []result
+	for i, b := range batches(services, o) {
+		began := time.Now()
+		results, err := measure(ctx, o, b, i)
+		if err != nil {
+			return false, err
+		}
+		for _, r := range results {
+			fmt.Println(r.line())
+		}
+		fmt.Printf("  batch %d: %d services in %s, %d rounds\n", i+1, len(b), time.Since(began).Round(time.Second), results[0].rounds)
+		all = append(all, results...)
+	}
+	t := newTable(all)
+	t.write(os.Stdout)
+	if reportFile != "" {
+		if err := replaceTable(reportFile, t, all); err != nil {
+			return false, err
+		}
+	}
+	return t.missed+t.misblamed+t.falsePositives == 0, nil
+}
+
+// batches spreads the services over runs, leaks and healthy ones mixed, and
+// repeats the healthy ones.
+func batches(services []service, o options) [][]service {
+	var leaks, healthy []service
+	for _, s := range services {
+		if s.Leaks {
+			leaks = append(leaks, s)
+		} else {
+			healthy = append(healthy, s)
+		}
+	}
+	var line []service
+	for i := range max(len(leaks), len(healthy)) {
+		if i < len(leaks) {
+			line = append(line, leaks[i])
+		}
+		if i < len(healthy) {
+			line = append(line, healthy[i])
+		}
+	}
+	out := slices.Collect(slices.Chunk(line, o.batch))
+	for range o.repeat - 1 {
+		out = append(out, slices.Collect(slices.Chunk(healthy, o.batch))...)
+	}
+	return out
+}
+
+// replaceTable puts the table between the markers of a Markdown file.
+func replaceTable(file string, t table, all []result) error {
+	const begin, end = "<!-- begin: make accuracy -->", "<!-- end: make accuracy -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	head, rest, ok := strings.Cut(string(text), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no %q and %q", file, begin, end)
+	}
+	var b strings.Builder
+	t.markdown(&b, all)
+	return os.WriteFile(file, []byte(head+begin+"\n\n"+b.String()+"\n"+end+tail), 0o644)
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/gate"
+	"github.com/leakgate/leakgate/internal/plan"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// service is a case of the corpus, as its binary lists it.
+type service struct {
+	Name    string  `json:"name"`
+	About   string  `json:"about"`
+	Leaks   bool    `json:"leaks"`
+	Blame   string  `json:"blame"`
+	Abandon float64 `json:"abandon"`
+	Rate    float64 `json:"rate"`
+	Slow    bool    `json:"slow"`
+}
+
+func list(ctx context.Context, o options) ([]service, error) {
+	out, err := exec.CommandContext(ctx, o.corpus, "-list").Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing the corpus: %w", err)
+	}
+	var all []service
+	if err := json.Unmarshal(out, &all); err != nil {
+		return nil, fmt.Errorf("reading the corpus's list: %w", err)
+	}
+	all = slices.DeleteFunc(all, func(s service) bool {
+		return !strings.Contains(s.Name, o.only) || o.short && s.Slow
+	})
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no service's name contains %q", o.only)
+	}
+	return all, nil
+}
+
+// result is what the gate said of one service in one run.
+type result struct {
+	service
+	outcome verdict.Outcome
+	blamed  string // function of the first finding
+	found   bool   // some finding blames the right function
+	why     string
+	warned  []string
+	counts  []int
+	rounds  int
+	wall    float64 // seconds, of the whole run
+	load    float64 // seconds, of the whole run
+	naive   [2]bool // what the naive rules say: fail?
+}
+
+// measure runs one batch.
+func measure(ctx context.Context, o options, batch []service, n int) ([]result, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	dir, err := os.MkdirTemp(o.keep, fmt.Sprintf("accuracy-%02d-", n))
+	if err != nil {
+		return nil, err
+	}
+	if o.keep == "" {
+		defer os.RemoveAll(dir)
+	}
+	var targets, requests strings.Builder
+	for _, s := range batch {
+		at, end, err := start(ctx, o.corpus, s.Name)
+		if err != nil {
+			return nil, fmt.Errorf("starting %s: %w", s.Name, err)
+		}
+		defer end()
+		fmt.Fprintf(&targets, "  - {name: %s, pprof: %s/debug/pprof}\n", s.Name, at)
+		fmt.Fprintf(&requests, "    - {url: %s/, weight: %.0f, abandon: %g}\n", at, max(s.Rate, 1), s.Abandon)
+	}
+	rate := 0.0
+	for _, s := range batch {
+		rate += o.rate * max(s.Rate, 1)
+	}
+	text := fmt.Sprintf("name: accuracy\ntargets:\n%sload:\n  rate: %.0f/s\n  connections: 256\n  round: %s\n  requests:\n%ssettle: {confirm: %s}\n",
+		targets.String(), rate, o.round, requests.String(), o.confirm)
+	p, err := plan.Parse("accuracy.yaml", []byte(text), os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	g, err := gate.New(p, filepath.Join(dir, "run"), "accuracy", time.Now(), silent{})
+	if err != nil {
+		return nil, err
+	}
+	run, err := g.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := verdict.Judge(run, p.Verdict())
+	out := make([]result, len(batch))
+	for i, s := range batch {
+		out[i] = resultOf(s, run, v)
+	}
+	return out, nil
+}
+
+func start(ctx context.Context, binary, name string) (string, func(), error) {
+	cmd := exec.CommandContext(ctx, binary, name)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	end := func() { in.Close(); _ = cmd.Wait() }
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		end()
+		return "", nil, err
+	}
+	return strings.TrimSpace(line), end, nil
+}
+
+// resultOf takes one target's part out of a verdict: its own checks, and those
+// of the run as a whole.
+func resultOf(s service, run record.Run, v verdict.Verdict) result {
+	r := result{service: s, outcome: verdict.Pass, rounds: v.Rounds, wall: v.Timing.Wall, load: v.Timing.Load}
+	for _, c := range v.Checks {
+		if c.Target != s.Name && c.Target != "" {
+			continue
+		}
+		if c.Outcome == verdict.Fail && r.outcome != verdict.Fail || c.Outcome == verdict.Inconclusive && r.outcome == verdict.Pass {
+			r.outcome, r.why = c.Outcome, cmp.Or(c.Message, c.Code)
+		}
+	}
+	for _, f := range v.Findings {
+		if f.Target != s.Name {
+			continue
+		}
+		if r.blamed == "" {
+			r.blamed, r.counts = f.Function, f.Counts
+		}
+		r.found = r.found || strings.HasPrefix(f.Function, s.Blame)
+	}
+	for _, w := range v.Warnings {
+		if w.Target == s.Name {
+			r.warned = append(r.warned, w.Code)
+		}
+	}
+	for _, t := range v.Targets {
+		if t.Name == s.Name && r.counts == nil {
+			r.counts = t.Totals
+		}
+	}
+	r.naive = [2]bool{afterMinusBefore(run, s.Name), topFiveFrames(run, s.Name)}
+	return r
+}
+
+// line is the result for a person.
+func (r result) line() string {
+	mark := ""
+	switch {
+	case r.Leaks && r.outcome != verdict.Fail:
+		mark = "  <-- MISSED: " + r.why
+	case r.Leaks && !r.found:
+		mark = "  <-- MISBLAMED"
+	case !r.Leaks && r.outcome == verdict.Fail:
+		mark = "  <-- FALSE POSITIVE: " + r.why
+	case !r.Leaks && r.outcome == verdict.Inconclusive:
+		mark = "  <-- INCONCLUSIVE: " + r.why
+	}
+	return fmt.Sprintf("%-28s %-12s %-40s %v %v%s", r.Name, r.outcome, r.blamed, r.counts, r.warned, mark)
+}
+
+// silent watches nothing.
+type silent struct{}
+
+func (silent) Begin(record.Phase, time.Duration, string) {}
+func (silent) Sample(record.Sample)                      {}
+func (silent) Load(record.Load)                          {}
+func (silent) Say(string)                                {}

@@ -1,0 +1,106 @@
+// Command corpus is every service that leakgate's accuracy is measured on: one
+// binary, one service per process. `corpus -list` describes them as JSON,
+// `corpus NAME` serves one on loopback until its standard input ends.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"slices"
+	"strings"
+)
+
+// service is one case: what it is, and how to start it.
+type service struct {
+	Name    string  `json:"name"`
+	About   string  `json:"about"`
+	Leaks   bool    `json:"leaks"`
+	Blame   string  `json:"blame,omitempty"`   // the function that has to be blamed
+	Abandon float64 `json:"abandon,omitempty"` // share of the requests whose client hangs up
+	Rate    float64 `json:"rate,omitempty"`    // relative to the others; 1 if 0
+	Slow    bool    `json:"slow,omitempty"`    // needs minutes; left out of the short form
+
+	start func() http.HandlerFunc
+}
+
+// all are the services, leaks first.
+func all() []service {
+	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections())
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: corpus -list | NAME")
+		os.Exit(2)
+	}
+	if os.Args[1] == "-list" {
+		if err := json.NewEncoder(os.Stdout).Encode(all()); err != nil {
+			panic(err)
+		}
+		return
+	}
+	for _, s := range all() {
+		if s.Name == os.Args[1] {
+			serve(s)
+			return
+		}
+	}
+	fmt.Fprintf(os.Stderr, "corpus: no service %q\n", os.Args[1])
+	os.Exit(2)
+}
+
+func serve(s service) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/", s.start())
+	l := listen()
+	go func() { panic(http.Serve(l, mux)) }()
+	fmt.Println("http://" + l.Addr().String())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+func listen() net.Listener {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+// each makes a handler that does something per request and answers.
+func each(f func(r *http.Request)) func() http.HandlerFunc {
+	return func() http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			f(r)
+			fmt.Fprintln(w, "ok")
+		}
+	}
+}
+
+// upstreamServer is another server on loopback, in this process.
+func upstreamServer(h http.HandlerFunc) string {
+	l := listen()
+	go func() { panic(http.Serve(l, h)) }()
+	return "http://" + l.Addr().String()
+}
+
+func leak(name, about, blame string, start func() http.HandlerFunc) service {
+	return service{Name: "leak-" + name, About: about, Leaks: true, Blame: fullName(blame), start: start}
+}
+
+func healthy(name, about string, start func() http.HandlerFunc) service {
+	return service{Name: "fine-" + name, About: about, start: start}
+}
+
+// fullName lets cases of this program name their function without "main.".
+func fullName(f string) string {
+	if strings.ContainsAny(f, "./") {
+		return f
+	}
+	return "main." + f
+}
