@@ -18,10 +18,17 @@ import (
 type connections struct {
 	dialer net.Dialer
 	socket string
+	over   context.Context // ends with the phase, and every dial with it
+	end    context.CancelFunc
 
-	mu     sync.Mutex
-	open   map[*conn]struct{}
-	closed bool
+	mu   sync.Mutex
+	open map[*conn]struct{}
+}
+
+func newConnections(cfg Config) *connections {
+	c := &connections{dialer: net.Dialer{Timeout: cfg.Timeout}, socket: cfg.UnixSocket, open: map[*conn]struct{}{}}
+	c.over, c.end = context.WithCancel(context.Background())
+	return c
 }
 
 type conn struct {
@@ -45,6 +52,9 @@ func (c *connections) dial(ctx context.Context, network, addr string) (net.Conn,
 	if c.socket != "" {
 		network, addr = "unix", c.socket
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.over, cancel)()
 	nc, err := c.dialer.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -52,7 +62,7 @@ func (c *connections) dial(ctx context.Context, network, addr string) (net.Conn,
 	out := &conn{Conn: nc, owner: c}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.over.Err() != nil {
 		nc.Close()
 		return nil, errPhaseOver
 	}
@@ -60,10 +70,11 @@ func (c *connections) dial(ctx context.Context, network, addr string) (net.Conn,
 	return out, nil
 }
 
-// closeAll ends every connection, and with it every request in flight.
+// closeAll ends every connection and every dial, and with them every request in
+// flight.
 func (c *connections) closeAll() {
+	c.end()
 	c.mu.Lock()
-	c.closed = true
 	all := make([]*conn, 0, len(c.open))
 	for k := range c.open {
 		all = append(all, k)
@@ -100,7 +111,7 @@ var errAbandoned = errors.New("leakgate: abandoned")
 
 func newClient(cfg Config) *client {
 	c := &client{
-		conns: &connections{dialer: net.Dialer{Timeout: cfg.Timeout}, socket: cfg.UnixSocket, open: map[*conn]struct{}{}},
+		conns: newConnections(cfg),
 		agent: cfg.UserAgent,
 	}
 	for _, r := range cfg.Requests {

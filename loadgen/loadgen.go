@@ -5,6 +5,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -46,7 +47,7 @@ type Config struct {
 
 // Request is one entry of the load.
 type Request struct {
-	Method  string
+	Method  string // GET if empty
 	URL     string
 	Header  http.Header
 	Body    []byte
@@ -55,6 +56,11 @@ type Request struct {
 	MayFail bool    // its failures do not count towards StopErrors
 	Name    string  // in results; method and URL if empty
 	Grouped bool    // shares its line of the results with the requests of the same name
+}
+
+// name is the request's line in the results.
+func (r Request) name() string {
+	return cmp.Or(r.Name, cmp.Or(r.Method, http.MethodGet)+" "+r.URL)
 }
 
 const (
@@ -80,8 +86,12 @@ func (c Config) withDefaults() (Config, error) {
 		c.Timeout = 5 * time.Second
 	}
 	for i, r := range c.Requests {
-		if _, err := http.NewRequest(r.Method, r.URL, nil); err != nil {
+		req, err := http.NewRequest(r.Method, r.URL, nil)
+		if err != nil {
 			return c, fmt.Errorf("request %d: %w", i, err)
+		}
+		if u := req.URL; u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return c, fmt.Errorf("request %d: %q is not an http or https URL with a host", i, u.Redacted())
 		}
 	}
 	return c, nil

@@ -61,16 +61,17 @@ func (t *tally) kind(text string) string {
 }
 
 var (
-	method    = regexp.MustCompile(`^[A-Z][a-z]+ "[^"]*": `)
-	localPort = regexp.MustCompile(`(\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\]):\d+->`)
+	method    = regexp.MustCompile(`^\S+ "[^"]*": `)
+	localPort = regexp.MustCompile(`(\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+(%[^\]]*)?\]):\d+->`)
+	tookLong  = regexp.MustCompile(`Client\.Timeout|deadline exceeded|i/o timeout|TLS handshake timeout`)
 )
 
 // errorKind takes from an error what differs from request to request.
 func errorKind(text string) string {
-	if strings.Contains(text, "Client.Timeout") || strings.Contains(text, "deadline exceeded") || strings.Contains(text, "i/o timeout") {
+	text = method.ReplaceAllString(text, "") // first: a path may be called anything
+	if tookLong.MatchString(text) {
 		return TimeoutError
 	}
-	text = method.ReplaceAllString(text, "")
 	text = localPort.ReplaceAllString(text, "")
 	if len(text) > 200 {
 		text = text[:200]

@@ -1,11 +1,13 @@
 package loadgen
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -28,30 +30,60 @@ func ReadTargets(file, format string) ([]Request, error) {
 			format = vegeta.JSONTargetFormat
 		}
 	}
-	var targeter vegeta.Targeter
-	switch format {
-	case vegeta.HTTPTargetFormat:
-		targeter = vegeta.NewHTTPTargeter(bytes.NewReader(bodiesBeside(data, filepath.Dir(file))), nil, nil)
-	case vegeta.JSONTargetFormat:
-		if len(data) > 0 && data[len(data)-1] != '\n' { // vegeta would lose an unfinished last line
-			data = append(data, '\n')
-		}
-		targeter = vegeta.NewJSONTargeter(bytes.NewReader(data), nil, nil)
-	default:
-		return nil, fmt.Errorf("%q is not a target format; http or json", format)
-	}
-	targets, err := vegeta.ReadAllTargets(targeter)
-	if errors.Is(err, vegeta.ErrNoTargets) {
-		return nil, fmt.Errorf("%s: %w", file, ErrNoRequests)
-	}
+	requests, err := parseTargets(data, format, filepath.Dir(file))
 	if err != nil {
 		return nil, fmt.Errorf("%s, in %s format: %w", file, format, err)
 	}
+	return requests, nil
+}
+
+// parseTargets reads targets; dir is where their bodies may lie.
+func parseTargets(data []byte, format, dir string) ([]Request, error) {
+	var targeter vegeta.Targeter
+	switch format {
+	case vegeta.HTTPTargetFormat:
+		if n := longLine(data); n > 0 {
+			return nil, fmt.Errorf("line %d is longer than %d bytes", n, bufio.MaxScanTokenSize-1)
+		}
+		targeter = vegeta.NewHTTPTargeter(bytes.NewReader(bodiesBeside(data, dir)), nil, nil)
+	case vegeta.JSONTargetFormat:
+		if len(data) > 0 && data[len(data)-1] != '\n' { // vegeta would lose an unfinished last line
+			data = append(slices.Clip(data), '\n')
+		}
+		targeter = vegeta.NewJSONTargeter(bytes.NewReader(data), nil, nil)
+	default:
+		return nil, errors.New("no such target format; http or json")
+	}
+	targets, err := vegeta.ReadAllTargets(targeter)
+	if errors.Is(err, vegeta.ErrNoTargets) {
+		return nil, ErrNoRequests
+	}
+	if err != nil {
+		return nil, err
+	}
 	out := make([]Request, len(targets))
 	for i, t := range targets {
+		for name := range t.Header {
+			if strings.ContainsAny(name, " \t") { // vegeta took a request for a header
+				return nil, fmt.Errorf("%q is not the name of a header: an empty line goes between two requests", name)
+			}
+		}
 		out[i] = Request{Method: t.Method, URL: t.URL, Header: t.Header, Body: t.Body, Weight: 1}
 	}
 	return out, nil
+}
+
+// longLine is the number of the first line that vegeta would take for the end
+// of the file, since its scanner cannot hold it; 0 if there is none.
+func longLine(data []byte) int {
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		if len(bytes.TrimSuffix(line, []byte("\n"))) >= bufio.MaxScanTokenSize {
+			return n
+		}
+	}
+	return 0
 }
 
 // bodiesBeside rewrites @name lines whose file is only found beside the
@@ -84,9 +116,7 @@ func Group(requests []Request) []Request {
 	names := map[string]bool{}
 	out := make([]Request, len(requests))
 	for i, r := range requests {
-		if r.Name == "" {
-			r.Name = r.Method + " " + r.URL
-		}
+		r.Name = r.name()
 		if !names[r.Name] && len(names) >= maxGroups {
 			r.Name = "(other requests)"
 		}

@@ -37,12 +37,27 @@ func NewVegeta(cfg Config) (*Vegeta, error) {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
 		u.Fragment = strconv.Itoa(i) // tells results apart; a fragment is never sent
-		v.targets = append(v.targets, vegeta.Target{Method: r.Method, URL: u.String(), Header: r.Header, Body: r.Body})
+		v.targets = append(v.targets, vegeta.Target{Method: r.Method, URL: u.String(), Header: wireHeader(r.Header), Body: r.Body})
 		weights[i] = max(r.Weight, 1)
 	}
 	v.order = interleave(weights)
 	v.nameLines()
 	return v, nil
+}
+
+// wireHeader copies h, with the names that net/http writes by itself in its own
+// spelling: in another, both would be sent. The rest keep the spelling of their
+// file of targets, which some services tell apart.
+func wireHeader(h http.Header) http.Header {
+	out := http.Header{}
+	for k, vs := range h {
+		switch name := http.CanonicalHeaderKey(k); name {
+		case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer":
+			k = name
+		}
+		out[k] = append(out[k], vs...)
+	}
+	return out
 }
 
 // maxOrder bounds the length of the repeating order.
@@ -140,7 +155,7 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 		}
 		v.progress.Add(1)
 		failed := tallies[v.lines[i]].add(r)
-		if stop := guard.add(failed, v.cfg.Requests[i].MayFail); stop != "" {
+		if stop := guard.add(failed, v.cfg.Requests[i].MayFail); stop != "" && load.Stopped == "" {
 			load.Stopped = stop
 			cancel(nil)
 		}
@@ -168,10 +183,7 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 func (v *Vegeta) nameLines() {
 	grouped := map[string]int{}
 	for _, r := range v.cfg.Requests {
-		name := r.Name
-		if name == "" {
-			name = r.Method + " " + r.URL
-		}
+		name := r.name()
 		line, known := grouped[name]
 		if !known || !r.Grouped {
 			line = len(v.names)

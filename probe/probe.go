@@ -159,6 +159,13 @@ func (t *Target) Goroutines(ctx context.Context) ([]byte, *stacks.Profile, error
 	return t.goroutines(ctx, "goroutine", "")
 }
 
+// Leaked reads the goroutines that the runtime has proven can never wake, from
+// the goroutineleak profile (Go 1.27, or 1.26 with the experiment). The target
+// runs a garbage collection for it. One reading can miss some.
+func (t *Target) Leaked(ctx context.Context) ([]byte, *stacks.Profile, error) {
+	return t.goroutines(ctx, "goroutineleak", "")
+}
+
 // Dump reads every goroutine's stack as text, with wait times and creators. It
 // stops the target for milliseconds per thousand goroutines: ask once, and
 // only of a target known to be small.

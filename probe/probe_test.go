@@ -169,26 +169,36 @@ func TestCounters(t *testing.T) {
 	}
 }
 
-// The observer leaves nothing: no connection is used twice, and its own
-// goroutines are not in the profile, however often it looks.
+// The observer leaves nothing: no connection is used twice, and the goroutines
+// that serve its request are not in the profile. Those of the request before may
+// still be on their way out; so one look without any will do, since the look's
+// own are there every time.
 func TestObserverIsNotCounted(t *testing.T) {
 	s := newService(t, nil)
 	p := target(t, probe.Config{Pprof: s.URL + "/debug/pprof"})
-	for i := range 5 {
+	const looks = 20
+	least := looks
+	for range looks {
 		_, prof, err := p.Goroutines(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, st := range prof.Stacks {
-			// The client and the server share this process: the client's own
-			// goroutines are there, the server's for this request are not.
+		if prof.Own == 0 {
+			t.Fatal("the profile does not hold its own request: nothing is tested")
+		}
+		serving := 0
+		for _, st := range prof.Stacks { // client and server share this process; only the server's count
 			if st.Entry() == "net/http.(*conn).serve" || st.Entry() == "net/http.(*connReader).backgroundRead" {
-				t.Errorf("look %d: the profile counts %d of %s", i, st.Count, st.Entry())
+				serving += st.Count
 			}
 		}
+		least = min(least, serving)
 	}
-	if len(s.conns) != 5 {
-		t.Errorf("%d connections for 5 requests, want one each", len(s.conns))
+	if least != 0 {
+		t.Errorf("every profile counts at least %d goroutines that serve it, want 0", least)
+	}
+	if len(s.conns) != looks {
+		t.Errorf("%d connections for %d requests, want one each", len(s.conns), looks)
 	}
 }
 

@@ -2,9 +2,11 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -256,16 +258,16 @@ func Read(dir string) (Run, error) {
 			return fmt.Errorf("%s:%d: %w", filepath.Join(dir, JournalFile), n, err)
 		}
 		r.apply(e)
+		if r.Schema > Schema { // before its events, which may have another form
+			return fmt.Errorf("%s: written in format %d by leakgate %s; this one reads up to %d", dir, r.Schema, r.Tool, Schema)
+		}
 		return nil
 	})
 	if err != nil {
 		return Run{}, err
 	}
-	switch {
-	case r.Schema == 0:
+	if r.Schema < 1 {
 		return Run{}, fmt.Errorf("%s: %w: its journal has no header", dir, ErrNotARun)
-	case r.Schema > Schema:
-		return Run{}, fmt.Errorf("%s: written in format %d by leakgate %s; this one reads up to %d", dir, r.Schema, r.Tool, Schema)
 	}
 	if err := r.readSeries(dir); err != nil {
 		return Run{}, err
@@ -291,6 +293,8 @@ func eachLine(data []byte, f func(n int, line []byte) error) error {
 	}
 }
 
+// readSeries reads the files of all targets, and puts their samples in the order
+// in which they were taken.
 func (r *Run) readSeries(dir string) error {
 	for _, t := range r.Targets {
 		name := filepath.Join(dir, SeriesDir, fileName(t.Name)+".jsonl")
@@ -313,17 +317,14 @@ func (r *Run) readSeries(dir string) error {
 			return err
 		}
 	}
+	slices.SortStableFunc(r.Samples, func(a, b Sample) int { return cmp.Compare(a.At, b.At) })
 	return nil
 }
 
 func (r *Run) readProfiles(dir string) {
 	kept := r.Captures[:0]
 	for _, c := range r.Captures {
-		if !filepath.IsLocal(filepath.FromSlash(c.File)) {
-			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: "the journal names a file outside the run directory", Kind: c.Kind, Round: c.Round, Needed: true})
-			continue
-		}
-		p, err := readProfile(filepath.Join(dir, filepath.FromSlash(c.File)))
+		p, err := readProfile(dir, c.File)
 		if err != nil {
 			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: true})
 			continue
@@ -334,8 +335,10 @@ func (r *Run) readProfiles(dir string) {
 	r.Captures = kept
 }
 
-func readProfile(name string) (*stacks.Profile, error) {
-	raw, err := os.ReadFile(name)
+// readProfile reads a file below dir, and none that the journal or a link would
+// lead to elsewhere: a run directory may be somebody else's.
+func readProfile(dir, name string) (*stacks.Profile, error) {
+	raw, err := readBelow(dir, filepath.FromSlash(name))
 	if err != nil {
 		var perr *fs.PathError
 		if errors.As(err, &perr) {
@@ -344,4 +347,13 @@ func readProfile(name string) (*stacks.Profile, error) {
 		return nil, err
 	}
 	return stacks.Parse(raw)
+}
+
+func readBelow(dir, name string) ([]byte, error) {
+	f, err := os.OpenInRoot(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }

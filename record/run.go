@@ -52,6 +52,7 @@ const (
 	Settling  Kind = "settle"   // settling and sampling after a round
 	Confirm   Kind = "confirm"  // the long look at suspects, without load
 	Evidence  Kind = "evidence"
+	Leaked    Kind = "leaked" // only of captures: goroutines that the runtime has proven can never wake
 )
 
 // Phase is a stretch of the run. Round counts from 1; 0 outside the rounds.

@@ -19,6 +19,9 @@ type suspect struct {
 	rule  *rule // covers it
 	stack stacks.Stack
 	look  *look
+	// proven is how many goroutines of it, that were not there at baseline, the
+	// runtime says can never wake.
+	proven int
 }
 
 // analysis is what the history of one target amounts to.
@@ -40,7 +43,7 @@ func analyse(run record.Run, policy Policy, target string, rules []rule) analysi
 	if a.history.rounds() < 1 {
 		return a
 	}
-	a.total = a.history.trends(byTotal)["total"]
+	a.total = a.history.of(byTotal, "total")
 	stacksOf := a.shown()
 	trends := a.history.trends(byKey)
 	covered := map[string]bool{} // sites that some stack of theirs already explains
@@ -57,6 +60,7 @@ func analyse(run record.Run, policy Policy, target string, rules []rule) analysi
 		a.add(s)
 	}
 	a.addSites(covered, stacksOf, rules)
+	a.addProven(rules)
 	a.report(run)
 	return a
 }
@@ -81,6 +85,33 @@ func (a *analysis) addSites(covered map[string]bool, stacksOf map[string]stacks.
 		a.settle(&s, rules)
 		a.suspects = slices.DeleteFunc(a.suspects, func(o suspect) bool { return o.class == undecided && o.stack.Site() == k })
 		a.add(s)
+	}
+}
+
+// addProven takes in what the runtime proves: a leak even at one goroutine, if
+// it was not there at baseline, and one that needs no long look.
+func (a *analysis) addProven(rules []rule) {
+	before, now := a.history.provenIn(0), a.history.provenIn(a.history.rounds())
+	for _, k := range sortedKeys(now) {
+		fresh := now[k].Count - before[k].Count
+		if before[k].Count > 0 && fresh <= 0 && !a.policy.FailOld {
+			a.warnings = append(a.warnings, Warning{Code: "leaked-before", Target: a.target, Message: fmt.Sprintf(
+				"%s: %d goroutines can never wake, since before the load", blamed(now[k]), before[k].Count)})
+		}
+		if a.policy.FailOld {
+			fresh = now[k].Count
+		}
+		if fresh <= 0 {
+			continue
+		}
+		i := slices.IndexFunc(a.suspects, func(s suspect) bool { return s.key == k })
+		if i < 0 {
+			t := a.history.of(byKey, k) // all zero if it leaked after the last window
+			a.suspects = append(a.suspects, suspect{key: k, id: byKey, trend: t, stack: now[k], rule: cover(rules, now[k], t), class: steady})
+			i = len(a.suspects) - 1
+		}
+		a.suspects[i].proven = fresh
+		a.pending = slices.DeleteFunc(a.pending, func(s suspect) bool { return s.key == k })
 	}
 }
 
@@ -134,7 +165,7 @@ func (a *analysis) looks(s *suspect) bool {
 			before, beforeRound, s.class = l, r, undecided
 		default:
 			s.class = draining
-			left, more := before.lowest-s.trend.bands[0].mid, l.lowest-before.lowest
+			left, more := before.lowest-s.trend.bands[s.trend.base()].mid, l.lowest-before.lowest
 			if more > 0 && 2*more*beforeRound >= left*(r-beforeRound) {
 				s.class = leak
 				return false
@@ -188,7 +219,7 @@ func (a *analysis) report(run record.Run) {
 				Target: a.target, Function: blamed(s.stack), Growth: s.trend.rise(),
 				Reason: s.rule.Reason, Owner: s.rule.Owner, Until: s.rule.Until,
 			})
-		case s.class == leak:
+		case s.class == leak || s.proven > 0:
 			a.findings = append(a.findings, a.finding(run, s))
 		case s.class == draining:
 			a.warnings = append(a.warnings, Warning{Code: "draining", Target: a.target, Message: fmt.Sprintf(
@@ -214,7 +245,7 @@ func (a *analysis) checks(sound bool) []Check {
 		growth.Message, baseline.Message = "not measured: no round was completed", "not measured: no round was completed"
 		return []Check{baseline, growth}
 	}
-	baseline.Measured, baseline.Limit = float64(a.total.rise()), float64(a.limit())
+	baseline.Measured, baseline.Limit = float64(a.total.above()), float64(a.limit())
 	a.checkGrowth(&growth)
 	a.checkBaseline(&baseline)
 	if !sound {
@@ -228,7 +259,7 @@ func (a *analysis) checks(sound bool) []Check {
 func (a *analysis) checkGrowth(c *Check) {
 	var open []suspect
 	for _, s := range a.suspects {
-		if s.class == undecided && s.rule == nil && !a.tolerated(s) {
+		if s.class == undecided && s.proven == 0 && s.rule == nil && !a.tolerated(s) {
 			open = append(open, s)
 		}
 	}
@@ -237,6 +268,9 @@ func (a *analysis) checkGrowth(c *Check) {
 		f := a.findings[0]
 		c.Outcome = Fail
 		c.Message = fmt.Sprintf("%s grew again in every round: %v goroutines", f.Function, f.Counts)
+		if f.Evidence[0] == Proven {
+			c.Message = fmt.Sprintf("%s: the runtime proves that %s can never wake", f.Function, plural(f.Leaked, "goroutine"))
+		}
 		c.Hint = "open the stack in the report; the goroutines stay where it says"
 	case len(a.pending) > 0:
 		c.Outcome, c.Code = Inconclusive, "unconfirmed"
@@ -257,27 +291,27 @@ func (a *analysis) checkBaseline(c *Check) {
 	explained, leaked := 0, 0
 	for _, s := range a.suspects {
 		switch {
-		case s.rule != nil || s.class == pool || s.class == draining || s.class == noise:
-			explained += max(0, s.trend.rise())
-		case s.class == leak:
-			leaked += max(0, s.trend.rise())
+		case s.rule != nil || s.proven == 0 && (s.class == pool || s.class == draining || s.class == noise):
+			explained += max(0, s.trend.above())
+		case s.class == leak || s.proven > 0:
+			leaked += max(0, s.trend.above())
 		}
 	}
-	left := a.total.rise() - explained
+	left := a.total.above() - explained
 	switch {
 	case left <= a.limit():
-		if a.total.rise() > a.limit() {
-			c.Message = fmt.Sprintf("%d goroutines above the baseline, of which %d grew and stopped, drain or are ignored", a.total.rise(), explained)
+		if a.total.above() > a.limit() {
+			c.Message = fmt.Sprintf("%d goroutines above the baseline, of which %d grew and stopped, drain or are ignored", a.total.above(), explained)
 		}
 	case leaked > 0 && len(a.pending) == 0:
 		c.Outcome = Fail
-		c.Message = fmt.Sprintf("%d goroutines above the baseline of %d, tolerance %d", a.total.rise(), a.total.bands[0].mid, a.limit())
+		c.Message = fmt.Sprintf("%d goroutines above the baseline of %d, tolerance %d", a.total.above(), a.total.bands[0].mid, a.limit())
 		c.Hint = "see the findings for the stacks that grew"
 	case a.total.classify() == pool || a.total.classify() == steady:
-		c.Message = fmt.Sprintf("%d goroutines above the baseline, but no longer growing", a.total.rise())
+		c.Message = fmt.Sprintf("%d goroutines above the baseline, but no longer growing", a.total.above())
 	default:
 		c.Outcome, c.Code = Inconclusive, "above-baseline"
-		c.Message = fmt.Sprintf("%d goroutines above the baseline of %d, and no stack that explains them", a.total.rise(), a.total.bands[0].mid)
+		c.Message = fmt.Sprintf("%d goroutines above the baseline of %d, and the run ended before it was clear why", a.total.above(), a.total.bands[0].mid)
 		c.Hint = "raise load.rounds.max, or compare the profiles in the run directory with `leakgate diff`"
 	}
 }

@@ -21,6 +21,12 @@ func (a *analysis) finding(run record.Run, s suspect) Finding {
 		Counts: s.trend.mids(), Leaked: s.trend.rise(), Stack: s.stack.Frames,
 		Note: stacks.Meaning(s.stack),
 	}
+	if s.proven > 0 {
+		f.Evidence = append(f.Evidence, Proven)
+		if s.class != leak {
+			f.Evidence, f.Leaked = []string{Proven}, s.proven
+		}
+	}
 	if i := stacks.Blame(s.stack.Frames); i >= 0 {
 		b := s.stack.Frames[i]
 		f.Function, f.File, f.Line, f.Module = b.Function, b.File, b.Line, b.Module

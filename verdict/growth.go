@@ -57,12 +57,16 @@ func (t trend) classify() class {
 	if k < 1 {
 		return undecided
 	}
-	if t.bands[k].lo <= t.bands[0].hi {
+	base := t.base()
+	if t.bands[k].lo <= t.bands[base].hi {
 		return steady
 	}
-	last := t.lastRecord(0)
+	if _, falls, _ := t.score(base); base > 0 && falls > 0 && t.bands[k].lo <= t.bands[0].hi {
+		return noise // below the baseline, up and down again
+	}
+	last := t.lastRecord(base)
 	if last < k {
-		return t.stopped(last)
+		return t.stopped(base, last)
 	}
 	s := t.start()
 	n := k - s
@@ -108,15 +112,40 @@ func (t trend) lastRecord(s int) int {
 	return s
 }
 
-// stopped classifies growth whose last new height was in an earlier round.
-func (t trend) stopped(last int) class {
+// fell is by how much a later window has to be below the baseline, in
+// goroutines, and fellShare as a share of the baseline, for the baseline to
+// count as still draining when it was taken.
+const (
+	fell      = 10
+	fellShare = 0.2
+)
+
+// base is the window that growth is measured from: the baseline, unless that
+// held work that was gone later. Measured from there, a leak would have to
+// make up for the work first.
+func (t trend) base() int {
+	low := 0
+	for i := range len(t.bands) - 1 {
+		if t.bands[i].mid < t.bands[low].mid {
+			low = i
+		}
+	}
+	if float64(t.bands[0].lo-t.bands[low].hi) < max(fell, fellShare*float64(t.bands[0].mid)) {
+		return 0
+	}
+	return low
+}
+
+// stopped classifies growth from window base on whose last new height was in an
+// earlier round.
+func (t trend) stopped(base, last int) class {
 	k := len(t.bands) - 1
-	if k-last >= 2 || last == 0 {
+	if k-last >= 2 || last == base {
 		return pool
 	}
-	before := float64(max(0, t.bands[last].mid-t.bands[0].mid))
+	before := float64(max(0, t.bands[last].mid-t.bands[base].mid))
 	var requests float64
-	for _, r := range t.requests[:last] {
+	for _, r := range t.requests[base:last] {
 		requests += float64(r)
 	}
 	if requests > 0 && math.Exp(-before/requests*float64(t.requests[k-1])) < silent {
@@ -130,7 +159,7 @@ func (t trend) stopped(last int) class {
 // hide in what is left.
 func (t trend) start() int {
 	k := len(t.bands) - 1
-	for s := 0; s < k-1; s++ {
+	for s := t.base(); s < k-1; s++ {
 		first := max(0, t.bands[s+1].mid-t.bands[s].mid)
 		rest := max(0, t.bands[k].mid-t.bands[s+1].mid)
 		var later float64
@@ -150,8 +179,9 @@ func (t trend) start() int {
 // fills up, and will be full.
 func (t trend) shrinks() bool {
 	k := len(t.bands) - 1
-	first, last := t.bands[1].mid-t.bands[0].mid, t.bands[k].mid-t.bands[k-1].mid
-	return t.start() >= 2 && 4*last <= first
+	base := t.base()
+	first, last := t.bands[base+1].mid-t.bands[base].mid, t.bands[k].mid-t.bands[k-1].mid
+	return t.start() >= base+2 && 4*last <= first
 }
 
 // score counts new heights and falls from window s on, and the least growth of
@@ -170,8 +200,13 @@ func (t trend) score(s int) (records, falls, least int) {
 	return records, falls, least
 }
 
-// rise is the growth over the baseline, in goroutines.
+// rise is the growth from the base on, in goroutines.
 func (t trend) rise() int {
+	return t.bands[len(t.bands)-1].mid - t.bands[t.base()].mid
+}
+
+// above is the last count less the baseline's, in goroutines.
+func (t trend) above() int {
 	return t.bands[len(t.bands)-1].mid - t.bands[0].mid
 }
 
@@ -187,11 +222,11 @@ func (t trend) mids() []int {
 // stays tells whether what grew is still there after a long look: at least
 // half of it. A leaked goroutine never goes, so anything less was mostly slow.
 func (t trend) stays(l look) bool {
-	return 2*(l.lowest-t.bands[0].mid) >= t.rise()
+	return 2*(l.lowest-t.bands[t.base()].mid) >= t.rise()
 }
 
 // gone tells whether what grew has fallen to where it came from: at most a
 // tenth of the growth is left, which is what pools keep idle.
 func (t trend) gone(l look) bool {
-	return 10*(l.lowest-t.bands[0].hi) <= t.rise()
+	return 10*(l.lowest-t.bands[t.base()].hi) <= t.rise()
 }

@@ -173,10 +173,8 @@ const maxPoints = 240
 
 func target(run record.Run, t record.Target, h history) Target {
 	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.Build, Pprof: t.Pprof, Profiles: t.Profiles, Totals: []int{}}
-	if tr, ok := h.trends(byTotal)["total"]; ok {
-		out.Totals = tr.mids()
-	}
 	if n := len(h.windows); n > 0 {
+		out.Totals = h.of(byTotal, "total").mids()
 		out.Baseline = h.windows[0].captures[0].File
 		last := h.windows[n-1].captures
 		out.Last = last[len(last)-1].File

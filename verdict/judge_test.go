@@ -58,6 +58,11 @@ func TestJudge(t *testing.T) {
 		{name: "noise without the leak", in: script{stacks: map[string][]int{f: {50, 60, 45, 55, 65}}, noise: map[string]int{f: 20}}, want: verdict.Pass},
 		// The warm-up left a pool half full; the leak beside it on the same stack goes on.
 		{name: "leak behind a pool", in: script{stacks: map[string][]int{f: {10, 110, 130, 150, 170, 190}}}, look: still(f, 190), want: verdict.Fail},
+		// The baseline still held work of 15 s: a leak has no need to make up for it.
+		{name: "leak behind work at baseline", in: script{stacks: map[string][]int{f: {302, 40, 80, 121, 160, 201}}}, look: still(f, 201), want: verdict.Fail},
+		{name: "work at baseline", in: script{stacks: map[string][]int{f: {302, 2, 3, 2, 3}}}, want: verdict.Pass},
+		// A job that is there in some windows and not in others.
+		{name: "a job that comes and goes", in: script{stacks: map[string][]int{f: {29, 29, 4, 28, 4, 28, 29}}}, want: verdict.Pass},
 		// Growth that the budget ends in the middle of: it cannot be told.
 		{name: "growth in the last rounds only", in: script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}}, want: verdict.Inconclusive},
 	} {
@@ -344,5 +349,51 @@ func TestSensitivity(t *testing.T) {
 	p.Detect = 100
 	if v := verdict.Judge(script{stacks: quiet}.run(), p); v.Outcome != verdict.Pass {
 		t.Errorf("Judge(detect 1/100) = %s, want pass", v.Outcome)
+	}
+}
+
+// What the runtime proves is a leak at one goroutine and needs no long look; one
+// that was there before the load is a warning.
+func TestProven(t *testing.T) {
+	const f = "example.com/shop.f"
+	leaked := func(run *record.Run, round, n int) {
+		p := &stacks.Profile{}
+		add(p, f, n)
+		run.Captures = append(run.Captures, record.Capture{Target: target, Kind: record.Leaked, Round: round, Seq: 1, Profile: p})
+	}
+	for _, c := range []struct {
+		name          string
+		counts        []int
+		before, after int // proven at baseline and after the last round
+		want          verdict.Outcome
+		evidence      []string
+		warn          bool
+	}{
+		{"one goroutine", []int{0, 0, 1}, 0, 1, verdict.Fail, []string{verdict.Proven}, false},
+		{"one goroutine that was there before", []int{1, 1, 1}, 1, 1, verdict.Pass, nil, true},
+		{"growth without the long look", []int{12, 4012, 8012}, 0, 8000, verdict.Fail, []string{verdict.Growing, verdict.Proven}, false},
+		{"nothing proven", []int{1, 1, 1}, 0, 0, verdict.Pass, nil, false},
+		// It leaked between the last window and the reading.
+		{"not in any window", []int{0, 0, 0}, 0, 2, verdict.Fail, []string{verdict.Proven}, false},
+	} {
+		run := script{stacks: map[string][]int{f: c.counts}}.run()
+		leaked(&run, 0, c.before)
+		leaked(&run, 2, c.after)
+		v := verdict.Judge(run, policy())
+		var evidence []string
+		if len(v.Findings) > 0 {
+			evidence = v.Findings[0].Evidence
+		}
+		if v.Outcome != c.want || !slices.Equal(evidence, c.evidence) {
+			t.Errorf("Judge(%s) = %s %v (%s), want %s %v", c.name, v.Outcome, evidence, v.Headline, c.want, c.evidence)
+		}
+		if got := slices.ContainsFunc(v.Warnings, func(w verdict.Warning) bool { return w.Code == "leaked-before" }); got != c.warn {
+			t.Errorf("Judge(%s) warns %v, want leaked-before: %v", c.name, v.Warnings, c.warn)
+		}
+		p := policy()
+		p.FailOld = true
+		if v := verdict.Judge(run, p); c.warn && v.Outcome != verdict.Fail {
+			t.Errorf("Judge(%s, fail old) = %s, want fail", c.name, v.Outcome)
+		}
 	}
 }

@@ -53,19 +53,22 @@ func Next(run record.Run, policy Policy) Step {
 			}
 		}
 		for _, s := range a.suspects {
-			if s.class == undecided && s.rule == nil {
+			if s.class == undecided && s.proven == 0 && s.rule == nil {
 				open = append(open, s)
 			}
 		}
 	}
+	more := rounds < policy.MaxRounds && len(open) > 0
 	switch {
+	case policy.Thorough && more:
+		return Step{Action: Load, Why: blamed(open[0].stack) + " is not decided yet"}
 	case len(watch.Targets) > 0:
 		return watch
 	case leaks > 0:
 		return Step{Action: Stop, Why: "a leak is confirmed"}
 	case rounds >= policy.MaxRounds:
 		return Step{Action: Stop, Why: "the plan's rounds are used up"}
-	case len(open) > 0:
+	case more:
 		return Step{Action: Load, Why: blamed(open[0].stack) + " grew, too little to say: another round"}
 	case policy.Detect > 0 && sensitivity(run, policy) < policy.Detect:
 		return Step{Action: Load, Why: "more requests are needed to see as small a leak as the plan demands"}

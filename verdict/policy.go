@@ -10,10 +10,12 @@ type Policy struct {
 	Detect    int           `json:"detect,omitempty"` // smallest leak to be seen, one goroutine in so many requests; 0: no demand
 	MinRounds int           `json:"min_rounds"`
 	MaxRounds int           `json:"max_rounds"`
-	Success   float64       `json:"success"`           // floor on the share of requests that succeed, 0 to 1
-	Entries   []float64     `json:"entries,omitempty"` // the same per request entry, for entries that set their own; -1: none of its own
-	Delivered float64       `json:"delivered"`         // floor on the share of the asked rate that was sent, 0 to 1
-	Confirm   time.Duration `json:"confirm"`           // how long suspects get to fall, from the end of the load
+	Success   float64       `json:"success"`            // floor on the share of requests that succeed, 0 to 1
+	Entries   []float64     `json:"entries,omitempty"`  // the same per request entry, for entries that set their own; -1: none of its own
+	Delivered float64       `json:"delivered"`          // floor on the share of the asked rate that was sent, 0 to 1
+	Confirm   time.Duration `json:"confirm"`            // how long suspects get to fall, from the end of the load
+	Thorough  bool          `json:"thorough,omitempty"` // go on until every stack of every target is decided
+	FailOld   bool          `json:"fail_old,omitempty"` // a proven leak that was there before the load fails too
 	Ignore    []Rule        `json:"ignore,omitempty"`
 }
 

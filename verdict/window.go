@@ -32,6 +32,7 @@ type history struct {
 	target  string
 	windows []window                 // the baseline, then one per round
 	looks   map[int][]record.Capture // by round, in time order
+	proven  map[int][]record.Capture // by round: what the runtime has proven can never wake
 	loadEnd map[int]int64            // by round, nanoseconds since the start
 	workers int                      // most requests that could be in flight at once
 }
@@ -39,7 +40,7 @@ type history struct {
 // historyOf gathers a target's captures. Rounds whose window or load is
 // missing end the history: nothing is compared across a hole.
 func historyOf(run record.Run, target string) history {
-	h := history{target: target, looks: map[int][]record.Capture{}, loadEnd: map[int]int64{}}
+	h := history{target: target, looks: map[int][]record.Capture{}, proven: map[int][]record.Capture{}, loadEnd: map[int]int64{}}
 	byRound := map[int][]record.Capture{}
 	for _, c := range run.Captures {
 		if c.Target != target {
@@ -50,6 +51,8 @@ func historyOf(run record.Run, target string) history {
 			byRound[c.Round] = append(byRound[c.Round], c)
 		case record.Confirm:
 			h.looks[c.Round] = append(h.looks[c.Round], c)
+		case record.Leaked:
+			h.proven[c.Round] = append(h.proven[c.Round], c)
 		}
 	}
 	sent := map[int]uint64{}
@@ -110,6 +113,14 @@ func (h history) trends(id identity) map[string]trend {
 	return out
 }
 
+// of is the trend of one identity; all zero if it was never seen.
+func (h history) of(id identity, key string) trend {
+	if t, seen := h.trends(id)[key]; seen {
+		return t
+	}
+	return trend{bands: make([]band, len(h.windows)), requests: make([]uint64, h.rounds()), workers: h.workers}
+}
+
 func bandOf(captures []map[string]int, key string) band {
 	values := make([]int, len(captures))
 	for i, c := range captures {
@@ -117,6 +128,21 @@ func bandOf(captures []map[string]int, key string) band {
 	}
 	slices.Sort(values)
 	return band{lo: values[0], mid: values[len(values)/2], hi: values[len(values)-1]}
+}
+
+// provenIn is the union of what the readings of one round prove, by key.
+func (h history) provenIn(round int) map[string]stacks.Stack {
+	out := map[string]stacks.Stack{}
+	for _, c := range h.proven[round] {
+		counts := c.Profile.Count()
+		for _, s := range c.Profile.Stacks {
+			s.Count = counts[s.Key]
+			if s.Count > out[s.Key].Count {
+				out[s.Key] = s
+			}
+		}
+	}
+	return out
 }
 
 // look is how an identity did in the long look after the last round that has

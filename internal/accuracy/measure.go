@@ -88,7 +88,7 @@ func measure(ctx context.Context, o options, batch []service, n int) ([]result, 
 	for _, s := range batch {
 		rate += o.rate * max(s.Rate, 1)
 	}
-	text := fmt.Sprintf("name: accuracy\ntargets:\n%sload:\n  rate: %.0f/s\n  connections: 256\n  round: %s\n  requests:\n%ssettle: {confirm: %s}\n",
+	text := fmt.Sprintf("name: accuracy\ntargets:\n%sload:\n  rate: %.0f/s\n  connections: 256\n  round: %s\n  requests:\n%ssettle: {confirm: %s}\npolicy: {thorough: true}\n",
 		targets.String(), rate, o.round, requests.String(), o.confirm)
 	p, err := plan.Parse("accuracy.yaml", []byte(text), os.LookupEnv)
 	if err != nil {

@@ -43,12 +43,13 @@ type Gate struct {
 
 	mu      sync.Mutex
 	settled map[string]time.Duration // target → how long its baseline took to settle
+	looking map[string]*sync.Mutex   // target → held while it is looked at
 }
 
 // New prepares a run and its directory. Errors are the plan's or the
 // directory's; no request is sent.
 func New(p *plan.Plan, dir, tool string, now time.Time, watch Observer) (*Gate, error) {
-	g := &Gate{plan: p, policy: p.Verdict(), watch: watch, began: now, settled: map[string]time.Duration{}}
+	g := &Gate{plan: p, policy: p.Verdict(), watch: watch, began: now, settled: map[string]time.Duration{}, looking: map[string]*sync.Mutex{}}
 	var err error
 	if g.driver, err = newDriver(p, tool); err != nil {
 		return nil, err
@@ -121,11 +122,23 @@ func (g *Gate) rounds(ctx context.Context) error {
 	if err := g.settle(ctx, record.Baseline, 0); err != nil {
 		return err
 	}
-	for round := 0; ; {
+	if err := g.prove(ctx, 0); err != nil {
+		return err
+	}
+	for round, asked := 0, 0; ; {
 		if err := g.hopeless(); err != nil {
 			return err
 		}
 		step := verdict.Next(g.writer.Run(), g.policy)
+		if asked < round && (step.Action != verdict.Load || step.Why != "") {
+			// Before a verdict, and before further rounds or a long look that a
+			// proof makes needless.
+			if err := g.prove(ctx, round); err != nil {
+				return err
+			}
+			asked = round
+			continue
+		}
 		switch step.Action {
 		case verdict.Stop:
 			return nil

@@ -90,8 +90,13 @@ func (g *Gate) missed(stop context.CancelCauseFunc, t *probe.Target, err error, 
 	}
 }
 
-// look records who the target is.
+// look records who the target is. Looks at one target are recorded in the order
+// in which they were made: counters that were read first and recorded last
+// would seem to go backwards, as after a restart.
 func (g *Gate) look(ctx context.Context, t *probe.Target, collect bool) error {
+	order := g.lookOrder(t.Name())
+	order.Lock()
+	defer order.Unlock()
 	s, err := t.Sight(ctx, collect)
 	if err != nil {
 		return err
@@ -99,4 +104,14 @@ func (g *Gate) look(ctx context.Context, t *probe.Target, collect bool) error {
 	s.At = g.now()
 	g.writer.Sight(s)
 	return nil
+}
+
+// lookOrder is the lock that keeps looks at one target in order.
+func (g *Gate) lookOrder(target string) *sync.Mutex {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.looking[target] == nil {
+		g.looking[target] = &sync.Mutex{}
+	}
+	return g.looking[target]
 }

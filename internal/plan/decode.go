@@ -1,13 +1,11 @@
 package plan
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"reflect"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +20,13 @@ type decoder struct {
 	problems Problems
 	secrets  []string
 	at       map[string]*yaml.Node // field path → where it stands, for validation
+	unsound  map[string]bool       // field path → a problem was reported there, or its variable is not known
+	values   int                   // decoded so far, aliases counted each time
 }
+
+// maxValues bounds what a plan expands to: aliases make much of little. A plan
+// of 10,000 requests in full has about 100,000 values.
+const maxValues = 300_000
 
 func (d *decoder) problem(n *yaml.Node, field, hint, format string, args ...any) {
 	p := Problem{File: d.file, Field: field, Message: fmt.Sprintf(format, args...), Hint: hint}
@@ -30,46 +34,37 @@ func (d *decoder) problem(n *yaml.Node, field, hint, format string, args ...any)
 		p.Line, p.Column = n.Line, n.Column
 	}
 	d.problems = append(d.problems, p)
+	d.unsound[field] = true
 }
 
 // decode reads text into a Plan with defaults. The problems are in d.
 func (d *decoder) decode(text []byte) *Plan {
 	p := &Plan{}
-	d.at = map[string]*yaml.Node{}
-	dec := yaml.NewDecoder(strings.NewReader(string(text)))
-	var doc yaml.Node
-	err := dec.Decode(&doc)
+	d.at, d.unsound = map[string]*yaml.Node{}, map[string]bool{}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, second yaml.Node
+	err := document(dec, &doc)
 	switch {
 	case errors.Is(err, io.EOF):
 		d.problem(nil, "", "`leakgate init` writes a starter plan", "the plan is empty")
 		return p
 	case err != nil:
-		d.syntax(err)
+		d.syntax(text, err)
 		return p
 	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		d.problem(nil, "", "", "more than one YAML document; a plan is one")
+	switch err := document(dec, &second); {
+	case err == nil:
+		d.problem(&second, "", "", "more than one YAML document; a plan is one")
+	case !errors.Is(err, io.EOF):
+		d.syntax(text, err)
 	}
 	root := doc.Content[0]
-	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+	if isNull(root) {
 		d.problem(nil, "", "`leakgate init` writes a starter plan", "the plan is empty")
 		return p
 	}
 	d.value(root, reflect.ValueOf(p).Elem(), "")
 	return p
-}
-
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
-
-func (d *decoder) syntax(err error) {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	p := Problem{File: d.file, Message: "not YAML: " + text}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		p.Line, _ = strconv.Atoi(m[1])
-		p.Column = 1
-		p.Message = "not YAML: " + yamlLine.ReplaceAllString(err.Error(), "")
-	}
-	d.problems = append(d.problems, p)
 }
 
 func join(path, key string) string {
@@ -83,12 +78,18 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
+	if d.values++; d.values > maxValues {
+		if d.values == maxValues+1 {
+			d.problem(n, path, "use fewer aliases", "the plan expands to more than %d values", maxValues)
+		}
+		return
+	}
 	d.at[path] = n
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	if r, ok := v.Addr().Interface().(*Request); ok && n.Kind == yaml.ScalarNode {
+	if r, ok := v.Addr().Interface().(*Request); ok && n.Kind == yaml.ScalarNode && !isNull(n) {
 		d.request(n, r, path)
 		return
 	}
@@ -110,44 +111,77 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	d.defaults(v)
-	if n.Kind != yaml.MappingNode {
-		if n.Tag == "!!null" { // `settle:` with nothing under it
-			return
-		}
-		d.problem(n, path, "", "want a mapping with %s, not %s", strings.Join(keys(v.Type()), ", "), describe(n))
+	if n.Kind != yaml.MappingNode && !isNull(n) { // `settle:` with nothing under it is an empty mapping
+		d.problem(n, path, "", "want a mapping with %s, not %s", someKeys(v.Type()), describe(n, path))
 		return
 	}
-	seen := map[string]bool{}
+	seen, misspelt := map[string]bool{}, map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, val := n.Content[i], n.Content[i+1]
-		if seen[k.Value] {
-			d.problem(k, join(path, k.Value), "", "given twice")
-			continue
-		}
-		seen[k.Value] = true
-		f, ok := fieldByKey(v, k.Value)
+		key, ok := d.key(k, path)
 		if !ok {
-			d.unknown(k, v.Type(), path)
 			continue
 		}
-		d.value(val, f, join(path, k.Value))
+		if seen[key] {
+			d.problem(k, join(path, key), "", "given twice")
+			continue
+		}
+		seen[key] = true
+		f, ok := fieldByKey(v, key)
+		if !ok {
+			if near := d.unknown(k, key, v.Type(), path); near != "" {
+				misspelt[near], d.unsound[join(path, near)] = true, true
+			}
+			continue
+		}
+		d.value(val, f, join(path, key))
 	}
 	t := v.Type()
 	for i := range t.NumField() {
 		key := t.Field(i).Tag.Get("yaml")
-		if t.Field(i).Tag.Get("required") == "true" && !seen[key] {
+		if t.Field(i).Tag.Get("required") == "true" && !seen[key] && !misspelt[key] {
 			d.problem(n, join(path, key), "", "missing: %s", strings.ToLower(t.Field(i).Tag.Get("doc")[:1])+strings.TrimSuffix(t.Field(i).Tag.Get("doc")[1:], "."))
 		}
 	}
 }
 
-func (d *decoder) unknown(k *yaml.Node, t reflect.Type, path string) {
+// key reads the key of a mapping's entry.
+func (d *decoder) key(k *yaml.Node, path string) (string, bool) {
+	n := k
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case n.ShortTag() == "!!merge":
+		d.problem(k, join(path, "<<"), "give the alias to a whole value, or write the keys out", "merge keys are not read")
+	case n.Kind != yaml.ScalarNode || isNull(n):
+		d.problem(k, path, "", "want a text as a key, not %s", describe(n, path))
+	default:
+		return n.Value, true
+	}
+	return "", false
+}
+
+// unknown reports a key that is not one of a struct's. It returns the one that
+// was most likely meant, or "".
+func (d *decoder) unknown(k *yaml.Node, key string, t reflect.Type, path string) string {
 	known := keys(t)
+	near := nearest(key, known)
 	hint := "known keys: " + strings.Join(known, ", ")
-	if near := nearest(k.Value, known); near != "" {
+	if near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	d.problem(k, join(path, k.Value), hint, "unknown key")
+	d.problem(k, join(path, key), hint, "unknown key")
+	return near
+}
+
+// someKeys lists the first keys of a struct, for a message.
+func someKeys(t reflect.Type) string {
+	known := keys(t)
+	if len(known) > 8 {
+		known = append(known[:3:3], "…")
+	}
+	return strings.Join(known, ", ")
 }
 
 // keys lists the YAML keys of a struct, in order.
@@ -193,8 +227,8 @@ func (d *decoder) defaults(v reflect.Value) {
 
 func (d *decoder) sequence(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.SequenceNode {
-		if n.Tag != "!!null" {
-			d.problem(n, path, "begin each item with a dash", "want a list, not %s", describe(n))
+		if !isNull(n) {
+			d.problem(n, path, "begin each item with a dash", "want a list, not %s", describe(n, path))
 		}
 		return
 	}
@@ -205,33 +239,49 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(out)
 }
 
+// strings reads a mapping of header names, which differ by more than case.
 func (d *decoder) strings(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.MappingNode {
-		d.problem(n, path, "", "want a mapping of names to values, not %s", describe(n))
+		if !isNull(n) {
+			d.problem(n, path, "", "want a mapping of names to values, not %s", describe(n, path))
+		}
 		return
 	}
 	out := map[string]string{}
+	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, val := n.Content[i], n.Content[i+1]
-		if _, twice := out[k.Value]; twice {
-			d.problem(k, join(path, k.Value), "", "given twice")
-		}
-		if val.Kind != yaml.ScalarNode {
-			d.problem(val, join(path, k.Value), "", "want a text, not %s", describe(val))
+		key, ok := d.key(k, path)
+		if !ok {
 			continue
 		}
-		out[k.Value] = d.expand(val, join(path, k.Value))
+		if seen[strings.ToLower(key)] {
+			d.problem(k, join(path, key), "", "given twice")
+			continue
+		}
+		seen[strings.ToLower(key)] = true
+		text := reflect.New(reflect.TypeFor[string]()).Elem()
+		d.value(val, text, join(path, key))
+		out[key] = text.String()
 	}
 	v.Set(reflect.ValueOf(out))
 }
 
 func (d *decoder) scalar(n *yaml.Node, s scalar, path string) {
 	_, example := s.Syntax()
-	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
-		d.problem(n, path, "", "want a value such as %s, not %s", example, describe(n))
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		d.problem(n, path, "", "want a value such as %s, not %s", example, describe(n, path))
 		return
 	}
-	if err := s.Set(d.expand(n, path)); err != nil {
+	text, ok := d.expand(n, path)
+	if !ok {
+		return
+	}
+	err := s.Set(text)
+	switch {
+	case err != nil && text != n.Value: // what a variable holds is not for the log
+		d.problem(n, path, "", "want a value such as %s, not what %s holds", example, quote(n.Value))
+	case err != nil:
 		d.problem(n, path, "", "%v", err)
 	}
 }
@@ -239,29 +289,40 @@ func (d *decoder) scalar(n *yaml.Node, s scalar, path string) {
 // request reads the short form: METHOD URL, or a URL alone.
 func (d *decoder) request(n *yaml.Node, r *Request, path string) {
 	d.defaults(reflect.ValueOf(r).Elem())
-	words := strings.Fields(d.expand(n, path))
+	text, ok := d.expand(n, path)
+	words := strings.Fields(text)
 	switch {
-	case len(words) == 1 && strings.Contains(words[0], "://"):
+	case len(words) == 1 && (strings.Contains(words[0], "://") || !ok):
 		r.URL = words[0]
 	case len(words) == 2:
 		r.Method, r.URL = words[0], words[1]
-	default:
-		d.problem(n, path, "", "want METHOD URL, not %q", n.Value)
+	case ok || d.env == nil:
+		d.problem(n, path, "", "want METHOD URL, not %s", quote(cleanWords(n.Value)))
 	}
 }
 
 func (d *decoder) basic(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.ScalarNode {
-		d.problem(n, path, "", "want %s, not %s", kindName(v.Kind()), describe(n))
+		d.problem(n, path, "", "want %s, not %s", kindName(v.Kind()), describe(n, path))
 		return
 	}
-	if n.Tag == "!!null" {
+	if isNull(n) {
 		d.problem(n, path, "", "has no value")
 		return
 	}
-	text := d.expand(n, path)
-	if err := setBasic(v, text); err != nil {
-		d.problem(n, path, "", "want %s, not %q", kindName(v.Kind()), text)
+	text, ok := d.expand(n, path)
+	if !ok && v.Kind() != reflect.String {
+		return
+	}
+	err := setBasic(v, text)
+	switch {
+	case err == nil:
+	case text != n.Value:
+		d.problem(n, path, "", "want %s, not what %s holds", kindName(v.Kind()), quote(n.Value))
+	case errors.Is(err, strconv.ErrRange):
+		d.problem(n, path, "", "%s is out of range", quote(text))
+	default:
+		d.problem(n, path, "", "want %s, not %s", kindName(v.Kind()), quote(text))
 	}
 }
 
@@ -270,11 +331,14 @@ func setBasic(v reflect.Value, text string) error {
 	case reflect.String:
 		v.SetString(text)
 	case reflect.Bool:
-		b, err := strconv.ParseBool(text)
-		if err != nil || text != "true" && text != "false" {
+		switch text { // as YAML 1.2 has it
+		case "true", "True", "TRUE":
+			v.SetBool(true)
+		case "false", "False", "FALSE":
+			v.SetBool(false)
+		default:
 			return errors.New("want true or false")
 		}
-		v.SetBool(b)
 	case reflect.Int:
 		n, err := strconv.Atoi(strings.ReplaceAll(text, "_", ""))
 		if err != nil {
@@ -282,9 +346,9 @@ func setBasic(v reflect.Value, text string) error {
 		}
 		v.SetInt(int64(n))
 	case reflect.Float64:
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-			return errors.New("want a number")
+		f, err := number(text)
+		if err != nil {
+			return err
 		}
 		v.SetFloat(f)
 	default:
@@ -305,51 +369,33 @@ func kindName(k reflect.Kind) string {
 	return "a text"
 }
 
-func describe(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
+// describe names a value in a message. A text where a secret may stand is not
+// repeated.
+func describe(n *yaml.Node, path string) string {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case n.Kind == yaml.MappingNode:
 		return "a mapping"
-	case yaml.SequenceNode:
+	case n.Kind == yaml.SequenceNode:
 		return "a list"
-	}
-	if n.Tag == "!!null" {
+	case isNull(n):
 		return "nothing"
+	case secretPlace.MatchString(path):
+		return "a text"
 	}
-	return strconv.Quote(n.Value)
+	return quote(cleanWords(n.Value))
 }
 
-var variable = regexp.MustCompile(`\$?\$\{([^}]*)\}`)
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
-// expand replaces ${NAME} by the variable's value; $${NAME} stands for the
-// text itself. A variable that is not set is a problem that names it.
-func (d *decoder) expand(n *yaml.Node, path string) string {
-	out := variable.ReplaceAllStringFunc(n.Value, func(m string) string {
-		if strings.HasPrefix(m, "$$") {
-			return m[1:]
-		}
-		name := m[2 : len(m)-1]
-		if d.env == nil {
-			return m
-		}
-		val, ok := d.env(name)
-		switch {
-		case name == "":
-			d.problem(n, path, "", "${} names no variable")
-		case !ok:
-			d.problem(n, path, "export it, or write $${"+name+"} for the text itself", "environment variable %s is not set", name)
-		}
-		return val
-	})
-	if secretField.MatchString(path) && len(out) >= minSecret && !slices.Contains(d.secrets, out) {
-		d.secrets = append(d.secrets, out)
+// maxQuoted is how much of a value a message repeats, in bytes.
+const maxQuoted = 80
+
+func quote(text string) string {
+	if len(text) <= maxQuoted {
+		return strconv.Quote(text)
 	}
-	return out
+	return strconv.Quote(strings.ToValidUTF8(text[:maxQuoted], "")) + "…"
 }
-
-// secretField matches the fields whose values are masked in everything that is
-// printed or stored, wherever they come from.
-var secretField = regexp.MustCompile(`\.auth\.(bearer|basic\.password|headers\.)|\.header\.(?i:authorization|cookie|.*(token|key|secret|password).*)$`)
-
-// minSecret is the shortest value, in bytes, that is masked: to mask every
-// "1" would hide the report instead.
-const minSecret = 4

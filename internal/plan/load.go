@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ func Parse(file string, text []byte, env func(string) (string, bool)) (*Plan, er
 	p := d.decode(text)
 	p.File, p.Text = file, text
 	p.Name = cmp.Or(p.Name, strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
-	if len(d.problems) == 0 || len(d.at) > 1 {
+	if len(d.at) > 1 && d.values <= maxValues { // otherwise there is nothing, or not all, to be judged
 		d.validate(p)
 	}
 	p.Secrets = d.secrets
@@ -82,16 +81,27 @@ func (d *decoder) where(path string) *yaml.Node {
 	}
 }
 
+// bad reports a value that decoded but cannot be right, unless there is a
+// complaint about it, or about what holds it, already.
 func (d *decoder) bad(path, hint, format string, args ...any) {
-	if d.reported(path) {
+	if !d.sound(path) {
 		return
 	}
 	d.problem(d.where(path), path, hint, format, args...)
 }
 
-// reported avoids a second complaint about one field.
-func (d *decoder) reported(path string) bool {
-	return slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Field == path })
+// sound tells whether all of some fields hold what the plan says: nothing was
+// reported about them or about what holds them, and their variables are known.
+func (d *decoder) sound(paths ...string) bool {
+	for _, path := range paths {
+		for path != "" {
+			if d.unsound[path] {
+				return false
+			}
+			path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+		}
+	}
+	return true
 }
 
 func (d *decoder) given(path string) bool { _, ok := d.at[path]; return ok }
@@ -103,21 +113,22 @@ func (d *decoder) validate(p *Plan) {
 	d.targets(p)
 	d.load(p)
 	d.policy(p)
-	for path, v := range map[string]int{"safety.goroutines": p.Safety.Goroutines, "policy.goroutines.tolerance": p.Policy.Goroutines.Tolerance} {
-		if v < 0 {
-			d.bad(path, "", "%d is negative", v)
-		}
+	if p.Safety.Goroutines < 0 {
+		d.bad("safety.goroutines", "0 sets no limit", "%d is negative", p.Safety.Goroutines)
 	}
-	if p.Settle.Quiet > p.Settle.Timeout {
+	if d.given("report.dir") && p.Report.Dir == "" {
+		d.bad("report.dir", "", "is empty")
+	}
+	if p.Settle.Quiet > p.Settle.Timeout && d.sound("settle.timeout") {
 		d.bad("settle.quiet", "", "%s is longer than settle.timeout, %s", time.Duration(p.Settle.Quiet), time.Duration(p.Settle.Timeout))
 	}
-	if p.Settle.Quiet < Duration(500*time.Millisecond) && !d.reported("settle.quiet") {
+	if p.Settle.Quiet < Duration(500*time.Millisecond) {
 		d.bad("settle.quiet", "2s is the default", "%s is too short to tell whether a count is level; 500ms at least", time.Duration(p.Settle.Quiet))
 	}
 }
 
 func (d *decoder) targets(p *Plan) {
-	if len(p.Targets) == 0 && !d.reported("targets") {
+	if len(p.Targets) == 0 {
 		d.bad("targets", "list at least one process: - {pprof: http://127.0.0.1:6060/debug/pprof}", "no target")
 	}
 	names := map[string]int{}
@@ -131,10 +142,9 @@ func (d *decoder) targets(p *Plan) {
 		if t.Name == "" && u != nil {
 			t.Name = u.Host
 		}
-		if first, twice := names[record.FileName(t.Name)]; twice && t.Name != "" {
-			d.bad(at+".name", "give each target a name of its own", "targets[%d] has the same name, %q", first, t.Name)
+		if t.Name != "" {
+			d.name(p, names, i)
 		}
-		names[record.FileName(t.Name)] = i
 		if t.Auth.Bearer != "" && t.Auth.Basic != nil {
 			d.bad(at+".auth.basic", "", "bearer and basic exclude each other")
 		}
@@ -146,10 +156,36 @@ func (d *decoder) targets(p *Plan) {
 	}
 }
 
+// name checks that a target's name is its own, as a file name too. The map
+// holds the targets before it by file name.
+func (d *decoder) name(p *Plan, names map[string]int, i int) {
+	at, name := fmt.Sprintf("targets[%d].name", i), p.Targets[i].Name
+	file := record.FileName(name)
+	first, taken := names[file]
+	switch {
+	case !taken:
+		names[file] = i
+	case p.Targets[first].Name == name:
+		d.bad(at, "give each target a name of its own", "targets[%d] has the same name, %s", first, quote(name))
+	default:
+		d.bad(at, "", "as a file name, %s is the same as targets[%d].name, %s", quote(name), first, quote(p.Targets[first].Name))
+	}
+}
+
+// maxRounds and maxConnections bound what a plan may ask for. The first keeps
+// sums of durations, each a week at most, far from overflow; the second is the
+// number of ports that one address has.
+const (
+	maxRounds      = 1000
+	maxConnections = 65535
+)
+
+var method = regexp.MustCompile(`^[A-Z]+$`)
+
 func (d *decoder) load(p *Plan) {
 	l := &p.Load
 	switch {
-	case len(l.Requests) == 0 && l.File == "" && !d.reported("load") && !d.reported("load.requests"):
+	case len(l.Requests) == 0 && l.File == "":
 		d.bad("load.requests", "list at least one: - GET http://127.0.0.1:8080/", "no request to send")
 	case len(l.Requests) > 0 && l.File != "":
 		d.bad("load.file", "", "requests and file exclude each other")
@@ -161,21 +197,25 @@ func (d *decoder) load(p *Plan) {
 	for i := range l.Requests {
 		d.oneRequest(p, &l.Requests[i], fmt.Sprintf("load.requests[%d]", i))
 	}
-	for path, v := range map[string]Duration{"load.timeout": l.Timeout, "load.round": l.Round} {
-		if v <= 0 {
-			d.bad(path, "", "must be more than 0")
-		}
+	if l.Timeout <= 0 {
+		d.bad("load.timeout", "", "must be more than 0")
+	}
+	if l.Round <= 0 {
+		d.bad("load.round", "", "must be more than 0")
 	}
 	if l.Rounds.Min < 2 {
 		d.bad("load.rounds.min", "growth that repeats is what tells a leak from a pool", "%d is too few; 2 at least", l.Rounds.Min)
 	}
-	if l.Rounds.Max < l.Rounds.Min {
+	if l.Rounds.Max < l.Rounds.Min && d.sound("load.rounds.min") {
 		d.bad("load.rounds.max", "", "%d is less than min, %d", l.Rounds.Max, l.Rounds.Min)
 	}
-	if l.Connections < 0 || d.given("load.connections") && l.Connections == 0 {
-		d.bad("load.connections", "", "must be at least 1")
+	if l.Rounds.Max > maxRounds {
+		d.bad("load.rounds.max", "", "%d is too many; %d at most", l.Rounds.Max, maxRounds)
 	}
-	if l.Rate != Max && float64(l.Rate)*time.Duration(l.Round).Seconds() < 1 {
+	if l.Connections < 0 || l.Connections > maxConnections || d.given("load.connections") && l.Connections == 0 {
+		d.bad("load.connections", "", "%d is not between 1 and %d", l.Connections, maxConnections)
+	}
+	if l.Rate != Max && d.sound("load.round") && float64(l.Rate)*time.Duration(l.Round).Seconds() < 1 {
 		d.bad("load.rate", "raise the rate or load.round", "less than one request per round")
 	}
 	if l.H2C && (l.CA != "" || l.Cert != "" || l.Insecure) {
@@ -188,9 +228,9 @@ func (d *decoder) load(p *Plan) {
 func (d *decoder) oneRequest(p *Plan, r *Request, at string) {
 	u := d.url(r.URL, at+".url")
 	if u != nil && u.Scheme == "https" && p.Load.H2C {
-		d.bad(at+".url", "", "https with load.h2c, which is HTTP/2 without TLS")
+		d.bad(at+".url", "", "https and load.h2c, HTTP/2 without TLS, exclude each other")
 	}
-	if !regexp.MustCompile(`^[A-Z]+$`).MatchString(r.Method) {
+	if !method.MatchString(r.Method) {
 		d.bad(at+".method", "methods are written in capitals", "%q is not an HTTP method", r.Method)
 	}
 	if r.Weight < 1 || r.Weight > 10000 {
@@ -203,11 +243,17 @@ func (d *decoder) oneRequest(p *Plan, r *Request, at string) {
 }
 
 func (d *decoder) policy(p *Plan) {
+	if p.Policy.Goroutines.Tolerance < 0 {
+		d.bad("policy.goroutines.tolerance", "", "%d is negative", p.Policy.Goroutines.Tolerance)
+	}
 	if p.Policy.Goroutines.Percent < 0 || p.Policy.Goroutines.Percent > 100 {
 		d.bad("policy.goroutines.percent", "", "%v is not between 0 and 100", p.Policy.Goroutines.Percent)
 	}
 	for i, r := range p.Policy.Ignore {
 		at := fmt.Sprintf("policy.ignore[%d]", i)
+		if r.Function == "" {
+			d.bad(at+".function", "write . if that is meant", "is empty; it would match every stack")
+		}
 		if _, err := regexp.Compile(r.Function); err != nil {
 			d.bad(at+".function", "a regular expression in Go's syntax", "%v", err)
 		}
@@ -218,7 +264,7 @@ func (d *decoder) policy(p *Plan) {
 			d.bad(at+".max", "", "%d is negative", r.Max)
 		}
 	}
-	if n := int(p.Policy.Detect); n > 0 && p.Load.Rate != Max {
+	if n := int(p.Policy.Detect); n > 0 && p.Load.Rate != Max && d.sound("load.rate", "load.round", "load.rounds.max") {
 		most := float64(p.Load.Rate) * time.Duration(p.Load.Round).Seconds() * float64(p.Load.Rounds.Max)
 		if most < float64(n) {
 			d.bad("policy.detect", "raise load.rate, load.round or load.rounds.max",
@@ -232,25 +278,48 @@ func (d *decoder) url(text, path string) *url.URL {
 		d.bad(path, "", "is empty")
 		return nil
 	}
-	if d.env == nil && strings.Contains(text, "${") {
-		return &url.URL{Host: text}
+	if !d.sound(path) {
+		return nil
+	}
+	if !strings.Contains(text, "://") {
+		d.bad(path, "begin it with http:// or https://", "%s is not an http address", quote(cleanHost(text)))
+		return nil
 	}
 	u, err := url.Parse(text)
+	if err == nil {
+		d.urlSecrets(u)
+	}
 	switch {
 	case err != nil:
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err // without the address: it may hold a secret
-		}
-		d.bad(path, "", "not an address: %v", err)
+		d.bad(path, "", "not an address: %s", urlReason(err, text))
 	case u.Scheme != "http" && u.Scheme != "https":
-		d.bad(path, "begin it with http:// or https://", "not an http address")
+		d.bad(path, "begin it with http:// or https://", "%s is not an http address", quote(CleanURL(text)))
 	case u.Host == "":
 		d.bad(path, "", "no host in the address")
 	default:
 		return u
 	}
 	return nil
+}
+
+// cleanHost is CleanURL for an address without a scheme.
+func cleanHost(text string) string {
+	return strings.TrimPrefix(CleanURL("//"+strings.TrimPrefix(text, "//")), "//")
+}
+
+// urlReason says what is wrong with an address without its secrets: the address
+// is left out, and of one that has a user so is the part that is quoted, since
+// a slash in a password makes "host:port" of user and password.
+func urlReason(err error, text string) string {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	if !strings.Contains(text, "@") {
+		return err.Error()
+	}
+	reason, _, _ := strings.Cut(err.Error(), `"`)
+	return strings.TrimSpace(reason) + " (escape special characters in the password)"
 }
 
 func (d *decoder) pair(at string, p *Plan, cert, key string) {
@@ -279,43 +348,4 @@ func (d *decoder) file1(path string, p *Plan, name string) {
 	case info.IsDir():
 		d.bad(path, "", "%s is a directory", name)
 	}
-}
-
-// Mask replaces every secret of the plan in text.
-func (p *Plan) Mask(text string) string { return string(p.MaskBytes([]byte(text))) }
-
-// MaskBytes replaces every secret of the plan in data.
-func (p *Plan) MaskBytes(data []byte) []byte {
-	for _, s := range p.Secrets {
-		data = bytes.ReplaceAll(data, []byte(s), []byte("***"))
-		if q := url.QueryEscape(s); q != s {
-			data = bytes.ReplaceAll(data, []byte(q), []byte("***"))
-		}
-	}
-	return data
-}
-
-// secretQuery matches the names of URL parameters that carry secrets.
-var secretQuery = regexp.MustCompile(`(?i)token|key|secret|password|sig`)
-
-// CleanURL writes an address without user, password and secret parameters.
-func CleanURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return "(address)"
-	}
-	if u.User != nil {
-		u.User = url.User("***")
-	}
-	q := u.Query()
-	for k := range q {
-		if secretQuery.MatchString(k) {
-			q.Set(k, "***")
-		}
-	}
-	if u.RawQuery != "" {
-		u.RawQuery = strings.ReplaceAll(q.Encode(), "%2A%2A%2A", "***")
-	}
-	u.Fragment = ""
-	return strings.ReplaceAll(u.String(), "%2A%2A%2A@", "***@")
 }

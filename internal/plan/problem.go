@@ -2,7 +2,10 @@ package plan
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Problem is one thing wrong with a plan.
@@ -29,8 +32,27 @@ func (p Problem) String() string {
 	if p.Hint != "" {
 		b.WriteString(" (" + p.Hint + ")")
 	}
+	return printable(b.String())
+}
+
+// printable escapes what is not text: a key of the plan may hold a line end or
+// a terminal's control sequence.
+func printable(text string) string {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, unprintable) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if unprintable(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
 	return b.String()
 }
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
 // Problems is every problem of a plan, in the order of the file. It is the
 // error that Read returns.
@@ -46,6 +68,9 @@ func (ps Problems) Error() string {
 
 // nearest is the known key that a typo most likely meant, or "".
 func nearest(key string, known []string) string {
+	if len(key) > maxQuoted { // no typo, and costly to compare
+		return ""
+	}
 	best, limit := "", 1+len(key)/4
 	for _, k := range known {
 		if d := distance(key, k); d <= limit {

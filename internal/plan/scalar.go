@@ -3,7 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,28 +18,57 @@ type scalar interface {
 	Syntax() (pattern, example string)
 }
 
+// numberSyntax is a number of YAML's core schema, without hexadecimal, octal,
+// infinity and not-a-number.
+const numberSyntax = `([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?`
+
+var isNumber = regexp.MustCompile(`^[-+]?(` + numberSyntax + `)$`)
+
+// trim removes what \s matches in Go's regular expressions, and no more, so
+// that the patterns of the schema agree.
+func trim(text string) string { return strings.Trim(text, " \t\n\f\r") }
+
+// number parses what strconv.ParseFloat does, but for the forms that the
+// schema does not know.
+func number(text string) (float64, error) {
+	if !isNumber.MatchString(text) {
+		return 0, strconv.ErrSyntax
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
 // Duration is a span of time, written 1m30s.
 type Duration time.Duration
 
 // Set parses a Go duration.
 func (d *Duration) Set(text string) error {
 	v, err := time.ParseDuration(text)
-	if err != nil {
-		if _, nerr := strconv.ParseFloat(text, 64); nerr == nil {
-			return fmt.Errorf("%q has no unit; write %ss for seconds", text, text)
-		}
-		return fmt.Errorf("%q is not a duration; write 20s, 1m30s or 250ms", text)
-	}
-	if v < 0 {
-		return fmt.Errorf("%q is negative", text)
+	switch _, nerr := number(text); {
+	case err != nil && nerr == nil:
+		return fmt.Errorf("%s has no unit; write %ss for seconds", quote(text), text)
+	case err != nil && !isSpan.MatchString(text):
+		return fmt.Errorf("%s is not a duration; write 20s, 1m30s or 250ms", quote(text))
+	case strings.HasPrefix(text, "-"):
+		return fmt.Errorf("%s is negative", quote(text))
+	case err != nil || v > maxDuration: // too many digits for a duration
+		return fmt.Errorf("%s is more than a week", quote(text))
 	}
 	*d = Duration(v)
 	return nil
 }
 
+// maxDuration is longer than any gate should take.
+const maxDuration = 7 * 24 * time.Hour
+
+// spanSyntax is what time.ParseDuration accepts, without its sign. Both ways
+// to write the Greek letter are in it.
+const spanSyntax = `(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))`
+
+var isSpan = regexp.MustCompile(`^[-+]?` + spanSyntax + `+$`)
+
 // Syntax of a Duration.
 func (d *Duration) Syntax() (pattern, example string) {
-	return `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$`, "20s"
+	return `^\+?(0|` + spanSyntax + `+)$`, "20s"
 }
 
 // Rate is a number of requests per second; Max asks for as many as can be.
@@ -50,37 +79,41 @@ const Max Rate = 0
 
 // Set parses 200/s, 1200/m, 5/2s or max.
 func (r *Rate) Set(text string) error {
-	if strings.TrimSpace(text) == "max" {
+	if trim(text) == "max" {
 		*r = Max
 		return nil
 	}
 	count, per, ok := strings.Cut(text, "/")
-	n, err := strconv.ParseFloat(strings.TrimSpace(count), 64)
-	if err != nil || n <= 0 || math.IsInf(n, 0) || math.IsNaN(n) {
-		return fmt.Errorf("%q is not a rate; write 200/s, 1200/m or max", text)
+	n, err := number(trim(count))
+	unit := time.Second
+	if ok && err == nil {
+		unit, err = rateUnit(trim(per))
 	}
-	if !ok {
-		*r = Rate(n)
-		return nil
+	v := Rate(n / unit.Seconds())
+	switch {
+	case err != nil || n <= 0 || unit <= 0 || v <= 0:
+		return fmt.Errorf("%s is not a rate; write 200/s, 1200/m or max", quote(text))
+	case v > maxRate:
+		return fmt.Errorf("%s is more than any client sends; write max to send as fast as possible", quote(text))
 	}
-	per = strings.TrimSpace(per)
-	if per != "" && (per[0] < '0' || per[0] > '9') {
+	*r = v
+	return nil
+}
+
+// maxRate is far beyond what one machine sends, per second.
+const maxRate = 1e7
+
+// rateUnit reads what follows the slash: s, m, 2s.
+func rateUnit(per string) (time.Duration, error) {
+	if per != "" && per[0] != '.' && (per[0] < '0' || per[0] > '9') {
 		per = "1" + per
 	}
-	unit, err := time.ParseDuration(per)
-	if err != nil || unit <= 0 {
-		return fmt.Errorf("%q is not a rate; write 200/s, 1200/m or max", text)
-	}
-	*r = Rate(n / unit.Seconds())
-	if *r > 1e7 {
-		return fmt.Errorf("%q is more than any client sends; write max to send as fast as possible", text)
-	}
-	return nil
+	return time.ParseDuration(per)
 }
 
 // Syntax of a Rate.
 func (r *Rate) Syntax() (pattern, example string) {
-	return `^\s*[0-9]+(\.[0-9]+)?([eE]\+?[0-9]+)?\s*(/\s*([0-9]+)?(ns|us|µs|ms|s|m|h))?\s*$|^\s*max\s*$`, "200/s"
+	return `^\s*(max|\+?(` + numberSyntax + `)\s*(/\s*(` + spanSyntax + `|(ns|us|µs|μs|ms|s|m|h))` + spanSyntax + `*)?)\s*$`, "200/s"
 }
 
 // Share is a part of a whole, from 0 to 1, written 0.05 or 5%.
@@ -88,16 +121,16 @@ type Share float64
 
 // Set parses a share.
 func (s *Share) Set(text string) error {
-	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
-	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if err != nil || math.IsNaN(v) {
-		return fmt.Errorf("%q is not a share; write 0.05 or 5%%", text)
+	count, percent := strings.CutSuffix(trim(text), "%")
+	v, err := number(trim(count))
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return fmt.Errorf("%s is not a share; write 0.05 or 5%%", quote(text))
 	}
 	if percent {
 		v /= 100
 	}
 	if v < 0 || v > 1 {
-		return fmt.Errorf("%q is not between 0 and 1 (0%% and 100%%)", text)
+		return fmt.Errorf("%s is not between 0 and 1 (0%% and 100%%)", quote(text))
 	}
 	*s = Share(v)
 	return nil
@@ -105,7 +138,7 @@ func (s *Share) Set(text string) error {
 
 // Syntax of a Share.
 func (s *Share) Syntax() (pattern, example string) {
-	return `^\s*([0-9]*\.?[0-9]+|[0-9]+\.)([eE]-?[0-9]+)?\s*%?\s*$`, "5%"
+	return `^\s*[-+]?(` + numberSyntax + `)\s*%?\s*$`, "5%"
 }
 
 // OneIn is a rate of leaks: one goroutine in so many requests, written 1/1000.
@@ -114,9 +147,12 @@ type OneIn int
 // Set parses 1/1000.
 func (o *OneIn) Set(text string) error {
 	one, many, ok := strings.Cut(text, "/")
-	n, err := strconv.Atoi(strings.TrimSpace(many))
-	if !ok || strings.TrimSpace(one) != "1" || err != nil || n < 1 {
-		return fmt.Errorf("%q is not of the form 1/1000", text)
+	n, err := strconv.ParseUint(trim(many), 10, 31)
+	if errors.Is(err, strconv.ErrRange) {
+		return fmt.Errorf("%s is less than any run can see", quote(text))
+	}
+	if !ok || trim(one) != "1" || err != nil || n < 1 {
+		return fmt.Errorf("%s is not of the form 1/1000", quote(text))
 	}
 	*o = OneIn(n)
 	return nil
@@ -132,7 +168,7 @@ type Date string
 func (d *Date) Set(text string) error {
 	// YAML reads an unquoted date as a timestamp, of which this is the text.
 	if _, err := time.Parse(time.DateOnly, text); err != nil {
-		return errors.New("want a date as 2027-03-01")
+		return fmt.Errorf("%s is not a date; write 2027-03-01", quote(text))
 	}
 	*d = Date(text)
 	return nil

@@ -10,6 +10,8 @@ import (
 )
 
 // Schema is the JSON Schema of the plan, for editors, made from the structs.
+// It knows what a field may look like; what only the fields together decide,
+// such as max < min, is left to Parse.
 func Schema() ([]byte, error) {
 	r := &jsonschema.Reflector{
 		FieldNameTag: "yaml", DoNotReference: true, Anonymous: true,
@@ -33,23 +35,44 @@ func mapScalar(t reflect.Type) *jsonschema.Schema {
 	}
 	pattern, example := s.Syntax()
 	text := &jsonschema.Schema{Type: "string", Pattern: pattern, Examples: []any{example}}
-	switch t.Kind() {
-	case reflect.Float64: // a bare number will do
-		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "number"}, text, variableSchema()}}
+	switch t { // a bare number will do, if it can be right
+	case reflect.TypeFor[Share]():
+		return anyOf(&jsonschema.Schema{Type: "number", Minimum: "0", Maximum: "1"}, text, variableSchema())
+	case reflect.TypeFor[Rate]():
+		most := json.Number(strconv.Itoa(maxRate))
+		return anyOf(&jsonschema.Schema{Type: "number", ExclusiveMinimum: "0", Maximum: most}, text, variableSchema())
+	case reflect.TypeFor[Duration]():
+		return anyOf(text, &jsonschema.Schema{Const: 0}, variableSchema())
 	}
-	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{text, variableSchema()}}
+	return anyOf(text, variableSchema())
+}
+
+func anyOf(s ...*jsonschema.Schema) *jsonschema.Schema { return &jsonschema.Schema{AnyOf: s} }
+
+func textSchema(pattern string) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: pattern}
 }
 
 // variableSchema accepts ${NAME} where the type of what it stands for is not a text.
-func variableSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "string", Pattern: `\$\{[^}]+\}`}
+func variableSchema() *jsonschema.Schema { return textSchema(`\$\{[^}]+\}`) }
+
+// plainSchema accepts what setBasic does: YAML's value, its text in quotes, or
+// a variable. Numbers and booleans are texts where a text is wanted.
+func plainSchema(k reflect.Kind) *jsonschema.Schema {
+	switch k {
+	case reflect.Int:
+		return anyOf(&jsonschema.Schema{Type: "integer"}, textSchema(`^[-+]?[0-9_]+$`), variableSchema())
+	case reflect.Float64:
+		return anyOf(&jsonschema.Schema{Type: "number"}, textSchema(`^[-+]?(`+numberSyntax+`)$`), variableSchema())
+	case reflect.Bool:
+		return anyOf(&jsonschema.Schema{Type: "boolean"}, textSchema(`^([Tt]rue|TRUE|[Ff]alse|FALSE)$`), variableSchema())
+	}
+	return &jsonschema.Schema{Not: anyOf(
+		&jsonschema.Schema{Type: "object"}, &jsonschema.Schema{Type: "array"}, &jsonschema.Schema{Type: "null"})}
 }
 
 // decorate adds to a struct's schema what the tags say.
 func decorate(s *jsonschema.Schema, t reflect.Type) {
-	if s.Properties == nil {
-		return
-	}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		key := f.Tag.Get("yaml")
@@ -57,47 +80,74 @@ func decorate(s *jsonschema.Schema, t reflect.Type) {
 		if !ok {
 			continue
 		}
-		inner := f.Type
-		for inner.Kind() == reflect.Pointer {
-			inner = inner.Elem()
-		}
-		switch inner.Kind() {
-		case reflect.Struct:
-			decorate(p, inner)
-		case reflect.Slice:
-			if inner.Elem().Kind() == reflect.Struct {
-				decorate(p.Items, inner.Elem())
-				if inner.Elem() == reflect.TypeFor[Request]() {
-					p.Items = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
-						{Type: "string", Pattern: `^\s*([A-Z]+\s+)?\S+\s*$`, Examples: []any{"GET http://127.0.0.1:8080/"}}, p.Items,
-					}}
-				}
-			}
-		case reflect.Int, reflect.Bool, reflect.Float64:
-			if len(p.AnyOf) == 0 {
-				plain := *p
-				*p = jsonschema.Schema{AnyOf: []*jsonschema.Schema{&plain, variableSchema()}}
-			}
-		case reflect.String:
-			if p.Type == "string" { // YAML's numbers and booleans are texts where a text is wanted
-				p.Type = ""
-				p.Not = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "object"}, {Type: "array"}, {Type: "null"}}}
-			}
-		}
-		p.Description = f.Tag.Get("doc")
-		if d, ok := f.Tag.Lookup("default"); ok {
-			p.Default = typedDefault(inner.Kind(), d)
-		}
-		if e, ok := f.Tag.Lookup("enum"); ok {
-			p.Not = nil
-			p.Type = "string"
-			for v := range strings.SplitSeq(e, ",") {
-				p.Enum = append(p.Enum, v)
-			}
-		}
-		if f.Tag.Get("required") == "true" {
+		required := f.Tag.Get("required") == "true"
+		if required {
 			s.Required = append(s.Required, key)
 		}
+		p = fieldSchema(p, f, required)
+		p.Description = f.Tag.Get("doc")
+		s.Properties.Set(key, p)
+	}
+	if t == reflect.TypeFor[Load]() {
+		s.AnyOf = []*jsonschema.Schema{{Required: []string{"requests"}}, {Required: []string{"file"}}}
+	}
+}
+
+// fieldSchema completes the schema of one field.
+func fieldSchema(p *jsonschema.Schema, f reflect.StructField, required bool) *jsonschema.Schema {
+	inner := f.Type
+	for inner.Kind() == reflect.Pointer {
+		inner = inner.Elem()
+	}
+	_, own := reflect.New(inner).Interface().(scalar)
+	enum := f.Tag.Get("enum")
+	switch {
+	case own: // as mapScalar made it
+	case enum != "":
+		list := &jsonschema.Schema{Type: "string"}
+		for v := range strings.SplitSeq(enum, ",") {
+			list.Enum = append(list.Enum, v)
+		}
+		p = anyOf(list, variableSchema())
+	case inner.Kind() == reflect.Struct:
+		decorate(p, inner)
+		if !required && len(p.Required) == 0 {
+			p = orNothing(p)
+		}
+	case inner.Kind() == reflect.Slice:
+		decorate(p.Items, inner.Elem())
+		if inner.Elem() == reflect.TypeFor[Request]() {
+			p.Items = anyOf(shortRequest(), p.Items)
+		}
+		if required {
+			one := uint64(1)
+			p.MinItems = &one
+		} else {
+			p = orNothing(p)
+		}
+	case inner.Kind() == reflect.Map:
+		p.AdditionalProperties = plainSchema(inner.Elem().Kind())
+		p = orNothing(p)
+	default:
+		p = plainSchema(inner.Kind())
+	}
+	if d, ok := f.Tag.Lookup("default"); ok {
+		p.Default = typedDefault(inner.Kind(), d)
+	}
+	return p
+}
+
+// orNothing accepts a key with nothing under it.
+func orNothing(p *jsonschema.Schema) *jsonschema.Schema {
+	return anyOf(p, &jsonschema.Schema{Type: "null"})
+}
+
+// shortRequest is a request as METHOD URL, a URL alone, or a variable that
+// holds either.
+func shortRequest() *jsonschema.Schema {
+	return &jsonschema.Schema{
+		Type: "string", Pattern: `^\s*([A-Z]+\s+\S+|\S*://\S*)\s*$|\$\{[^}]+\}`,
+		Examples: []any{"GET http://127.0.0.1:8080/"},
 	}
 }
 
@@ -106,7 +156,7 @@ func typedDefault(k reflect.Kind, text string) any {
 	case reflect.Bool:
 		return text == "true"
 	case reflect.Int, reflect.Float64:
-		if n, err := strconv.ParseFloat(text, 64); err == nil {
+		if n, err := number(text); err == nil {
 			return n
 		}
 	}

@@ -20,14 +20,13 @@ func parseDump(data []byte) (*Profile, error) {
 	opts.AnalyzeSources = false
 	opts.NameArguments = false
 	var samples []Stack
-	root := ""
+	n := normaliser{known: map[Frame]normal{}}
 	rest := io.Reader(bytes.NewReader(data))
 	for {
 		snap, suffix, err := stack.ScanSnapshot(rest, io.Discard, opts)
 		if snap != nil {
 			for _, g := range snap.Goroutines {
-				s := dumpStack(g, &root)
-				samples = append(samples, s)
+				samples = append(samples, n.dumpStack(g))
 			}
 		}
 		if err != nil || snap == nil {
@@ -44,16 +43,16 @@ func parseDump(data []byte) (*Profile, error) {
 	return collect(samples), nil
 }
 
-func dumpStack(g *stack.Goroutine, root *string) Stack {
+func (n *normaliser) dumpStack(g *stack.Goroutine) Stack {
 	var all []Frame
 	for _, c := range g.Stack.Calls {
 		f := Frame{Function: c.Func.Complete, File: c.RemoteSrcPath, Line: c.Line}
-		if *root == "" {
-			*root = textGoroot([]Frame{f})
+		if n.root == "" {
+			n.root = textGoroot([]Frame{f})
 		}
 		all = append(all, f)
 	}
-	s := newStack(all, *root)
+	s := n.stack(all)
 	s.Count = 1
 	s.State = strings.TrimSuffix(strings.TrimSpace(strings.Replace(g.State, "(leaked)", "", 1)), ",")
 	if strings.Contains(g.State, "(leaked)") {
@@ -62,9 +61,9 @@ func dumpStack(g *stack.Goroutine, root *string) Stack {
 	s.Wait = time.Duration(g.SleepMax) * time.Minute
 	if calls := g.CreatedBy.Calls; len(calls) > 0 {
 		c := calls[0]
-		name := functionName(strings.SplitN(c.Func.Complete, " in goroutine ", 2)[0])
-		s.CreatedBy = &Frame{Function: name, File: c.RemoteSrcPath, Line: c.Line,
-			Module: moduleOf(c.RemoteSrcPath), Std: isStandard(name, c.RemoteSrcPath, *root)}
+		name, _, _ := strings.Cut(c.Func.Complete, " in goroutine ")
+		creator := n.frame(Frame{Function: name, File: c.RemoteSrcPath, Line: c.Line}).Frame
+		s.CreatedBy = &creator
 	}
 	return s
 }

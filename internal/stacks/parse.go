@@ -72,13 +72,13 @@ func parseProto(data []byte) (*Profile, error) {
 	if len(p.SampleType) != 1 || p.SampleType[0].Type != "goroutine" && p.SampleType[0].Type != "goroutineleak" {
 		return nil, fmt.Errorf("%w: it counts %s", ErrNotGoroutine, sampleTypes(p))
 	}
-	root := gorootOf(p)
+	n := normaliser{root: gorootOf(p), known: map[Frame]normal{}}
 	samples := make([]Stack, 0, len(p.Sample))
 	for _, s := range p.Sample {
 		if len(s.Value) != 1 || s.Value[0] < 0 || s.Value[0] > 1<<31 {
 			return nil, fmt.Errorf("sample with value %v: want one count", s.Value)
 		}
-		samples = append(samples, protoStack(s, root))
+		samples = append(samples, n.protoStack(s))
 	}
 	out := collect(samples)
 	if len(p.Mapping) > 0 {
@@ -107,7 +107,7 @@ func gorootOf(p *profile.Profile) string {
 	return ""
 }
 
-func protoStack(s *profile.Sample, root string) Stack {
+func (n *normaliser) protoStack(s *profile.Sample) Stack {
 	var all []Frame
 	for _, loc := range s.Location {
 		for _, line := range loc.Line {
@@ -117,7 +117,7 @@ func protoStack(s *profile.Sample, root string) Stack {
 			all = append(all, Frame{Function: line.Function.Name, File: line.Function.Filename, Line: int(line.Line)})
 		}
 	}
-	st := newStack(all, root)
+	st := n.stack(all)
 	st.Count = int(s.Value[0])
 	for name, values := range s.Label {
 		for _, v := range values {
@@ -134,29 +134,52 @@ func (s *Stack) label(l string, n int) {
 	s.Labels[l] += n
 }
 
-// newStack normalises frames (innermost first, raw names) into a Stack with
-// its key and state; the caller sets the count.
-func newStack(all []Frame, root string) Stack {
-	raw := make([]string, len(all))
-	var s Stack
-	for i, f := range all {
-		raw[i] = f.Function
-		f.Function = functionName(f.Function)
-		s.Probe = s.Probe || isProbe(f.Function)
-		if isRuntime(f.Function) {
-			continue
-		}
-		f.Module = moduleOf(f.File)
-		f.Std = isStandard(f.Function, f.File, root)
-		s.Frames = append(s.Frames, f)
+// normaliser turns raw frames into normal ones, each function once: the stacks
+// of a profile share most of their functions.
+type normaliser struct {
+	root  string // the toolchain's folder, if it is known
+	known map[Frame]normal
+}
+
+// normal is what a function is once its name is undone.
+type normal struct {
+	Frame
+	runtime, probe bool
+}
+
+func (n *normaliser) frame(f Frame) normal {
+	line := f.Line
+	f.Line = 0
+	out, ok := n.known[f]
+	if !ok {
+		out.Frame = f
+		out.Function = functionName(f.Function)
+		out.runtime, out.probe = isRuntime(out.Function), isProbe(out.Function)
+		out.Module = moduleOf(f.File)
+		out.Std = isStandard(out.Function, f.File, n.root)
+		n.known[f] = out
 	}
-	if len(s.Frames) == 0 && len(all) > 0 { // a goroutine of the runtime itself
+	out.Line = line
+	return out
+}
+
+// stack normalises frames (innermost first, raw names) into a Stack with its
+// key and state; the caller sets the count.
+func (n *normaliser) stack(all []Frame) Stack {
+	s := Stack{State: stateOf(all)}
+	for _, f := range all {
+		x := n.frame(f)
+		s.Probe = s.Probe || x.probe
+		if !x.runtime {
+			s.Frames = append(s.Frames, x.Frame)
+		}
+	}
+	if len(s.Frames) == 0 { // a goroutine of the runtime itself, or one without frames
 		for _, f := range all {
 			f.Std = true
 			s.Frames = append(s.Frames, f)
 		}
 	}
-	s.State = stateOf(raw)
 	s.Key = key(s.Frames)
 	return s
 }

@@ -237,7 +237,11 @@ func TestStates(t *testing.T) {
 		// What waits is the callee, whatever its callers are called.
 		{[]string{"main.spin", "time.Sleep"}, ""},
 	} {
-		if got := stateOf(c.stack); got != c.want {
+		var all []Frame
+		for _, f := range c.stack {
+			all = append(all, Frame{Function: f})
+		}
+		if got := stateOf(all); got != c.want {
 			t.Errorf("stateOf(%v) = %q, want %q", c.stack, got, c.want)
 		}
 	}

@@ -27,10 +27,11 @@ var waits = []struct{ function, state string }{
 // stateOf reads a goroutine's wait state from its innermost frames, runtime
 // frames still in place. Only a parked goroutine has a wait; within its first
 // frames the most telling one decides.
-func stateOf(functions []string) string {
-	near := functions[:min(len(functions), 8)]
+func stateOf(frames []Frame) string {
+	near := frames[:min(len(frames), 8)]
 	best := len(waits)
-	for _, f := range near {
+	for _, frame := range near {
+		f := frame.Function
 		for i := range best {
 			if strings.HasPrefix(f, waits[i].function) {
 				best = i

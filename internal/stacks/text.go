@@ -25,9 +25,13 @@ func parseText(data []byte) (*Profile, error) {
 	var frames []Frame
 	var labels map[string]string
 	count, total, sum := 0, -1, 0
+	n := normaliser{known: map[Frame]normal{}}
 	flush := func() {
 		if count > 0 {
-			s := newStack(frames, textGoroot(frames))
+			if n.root == "" {
+				n.root = textGoroot(frames)
+			}
+			s := n.stack(frames)
 			s.State = "" // debug=1 has none
 			s.Count = count
 			for k, v := range labels {
@@ -39,7 +43,7 @@ func parseText(data []byte) (*Profile, error) {
 	}
 	sc := bufio.NewScanner(bytes.NewReader(data))
 	sc.Buffer(nil, 1<<20)
-	for n := 1; sc.Scan(); n++ {
+	for at := 1; sc.Scan(); at++ {
 		line := strings.TrimRight(sc.Text(), "\r")
 		if m := textTotal.FindStringSubmatch(line); m != nil {
 			total, _ = strconv.Atoi(m[1])
@@ -47,16 +51,16 @@ func parseText(data []byte) (*Profile, error) {
 			flush()
 			c, err := strconv.Atoi(m[1])
 			if err != nil {
-				return nil, fmt.Errorf("line %d: count %q: %w", n, m[1], err)
+				return nil, fmt.Errorf("line %d: count %q: %w", at, m[1], err)
 			}
 			count = c
 			sum += c
 		} else if m := textFrame.FindStringSubmatch(line); m != nil {
-			at, _ := strconv.Atoi(m[3])
-			frames = append(frames, Frame{Function: m[1], File: m[2], Line: at})
+			line, _ := strconv.Atoi(m[3])
+			frames = append(frames, Frame{Function: m[1], File: m[2], Line: line})
 		} else if m := textLabels.FindStringSubmatch(line); m != nil {
 			if err := json.Unmarshal([]byte(m[1]), &labels); err != nil {
-				return nil, fmt.Errorf("line %d: labels %.60q: %w", n, m[1], err)
+				return nil, fmt.Errorf("line %d: labels %.60q: %w", at, m[1], err)
 			}
 		}
 	}

@@ -1,0 +1,172 @@
+package plan
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+var variable = regexp.MustCompile(`\$?\$\{([^}]*)\}`)
+
+var isName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// judgedBy matches the fields that a verdict depends on. A plan to judge by is
+// read without an environment and has to spell them out.
+var judgedBy = regexp.MustCompile(`^(policy\.goroutines\.|policy\.(detect|thorough)$|policy\.ignore\[\d+\]\.(function|until|max)$|load\.(rounds\.|success$|delivered$)|load\.requests\[\d+\]\.success$|settle\.confirm$)`)
+
+// expand replaces ${NAME} by the variable's value; $${NAME} stands for the
+// text itself. A variable that is not set is a problem that names it. It tells
+// whether every variable was known.
+func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
+	if !strings.Contains(n.Value, "${") && (len(n.Value) < minSecret || !secretField(path)) {
+		return n.Value, true
+	}
+	known, secret := true, secretField(path)
+	out := variable.ReplaceAllStringFunc(n.Value, func(m string) string {
+		if strings.HasPrefix(m, "$$") {
+			return m[1:]
+		}
+		name := m[2 : len(m)-1]
+		if d.env == nil {
+			known = false
+			return m
+		}
+		val, ok := d.env(name)
+		switch {
+		case !ok && !isName.MatchString(name):
+			d.problem(n, path, "write ${NAME}, or $${ for the text ${ itself", "%s names no variable", quote(m))
+		case !ok:
+			d.problem(n, path, "export it, or write $${"+name+"} for the text itself", "environment variable %s is not set", name)
+		case secret:
+			d.secret(val)
+		}
+		known = known && ok
+		return val
+	})
+	switch {
+	case !known && d.env == nil && judgedBy.MatchString(path):
+		d.problem(n, path, "write the value out", "%s is not known when judging", quote(n.Value))
+	case !known:
+		d.unsound[path] = true
+	case secret:
+		d.secret(out)
+		if words := strings.Fields(out); len(words) > 1 { // Bearer abc
+			d.secret(words[len(words)-1])
+		}
+	}
+	return out, known
+}
+
+// secretField tells the fields whose values are masked in everything that is
+// printed or stored, wherever they come from.
+func secretField(path string) bool {
+	if _, name, ok := strings.Cut(path, ".header."); ok {
+		return secretHeader.MatchString(name)
+	}
+	_, field, _ := strings.Cut(path, ".auth.")
+	return field == "bearer" || field == "basic.password" || strings.HasPrefix(field, "headers.")
+}
+
+// secretHeader matches the names of request headers that carry secrets.
+var secretHeader = regexp.MustCompile(`(?i)authorization|cookie|token|key|secret|password|-auth`)
+
+// secretPlace matches the fields in which, or under which, a misplaced secret
+// is to be expected.
+var secretPlace = regexp.MustCompile(`\.(auth|header)(\.|$)`)
+
+// minSecret is the shortest value, in bytes, that is masked: to mask every
+// "1" would hide the report instead. So would to mask every "true".
+const minSecret = 4
+
+func (d *decoder) secret(s string) {
+	word := strings.ToLower(s)
+	if len(s) >= minSecret && word != "true" && word != "false" && !slices.Contains(d.secrets, s) {
+		d.secrets = append(d.secrets, s)
+	}
+}
+
+// urlSecrets notes what CleanURL would hide, since an error of the network may
+// repeat an address.
+func (d *decoder) urlSecrets(u *url.URL) {
+	if password, ok := u.User.Password(); ok {
+		d.secret(password)
+	} else {
+		d.secret(u.User.Username()) // a token alone
+	}
+	q := u.Query()
+	for _, k := range slices.Sorted(maps.Keys(q)) {
+		if secretQuery.MatchString(k) {
+			for _, v := range q[k] {
+				d.secret(v)
+			}
+		}
+	}
+}
+
+// Mask replaces every secret of the plan in text.
+func (p *Plan) Mask(text string) string { return string(p.MaskBytes([]byte(text))) }
+
+// MaskBytes replaces every secret of the plan in data, as it is and as it
+// stands in an address, in JSON or in quoted YAML.
+func (p *Plan) MaskBytes(data []byte) []byte {
+	var forms []string
+	for _, s := range p.Secrets {
+		forms = append(forms, s, url.QueryEscape(s), url.PathEscape(s), strings.ReplaceAll(s, "'", "''"))
+		if quoted, err := json.Marshal(s); err == nil {
+			forms = append(forms, string(quoted[1:len(quoted)-1]))
+		}
+		forms = append(forms, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)) // unlike json.Marshal leaves <, > and &
+	}
+	// The longest first: a secret may be a part of another.
+	slices.SortFunc(forms, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	for _, f := range slices.Compact(forms) {
+		data = bytes.ReplaceAll(data, []byte(f), []byte("***"))
+	}
+	return data
+}
+
+// secretQuery matches the names of URL parameters that carry secrets.
+var secretQuery = regexp.MustCompile(`(?i)token|key|secret|passw|pwd|sig|auth|credential|session`)
+
+// CleanURL writes an address without user, password and secret parameters.
+func CleanURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Opaque != "" {
+		return "(address)"
+	}
+	if u.User != nil {
+		u.User = url.User("***")
+	}
+	q := u.Query()
+	for k := range q {
+		if secretQuery.MatchString(k) {
+			q.Set(k, "***")
+		}
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = strings.ReplaceAll(q.Encode(), "%2A%2A%2A", "***")
+	}
+	u.Fragment = ""
+	return strings.ReplaceAll(u.String(), "%2A%2A%2A@", "***@")
+}
+
+// cleanWords cleans the addresses among the words of a text.
+func cleanWords(text string) string {
+	if !strings.Contains(text, "://") {
+		return text
+	}
+	words := strings.Fields(text)
+	for i, w := range words {
+		if strings.Contains(w, "://") {
+			words[i] = CleanURL(w)
+		}
+	}
+	return strings.Join(words, " ")
+}
