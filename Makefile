@@ -9,13 +9,14 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VEGETA      := github.com/tsenart/vegeta/v12@v12.13.0
 PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
 
-.PHONY: help build demo test lint vuln bench bench-short fuzz golden matrix matrix-short prometheus clean
+.PHONY: help build demo test lint vuln bench bench-short fuzz golden matrix matrix-short accuracy prometheus clean
 
 help:
 	@echo "make demo        the gate on a service that leaks, and on its healthy twin"
 	@echo "make test        every test, with the race detector"
 	@echo "make lint        gofmt, vet, staticcheck, govulncheck, go mod tidy"
 	@echo "make matrix      every leak of the sample shop, and its healthy form 20 times"
+	@echo "make accuracy    recall and false positives on the corpus; SHORT=1 in five minutes"
 	@echo "make prometheus  the gate on a real Prometheus server"
 	@echo "make bench       speed, as ratios against peers in the same run"
 	@echo "make fuzz        every fuzz test for a short while"
@@ -69,6 +70,11 @@ matrix:
 
 matrix-short:
 	$(GO) run ./internal/matrix -healthy 1 -leaks send,rare
+
+# SHORT=1 takes a part of the corpus, in five minutes; it writes no table.
+accuracy:
+	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
+	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus $(if $(SHORT),-short,-report docs/accuracy.md)
 
 prometheus: build $(TOOLS)/prometheus
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate

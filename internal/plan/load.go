@@ -249,6 +249,9 @@ func (d *decoder) policy(p *Plan) {
 	if p.Policy.Goroutines.Percent < 0 || p.Policy.Goroutines.Percent > 100 {
 		d.bad("policy.goroutines.percent", "", "%v is not between 0 and 100", p.Policy.Goroutines.Percent)
 	}
+	if b := p.Policy.Before; b != "warn" && b != "fail" {
+		d.bad("policy.leaked_before", "warn or fail", "%s is neither", quote(b))
+	}
 	for i, r := range p.Policy.Ignore {
 		at := fmt.Sprintf("policy.ignore[%d]", i)
 		if r.Function == "" {

@@ -104,6 +104,7 @@ type Settle struct {
 type Policy struct {
 	Goroutines Goroutines `yaml:"goroutines" doc:"How close the total has to come back to its baseline."`
 	Detect     OneIn      `yaml:"detect" doc:"The smallest leak, in goroutines per request (1/1000), that the run must be able to see. A run that is too weak is inconclusive."`
+	Before     string     `yaml:"leaked_before" default:"warn" enum:"warn,fail" doc:"What to make of goroutines that, as the runtime proves, could never wake since before the load: warn or fail."`
 	Thorough   bool       `yaml:"thorough" doc:"Go on until every stack of every target is decided, instead of stopping at the first confirmed leak."`
 	Ignore     []Ignore   `yaml:"ignore" doc:"Stacks that may grow."`
 }
@@ -140,7 +141,7 @@ func (p *Plan) Verdict() verdict.Policy {
 		Tolerance: p.Policy.Goroutines.Tolerance, Percent: p.Policy.Goroutines.Percent, Detect: int(p.Policy.Detect),
 		MinRounds: p.Load.Rounds.Min, MaxRounds: p.Load.Rounds.Max,
 		Success: float64(p.Load.Success), Delivered: float64(p.Load.Delivered), Confirm: time.Duration(p.Settle.Confirm),
-		Thorough: p.Policy.Thorough,
+		Thorough: p.Policy.Thorough, FailOld: p.Policy.Before == "fail",
 	}
 	own := false
 	floors := make([]float64, len(p.Load.Requests))

@@ -65,7 +65,7 @@ func TestReadFull(t *testing.T) {
 			},
 		},
 		Settle: Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
-		Policy: Policy{
+		Policy: Policy{Before: "warn",
 			Goroutines: Goroutines{Tolerance: 10, Percent: 2}, Detect: 1000,
 			Ignore: []Ignore{{
 				Function: `^example\.com/pool\.\(\*Pool\)\.worker$`, Reason: "sized by config, see ADR-12",
@@ -92,7 +92,7 @@ func TestReadSmallest(t *testing.T) {
 			Requests: []Request{{Method: "GET", URL: "http://127.0.0.1:8080/", Weight: 1}},
 		},
 		Settle: Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
-		Policy: Policy{Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
+		Policy: Policy{Before: "warn", Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
 		Safety: Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
 	}
 	got := mustRead(t, "testdata/valid/smallest.yaml")
@@ -138,7 +138,7 @@ func TestReadEveryKey(t *testing.T) {
 			},
 		},
 		Settle: Settle{Timeout: Duration(10 * time.Second), Quiet: Duration(500 * time.Millisecond)},
-		Policy: Policy{
+		Policy: Policy{Before: "warn",
 			Goroutines: Goroutines{Percent: 0.5}, Detect: 20,
 			Ignore: []Ignore{{Function: "^a$", Reason: "r", Owner: "o", Until: "2027-03-01", Max: 1}},
 		},
@@ -332,7 +332,7 @@ policy: {detect: 1/1000000000, goroutines: {tolerance: 7}, ignore: [{function: a
 	// A verdict must not depend on a value that is not known: to judge by the
 	// default instead would be to judge by another plan.
 	for _, policy := range []string{
-		"policy: {detect: '${D}'}", "policy: {thorough: '${T}'}", "policy: {goroutines: {tolerance: '${T}'}}", "policy: {goroutines: {percent: '${P}'}}",
+		"policy: {detect: '${D}'}", "policy: {thorough: '${T}'}", "policy: {leaked_before: '${B}'}", "policy: {goroutines: {tolerance: '${T}'}}", "policy: {goroutines: {percent: '${P}'}}",
 		"policy: {ignore: [{function: '${F}', reason: a}]}", "policy: {ignore: [{function: a, reason: a, until: '${U}'}]}",
 		"policy: {ignore: [{function: a, reason: a, max: '${M}'}]}", "settle: {confirm: '${C}'}",
 	} {

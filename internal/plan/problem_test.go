@@ -75,6 +75,10 @@ var problemCases = []struct {
 		[]string{"plan.yaml:3:3: " + strings.Repeat("targets", 2000) + ": unknown key (known keys: version, name, targets, load, settle, policy, safety, report)"},
 	},
 
+	{
+		"neither of two words", oneTarget + oneLoad + "policy: {leaked_before: stop}\n",
+		[]string{`plan.yaml:3:25: policy.leaked_before: "stop" is neither (warn or fail)`},
+	},
 	// What is missing.
 	{
 		"targets and load missing", "version: 1\n",

@@ -1,5 +1,3 @@
-//go:build schema
-
 package plan
 
 import (
