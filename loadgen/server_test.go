@@ -87,6 +87,9 @@ func (s *server) seen() seen {
 	return out
 }
 
+// soon is how long a busy machine may take for what happens at once.
+const soon = 5 * time.Second
+
 // within waits until ok, which has to become true: what the server sees of a
 // closed connection comes a moment later.
 func within(t *testing.T, d time.Duration, what string, ok func() bool) {
@@ -116,6 +119,20 @@ func driver(t *testing.T, cfg Config) *Vegeta {
 func run(t *testing.T, cfg Config, d time.Duration) record.Load {
 	t.Helper()
 	return driver(t, cfg).Run(t.Context(), Phase{Duration: d})
+}
+
+// runUntil sends one phase that ends with the server's nth request, however
+// long a busy machine takes for them.
+func runUntil(t *testing.T, s *server, n int, cfg Config) record.Load {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	v := driver(t, cfg)
+	done := make(chan record.Load, 1)
+	go func() { done <- v.Run(ctx, Phase{Duration: time.Minute}) }()
+	within(t, 30*time.Second, "enough requests on the server", func() bool { return s.seen().total >= n })
+	cancel()
+	return <-done
 }
 
 // untilGone is a handler that answers only when its client has gone.

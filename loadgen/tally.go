@@ -15,9 +15,6 @@ import (
 // make every message different.
 const maxErrorKinds = 10
 
-// TimeoutError is the kind of a request that took longer than allowed.
-const TimeoutError = "timeout"
-
 // tally sums up the results of one entry in constant memory.
 type tally struct {
 	record.Entry
@@ -70,7 +67,7 @@ var (
 func errorKind(text string) string {
 	text = method.ReplaceAllString(text, "") // first: a path may be called anything
 	if tookLong.MatchString(text) {
-		return TimeoutError
+		return record.TimeoutError
 	}
 	text = localPort.ReplaceAllString(text, "")
 	if len(text) > 200 {

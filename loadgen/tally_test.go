@@ -15,10 +15,10 @@ import (
 func TestErrorKind(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		// net/http, when Client.Timeout is over before the header, and in the body.
-		{"header late", `Get "http://127.0.0.1:80/#0": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`, TimeoutError},
-		{"body late", `context deadline exceeded (Client.Timeout or context cancellation while reading body)`, TimeoutError},
-		{"dial late", `Get "http://10.0.0.1/#0": dial tcp 10.0.0.1:80: i/o timeout`, TimeoutError},
-		{"handshake late", `Get "https://127.0.0.1/#0": net/http: TLS handshake timeout`, TimeoutError},
+		{"header late", `Get "http://127.0.0.1:80/#0": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`, record.TimeoutError},
+		{"body late", `context deadline exceeded (Client.Timeout or context cancellation while reading body)`, record.TimeoutError},
+		{"dial late", `Get "http://10.0.0.1/#0": dial tcp 10.0.0.1:80: i/o timeout`, record.TimeoutError},
+		{"handshake late", `Get "https://127.0.0.1/#0": net/http: TLS handshake timeout`, record.TimeoutError},
 		// A path that names a timeout is none.
 		{"path named timeout", `Get "http://127.0.0.1:80/Client.Timeout#0": EOF`, "EOF"},
 		{"refused", `Post "http://127.0.0.1:80/a#1": dial tcp 127.0.0.1:80: connect: connection refused`, "dial tcp 127.0.0.1:80: connect: connection refused"},

@@ -40,7 +40,7 @@ func TestTry(t *testing.T) {
 	if s := srv.seen(); s.total != len(want) || s.requests["/landing"] != 0 {
 		t.Errorf("the server saw %v, want each entry once", s.requests)
 	}
-	within(t, 2*time.Second, "the server holds no connection", func() bool { return srv.seen().open == 0 })
+	within(t, soon, "the server holds no connection", func() bool { return srv.seen().open == 0 })
 }
 
 func TestTryEndsWithContext(t *testing.T) {
@@ -50,7 +50,7 @@ func TestTryEndsWithContext(t *testing.T) {
 	defer cancel()
 	done := make(chan []Tried, 1)
 	go func() { done <- v.Try(ctx) }()
-	within(t, 10*time.Second, "a handler hangs", func() bool { return srv.seen().running == 1 })
+	within(t, soon, "a handler hangs", func() bool { return srv.seen().running == 1 })
 	cancel()
 	select {
 	case got := <-done:
@@ -62,7 +62,7 @@ func TestTryEndsWithContext(t *testing.T) {
 		if !strings.Contains(got[1].Error, errPhaseOver.Error()) {
 			t.Errorf("Try = %+v, want the second not to be sent", got[1])
 		}
-	case <-time.After(2 * time.Second):
-		t.Fatal("Try hangs 2s after its context ended")
+	case <-time.After(soon):
+		t.Fatal("Try hangs after its context ended")
 	}
 }

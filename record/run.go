@@ -142,6 +142,10 @@ type Entry struct {
 	Max       time.Duration     `json:"max"`
 }
 
+// TimeoutError is the kind of error, in an Entry, of requests that took longer
+// than the plan allows.
+const TimeoutError = "timeout"
+
 // Settle is how a target came to rest after a phase of load.
 type Settle struct {
 	Target string        `json:"target"`

@@ -101,9 +101,9 @@ func (a *analysis) evidence(run record.Run, s suspect, f *Finding) {
 	}
 }
 
-// rank puts first what a reader should open first: stacks with code outside
-// the standard library, then code of no module in the cache (the service's
-// own), then the larger growth.
+// rank puts first what a reader should open first: stacks that are blamed on
+// code of no module in the cache (the service's own), then those that the
+// service's code is part of, then other libraries', then the larger growth.
 func rank(fs []Finding) {
 	slices.SortStableFunc(fs, func(a, b Finding) int {
 		return cmp.Or(
@@ -116,20 +116,23 @@ func rank(fs []Finding) {
 }
 
 func unowned(f Finding) int {
-	third := false
+	own, third := false, false
 	for _, fr := range f.Stack {
-		if !fr.Std && fr.Module == "" {
-			return 0
-		}
+		own = own || !fr.Std && fr.Module == ""
 		third = third || !fr.Std
 	}
+	blamed := stacks.Blame(f.Stack)
 	switch {
-	case third:
+	case own && f.Stack[blamed].Module == "":
+		return 0
+	case own:
 		return 1
+	case third:
+		return 2
 	case f.Function == "net/http.(*conn).serve" || f.Function == "net/http.(*connReader).backgroundRead":
-		return 3 // the other end of a connection, or the company of a handler: a symptom
+		return 4 // the other end of a connection, or the company of a handler: a symptom
 	}
-	return 2
+	return 3
 }
 
 // shareTargets names on every finding the other targets that have it too.

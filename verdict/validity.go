@@ -124,14 +124,10 @@ func answered(run record.Run) Check {
 	return c
 }
 
-// TimeoutError is the key under which loads record requests that took longer
-// than the plan's timeout.
-const TimeoutError = "timeout"
-
 func timeouts(l record.Load) uint64 {
 	var n uint64
 	for _, e := range l.Entries {
-		n += e.Errors[TimeoutError]
+		n += e.Errors[record.TimeoutError]
 	}
 	return n
 }

@@ -1,18 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/leakgate/leakgate/examples/shop"
+	"github.com/leakgate/leakgate/internal/child"
 	"github.com/leakgate/leakgate/internal/plan"
 )
 
@@ -88,8 +87,7 @@ type addresses struct {
 	Admin string `json:"admin"`
 }
 
-// startService starts this program again as the sample service. It ends when
-// its standard input does, so that it never outlives its parent.
+// startService starts this program again as the sample service.
 func (a *app) startService(ctx context.Context, leak string) (addresses, func(), error) {
 	var at addresses
 	self, err := os.Executable()
@@ -98,29 +96,13 @@ func (a *app) startService(ctx context.Context, leak string) (addresses, func(),
 	}
 	cmd := exec.CommandContext(ctx, self, "demo-service", "--leak", leak)
 	cmd.Stderr = a.errOut
-	cmd.WaitDelay = time.Second
-	in, err := cmd.StdinPipe()
+	line, stop, err := child.Start(cmd)
 	if err != nil {
 		return at, nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return at, nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return at, nil, err
-	}
-	stop := func() {
-		in.Close()
-		_ = cmd.Wait() // it was told to end; how it ends is of no interest
-	}
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &at)
-	}
-	if err != nil {
+	if err := json.Unmarshal([]byte(line), &at); err != nil {
 		stop()
-		return at, nil, err
+		return at, nil, fmt.Errorf("it said %q instead of its addresses", line)
 	}
 	return at, stop, nil
 }

@@ -64,18 +64,18 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 	if dir == "" {
 		dir = p.Report.Dir
 	}
-	watch := &observer{}
+	watch := &observer{gate.Silent{}}
 	g, err := gate.New(p, dir, version(), a.now(), watch)
 	if err != nil {
 		return usage(err)
 	}
+	hide := func() {}
 	if !o.quiet {
-		watch.Live = report.NewLive(report.LiveConfig{Out: a.errOut, Terminal: a.terminal(a.errOut), Width: width(a.errOut), Now: a.now, Sent: g.Sent})
+		live := report.NewLive(report.LiveConfig{Out: a.errOut, Terminal: a.terminal(a.errOut), Width: width(a.errOut), Now: a.now, Sent: g.Sent})
+		watch.Observer, hide = live, live.Close
 	}
 	run, recording := g.Run(ctx)
-	if watch.Live != nil {
-		watch.Live.Close()
-	}
+	hide()
 	if onDisk, err := record.Read(dir); err == nil && recording == nil {
 		run = onDisk // what anyone will judge from now on
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/child"
 	"github.com/leakgate/leakgate/internal/gate"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/record"
@@ -94,7 +94,7 @@ func measure(ctx context.Context, o options, batch []service, n int) ([]result, 
 	if err != nil {
 		return nil, err
 	}
-	g, err := gate.New(p, filepath.Join(dir, "run"), "accuracy", time.Now(), silent{})
+	g, err := gate.New(p, filepath.Join(dir, "run"), "accuracy", time.Now(), gate.Silent{})
 	if err != nil {
 		return nil, err
 	}
@@ -113,24 +113,8 @@ func measure(ctx context.Context, o options, batch []service, n int) ([]result, 
 func start(ctx context.Context, binary, name string) (string, func(), error) {
 	cmd := exec.CommandContext(ctx, binary, name)
 	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	end := func() { in.Close(); _ = cmd.Wait() }
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		end()
-		return "", nil, err
-	}
-	return strings.TrimSpace(line), end, nil
+	line, stop, err := child.Start(cmd)
+	return strings.TrimSpace(line), stop, err
 }
 
 // resultOf takes one target's part out of a verdict: its own checks, and those
@@ -183,11 +167,3 @@ func (r result) line() string {
 	}
 	return fmt.Sprintf("%-28s %-12s %-40s %v %v%s", r.Name, r.outcome, r.blamed, r.counts, r.warned, mark)
 }
-
-// silent watches nothing.
-type silent struct{}
-
-func (silent) Begin(record.Phase, time.Duration, string) {}
-func (silent) Sample(record.Sample)                      {}
-func (silent) Load(record.Load)                          {}
-func (silent) Say(string)                                {}

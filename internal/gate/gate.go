@@ -18,19 +18,6 @@ import (
 	"github.com/leakgate/leakgate/verdict"
 )
 
-// Observer is told what happens, for a person who watches. Its methods are
-// called from several goroutines.
-type Observer interface {
-	// Begin opens a phase that will take about planned; 0 if that is not known.
-	Begin(phase record.Phase, planned time.Duration, note string)
-	// Sample is every count of a target.
-	Sample(s record.Sample)
-	// Load is the result of a phase of load.
-	Load(l record.Load)
-	// Say is one line for people.
-	Say(text string)
-}
-
 // Gate is one run of a plan.
 type Gate struct {
 	plan    *plan.Plan

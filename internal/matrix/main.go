@@ -4,9 +4,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -19,9 +17,9 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/examples/shop"
+	"github.com/leakgate/leakgate/internal/child"
 	"github.com/leakgate/leakgate/internal/gate"
 	"github.com/leakgate/leakgate/internal/plan"
-	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -178,7 +176,7 @@ func (j job) gate(ctx context.Context, plans string) (verdict.Verdict, error) {
 	if err != nil {
 		return none, err
 	}
-	g, err := gate.New(p, filepath.Join(dir, "run"), "matrix", time.Now(), silent{})
+	g, err := gate.New(p, filepath.Join(dir, "run"), "matrix", time.Now(), gate.Silent{})
 	if err != nil {
 		return none, err
 	}
@@ -186,7 +184,7 @@ func (j job) gate(ctx context.Context, plans string) (verdict.Verdict, error) {
 	return verdict.Judge(run, p.Verdict()), err
 }
 
-// start runs this program as the shop, which ends when its input does.
+// start runs this program as the shop.
 func start(ctx context.Context, leak string) (shopURL, admin string, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -195,34 +193,14 @@ func start(ctx context.Context, leak string) (shopURL, admin string, stop func()
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), serviceVariable+"="+leak)
 	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
+	line, stop, err := child.Start(cmd)
 	if err != nil {
 		return "", "", nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", "", nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", "", nil, err
-	}
-	stop = func() { in.Close(); _ = cmd.Wait() }
-	line, err := bufio.NewReader(out).ReadString('\n')
 	words := strings.Fields(line)
-	if err == nil && len(words) != 2 {
-		err = errors.New("the shop did not say its addresses")
-	}
-	if err != nil {
+	if len(words) != 2 {
 		stop()
-		return "", "", nil, err
+		return "", "", nil, fmt.Errorf("the shop said %q instead of its addresses", line)
 	}
 	return words[0], words[1], stop, nil
 }
-
-// silent watches nothing.
-type silent struct{}
-
-func (silent) Begin(record.Phase, time.Duration, string) {}
-func (silent) Sample(record.Sample)                      {}
-func (silent) Load(record.Load)                          {}
-func (silent) Say(string)                                {}
