@@ -381,10 +381,13 @@ func TestRunAbandonsAShare(t *testing.T) {
 	srv := newServer(t, slow(2*time.Millisecond), nil)
 	load := runUntil(t, srv, 400, Config{Connections: 8, Requests: []Request{{URL: srv.URL, Abandon: 0.5, Name: "half"}, {URL: srv.URL, Name: "none"}}})
 	half, none := load.Entries[0], load.Entries[1]
-	if half.Sent < 40 || half.Abandoned < half.Sent/5 || half.Abandoned > half.Sent*4/5 || none.Abandoned != 0 {
-		t.Errorf("abandoned %d of %d, want about half; and %d of %d, want none", half.Abandoned, half.Sent, none.Abandoned, none.Sent)
+	if half.Sent < 40 || half.Abandoned < half.Sent/5 || half.Abandoned > half.Sent*4/5 {
+		t.Errorf("abandoned %d of %d, want about half", half.Abandoned, half.Sent)
 	}
-	if half.Succeeded+half.Abandoned != half.Sent || none.Succeeded != none.Sent {
+	if none.Abandoned > none.Sent/20 { // see hungUp for those that go with another
+		t.Errorf("abandoned %d of %d, want none", none.Abandoned, none.Sent)
+	}
+	if half.Succeeded+half.Abandoned != half.Sent || none.Succeeded+none.Abandoned != none.Sent {
 		t.Errorf("load = %+v, want all others to succeed", load)
 	}
 }

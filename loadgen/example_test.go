@@ -30,7 +30,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	load := driver.Run(context.Background(), loadgen.Phase{Duration: 400 * time.Millisecond})
+	load := driver.Run(context.Background(), loadgen.Phase{Duration: time.Second})
 
 	fmt.Println("expected:", load.Expected)
 	fmt.Println("all succeeded:", load.Sent > 0 && load.Succeeded == load.Sent)
@@ -40,7 +40,7 @@ func Example() {
 		}
 	}
 	// Output:
-	// expected: 40
+	// expected: 100
 	// all succeeded: true
 	// cart 200
 	// orders 201

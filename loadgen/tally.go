@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"context"
 	"regexp"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func newTally(name string) *tally {
 func (t *tally) add(r *vegeta.Result) bool {
 	t.Sent++
 	t.BytesOut += r.BytesOut
-	if strings.HasSuffix(r.Error, errAbandoned.Error()) {
+	if hungUp(r.Error) {
 		t.Abandoned++
 		return false
 	}
@@ -47,6 +48,14 @@ func (t *tally) add(r *vegeta.Result) bool {
 		return false
 	}
 	return true
+}
+
+// hungUp tells whether it was us who ended a request. Only abandoned requests are
+// cancelled, but one can take another with it: net/http (Go 1.26) hands on the
+// connection of an answer without a body before it tells the one who asked, whose
+// hanging up then ends the next request on it.
+func hungUp(text string) bool {
+	return strings.HasSuffix(text, errAbandoned.Error()) || strings.HasSuffix(text, context.Canceled.Error())
 }
 
 func (t *tally) kind(text string) string {

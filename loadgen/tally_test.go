@@ -56,6 +56,7 @@ func TestTallyResult(t *testing.T) {
 		{Code: 302, Latency: 20 * time.Millisecond, BytesOut: 3},
 		{Code: 404, Latency: 30 * time.Millisecond, BytesOut: 3, Error: "404 Not Found"},
 		{Error: `Get "http://x/#0": ` + errAbandoned.Error(), Latency: time.Hour}, // no latency of the service
+		{Error: `Get "http://x/#0": context canceled`},                            // went with an abandoned one
 	} {
 		failed := tl.add(r)
 		if want := r.Code == 404; failed != want {
@@ -64,7 +65,7 @@ func TestTallyResult(t *testing.T) {
 	}
 	got := tl.result()
 	want := record.Entry{
-		Name: "GET /", Sent: 4, Answered: 3, Succeeded: 2, Abandoned: 1, BytesOut: 9,
+		Name: "GET /", Sent: 5, Answered: 3, Succeeded: 2, Abandoned: 2, BytesOut: 9,
 		Codes: map[string]uint64{"200": 1, "302": 1, "404": 1},
 		Mean:  20 * time.Millisecond, Max: 30 * time.Millisecond,
 		P50: got.P50, P90: got.P90, P99: got.P99,
