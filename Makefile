@@ -89,4 +89,4 @@ $(TOOLS)/prometheus:
 	GOBIN=$(TOOLS) $(GO) install $(PROMETHEUS)
 
 clean:
-	rm -rf $(BIN) leakgate-out leakgate-out.prev
+	rm -rf $(BIN) leakgate-out leakgate-out.prev leakgate-demo

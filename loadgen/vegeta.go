@@ -162,7 +162,7 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	}
 	c.close()
 	if ctx.Err() != nil && load.Stopped == "" {
-		load.Stopped = "context"
+		load.Stopped = record.StoppedByUs
 	}
 	load.Workers = int(c.peak.Load())
 	for i, e := range c.entries {

@@ -114,7 +114,7 @@ type Load struct {
 	End       time.Duration `json:"end"`
 	Asked     float64       `json:"asked"`    // requests per second; 0 means max
 	Planned   time.Duration `json:"planned"`  // how long it was to last
-	Workers   int           `json:"workers"`  // the most that could be in flight at once
+	Workers   int           `json:"workers"`  // the most that were in flight at once
 	Expected  uint64        `json:"expected"` // requests that the rate asked for; 0 for max
 	Stopped   string        `json:"stopped,omitempty"`
 	Sent      uint64        `json:"sent"`
@@ -141,6 +141,10 @@ type Entry struct {
 	P99       time.Duration     `json:"p99"`
 	Max       time.Duration     `json:"max"`
 }
+
+// StoppedByUs is why a Load ended early when the run did, for instance by an
+// interrupt: no fault of the load.
+const StoppedByUs = "context"
 
 // TimeoutError is the kind of error, in an Entry, of requests that took longer
 // than the plan allows.

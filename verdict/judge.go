@@ -74,8 +74,7 @@ func (v *Verdict) conclude(run record.Run, policy Policy) {
 	}
 	if run.End == nil || run.End.Reason == record.Interrupted { // whatever was found, it is not the whole run
 		v.Outcome, because = Inconclusive, &v.Checks[0]
-	}
-	if because != nil && because.Outcome == Inconclusive {
+	} else if because != nil && because.Outcome == Inconclusive {
 		for i, c := range v.Checks { // the check that names a cause beats those that follow from it
 			if c.Outcome == Inconclusive && c.Code != "" && (because.Code == "" || priority(c.Code) < priority(because.Code)) {
 				because = &v.Checks[i]

@@ -68,10 +68,10 @@ func delivered(run record.Run, policy Policy) Check {
 	var worst record.Load
 	stopped := ""
 	for _, l := range run.Loads {
-		if l.Stopped != "" && l.Stopped != "context" {
+		if l.Stopped != "" && l.Stopped != record.StoppedByUs {
 			stopped = l.Stopped
 		}
-		if l.Kind == record.Round && achieved(l) < c.Measured {
+		if l.Kind == record.Round && l.Stopped != record.StoppedByUs && achieved(l) < c.Measured {
 			c.Measured, worst = achieved(l), l
 		}
 	}

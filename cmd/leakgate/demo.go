@@ -68,9 +68,9 @@ Exit codes are those of run: 1 for the leaking shop, 0 for the healthy one.`,
 				return usage(err)
 			}
 			if o.dir == "" {
-				o.dir = "leakgate-out/demo-leaking"
+				o.dir = "leakgate-demo/leaking"
 				if healthy {
-					o.dir = "leakgate-out/demo-healthy"
+					o.dir = "leakgate-demo/healthy"
 				}
 			}
 			return a.gate(c.Context(), p, o)

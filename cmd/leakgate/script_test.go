@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	httppprof "net/http/pprof"
 	"os"
 	"os/exec"
 	"regexp"
@@ -16,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -246,6 +248,7 @@ func kinds() map[string]answer {
 		}
 		return b.Bytes()
 	}
+	var hits atomic.Int64
 	return map[string]answer{
 		"refused": nil,
 		"404":     status(404),
@@ -282,6 +285,17 @@ func kinds() map[string]answer {
 			}
 		},
 		"hang": func(w http.ResponseWriter, r *http.Request, done <-chan struct{}) {
+			select {
+			case <-r.Context().Done():
+			case <-done:
+			}
+		},
+		// Answers the preflight, and a few samples, before it hangs.
+		"hanglater": func(w http.ResponseWriter, r *http.Request, done <-chan struct{}) {
+			if hits.Add(1) <= 12 {
+				httppprof.Index(w, r)
+				return
+			}
 			select {
 			case <-r.Context().Done():
 			case <-done:

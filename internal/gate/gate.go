@@ -162,7 +162,7 @@ func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp ti
 	g.watch.Begin(record.Phase{Kind: kind, Round: round, Start: start}, d, why)
 	l := g.driver.Run(ctx, loadgen.Phase{Duration: d, Ramp: ramp})
 	l.Kind, l.Round, l.Start, l.End = kind, round, start, g.now()
-	if l.Stopped == "context" {
+	if l.Stopped == record.StoppedByUs {
 		if a := (*abort)(nil); errors.As(context.Cause(ctx), &a) {
 			l.Stopped = a.message
 		}
