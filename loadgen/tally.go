@@ -74,8 +74,8 @@ var (
 
 // errorKind takes from an error what differs from request to request.
 func errorKind(text string) string {
-	text = method.ReplaceAllString(text, "") // first: a path may be called anything
-	if tookLong.MatchString(text) {
+	text = method.ReplaceAllString(text, "")                             // first: a path may be called anything
+	if tookLong.MatchString(text) && !strings.HasPrefix(text, "dial ") { // one that never connected met no service
 		return record.TimeoutError
 	}
 	text = localPort.ReplaceAllString(text, "")

@@ -111,7 +111,7 @@ func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) 
 	}
 	body, _, err := t.get(ctx, t.profileURL("heap", query), "")
 	var e *Error
-	if errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusForbidden) {
+	if errors.As(err, &e) && !t.hadHeap() && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusForbidden) {
 		t.mu.Lock()
 		t.noHeap = true
 		t.mu.Unlock()
@@ -120,8 +120,19 @@ func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) 
 	if err != nil {
 		return s, err
 	}
+	t.mu.Lock()
+	t.heap = true
+	t.mu.Unlock()
 	s.TotalAlloc, s.NumGC = memStat(body, "TotalAlloc"), memStat(body, "NumGC")
 	return s, nil
+}
+
+// hadHeap tells whether the target has served a heap profile: then a 404 is not
+// the target's usual answer.
+func (t *Target) hadHeap() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.heap
 }
 
 func (t *Target) lacksHeap() bool {

@@ -50,7 +50,8 @@ type Target struct {
 	timeout time.Duration
 	client  *http.Client
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	heap bool // it has served a heap profile
 
 	noHeap bool // the target has no heap profile
 }

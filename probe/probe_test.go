@@ -136,6 +136,29 @@ func TestSightWithoutHeap(t *testing.T) {
 	}
 }
 
+// A target that had a heap profile and answers 404 is another process, or
+// something in front of it: that is no answer to build on.
+func TestHeapThatGoes(t *testing.T) {
+	gone := false
+	s := newService(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if gone {
+				http.NotFound(w, r)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	p := target(t, probe.Config{Pprof: s.URL + "/debug/pprof"})
+	if _, err := p.Sight(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	gone = true
+	if _, err := p.Sight(t.Context(), true); err == nil {
+		t.Error("a heap profile that is gone is no error")
+	}
+}
+
 func TestCounters(t *testing.T) {
 	for _, c := range []struct {
 		name, page string

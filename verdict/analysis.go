@@ -155,7 +155,7 @@ func (a *analysis) looks(s *suspect) bool {
 		}
 		s.look, lastRound = &l, r
 		switch {
-		case upTo.gone(l):
+		case upTo.gone(l, a.policy.Tolerance):
 			s.class = draining
 			return true
 		case upTo.stays(l):
@@ -166,6 +166,9 @@ func (a *analysis) looks(s *suspect) bool {
 		default:
 			s.class = draining
 			left, more := before.lowest-s.trend.bands[s.trend.base()].mid, l.lowest-before.lowest
+			if left <= a.policy.Tolerance { // the base held slow work: only the looks can be compared
+				left = 2 * a.policy.Tolerance * beforeRound
+			}
 			if more > 0 && 2*more*beforeRound >= left*(r-beforeRound) {
 				s.class = leak
 				return false

@@ -39,6 +39,12 @@ const (
 	// and then have to survive the long look.
 	clearRecords = 4
 
+	// clearGrowth is the growth, in goroutines, that goes with clearRecords. Less
+	// could be somebody else's sessions, one more each round; then it takes
+	// surelyRecords, which levels that merely vary reach in 1 of 5040 runs.
+	clearGrowth   = 8
+	surelyRecords = 6
+
 	// amplePerRound is the growth per round, in goroutines, at which three
 	// rounds are enough: three Poisson increments of ten that agree.
 	amplePerRound = 10
@@ -84,7 +90,8 @@ func (t trend) classify() class {
 			return leak
 		}
 	}
-	if n >= clearRecords && records-falls >= clearRecords {
+	grown := t.bands[k].lo - t.bands[s].hi
+	if records-falls >= clearRecords && grown >= clearGrowth || records-falls >= surelyRecords {
 		return leak
 	}
 	return undecided
@@ -140,15 +147,22 @@ func (t trend) base() int {
 // earlier round.
 func (t trend) stopped(base, last int) class {
 	k := len(t.bands) - 1
-	if k-last >= 2 || last == base {
+	if last == base {
 		return pool
 	}
 	before := float64(max(0, t.bands[last].mid-t.bands[base].mid))
-	var requests float64
+	since := max(0, t.bands[k].lo-t.bands[last].lo)
+	var requests, later float64
+	for _, r := range t.requests[last:] {
+		later += float64(r)
+	}
 	for _, r := range t.requests[base:last] {
 		requests += float64(r)
 	}
-	if requests > 0 && math.Exp(-before/requests*float64(t.requests[k-1])) < silent {
+	if requests > 0 && stat.PoissonAtMost(since, before/requests*later) < silent {
+		return pool
+	}
+	if k-last >= 2 && since <= fell {
 		return pool
 	}
 	return undecided
@@ -174,14 +188,15 @@ func (t trend) start() int {
 	return k - 1
 }
 
-// shrinks tells whether growth got significantly smaller at least twice, and
-// the last round's is no more than a quarter of the first's: something that
-// fills up, and will be full.
+// shrinks tells whether growth got significantly smaller to the end, at least
+// twice, and the last round's is no more than a quarter of the first's:
+// something that fills up, and will be full. A tail of rounds that agree on one
+// rate is none.
 func (t trend) shrinks() bool {
 	k := len(t.bands) - 1
 	base := t.base()
 	first, last := t.bands[base+1].mid-t.bands[base].mid, t.bands[k].mid-t.bands[k-1].mid
-	return t.start() >= base+2 && 4*last <= first
+	return t.start() == k-1 && k-1 >= base+2 && 4*last <= first
 }
 
 // score counts new heights and falls from window s on, and the least growth of
@@ -225,8 +240,15 @@ func (t trend) stays(l look) bool {
 	return 2*(l.lowest-t.bands[t.base()].mid) >= t.rise()
 }
 
-// gone tells whether what grew has fallen to where it came from: at most a
-// tenth of the growth is left, which is what pools keep idle.
-func (t trend) gone(l look) bool {
-	return 10*(l.lowest-t.bands[t.base()].hi) <= t.rise()
+// gone tells whether what grew has fallen to where it came from. Little may be
+// left, by the plan's tolerance and by the growth, which is what pools keep
+// idle. Where the count falls far below the base, the base held slow work too,
+// and what the look leaves says nothing about where it came from, unless it is
+// next to nothing.
+func (t trend) gone(l look, tolerance int) bool {
+	base := t.bands[t.base()]
+	if l.lowest <= tolerance {
+		return 10*l.lowest <= 9*t.bands[len(t.bands)-1].mid // but fall it did
+	}
+	return l.lowest-base.hi <= min(t.rise()/10, tolerance) && base.lo-l.lowest <= tolerance
 }

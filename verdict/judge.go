@@ -34,6 +34,7 @@ func Judge(run record.Run, policy Policy) Verdict {
 	if len(run.Targets) == 0 && run.End != nil && run.End.Reason == record.Complete {
 		v.Checks = append(v.Checks, Check{Name: "targets", Outcome: Inconclusive, Limit: 1, Unit: "targets", Code: "no-target", Message: "no target was watched"})
 	}
+	v.Warnings = append(v.Warnings, redirected(v.Load)...)
 	for _, n := range run.Notes {
 		v.Warnings = append(v.Warnings, Warning{Code: n.Code, Target: n.Target, Message: n.Message})
 	}
@@ -57,6 +58,10 @@ func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
 	v.Checks = append(v.Checks, a.checks(sound)...)
 	if sound {
 		v.Findings = append(v.Findings, a.findings...)
+	}
+	if !identifiable(run, t) {
+		v.Warnings = append(v.Warnings, Warning{Code: "no-identity", Target: t.Name,
+			Message: "nothing would show a restart: give its metrics in the plan, or serve the heap profile"})
 	}
 	v.Ignored = append(v.Ignored, a.ignored...)
 	v.Warnings = append(v.Warnings, a.warnings...)

@@ -63,6 +63,16 @@ func TestJudge(t *testing.T) {
 		{name: "work at baseline", in: script{stacks: map[string][]int{f: {302, 2, 3, 2, 3}}}, want: verdict.Pass},
 		// A job that is there in some windows and not in others.
 		{name: "a job that comes and goes", in: script{stacks: map[string][]int{f: {29, 29, 4, 28, 4, 28, 29}}}, want: verdict.Pass},
+		// One capture of a window caught stragglers on the leaking stack.
+		{name: "leak with a straggler", in: script{stacks: map[string][]int{f: {0, 200, 400}}, spike: map[string][]int{f: {0, 250, 0}}, requests: 2000}, look: still(f, 400), want: verdict.Fail},
+		{name: "straggler at baseline", in: script{stacks: map[string][]int{f: {100, 400, 700}}, spike: map[string][]int{f: {700, 0, 0}}, requests: 2000}, look: still(f, 700), want: verdict.Fail},
+		{name: "stragglers without a leak", in: script{stacks: map[string][]int{f: {100, 100, 100}}, spike: map[string][]int{f: {700, 250, 300}}}, want: verdict.Pass},
+		// A pool that filled, and a leak of one in 500 behind it.
+		{name: "steady tail behind a pool", in: script{stacks: map[string][]int{f: {0, 400, 550, 600, 608, 616, 624}}}, want: verdict.Inconclusive},
+		// One more session of a colleague's in each round is within the tolerance.
+		{name: "one more each round", in: script{stacks: map[string][]int{f: {10, 11, 12, 13, 14}}}, look: still(f, 14), want: verdict.Pass},
+		// A tenth of what grew stays, far more than any tolerance.
+		{name: "leak beside slow work", in: script{stacks: map[string][]int{f: {0, 1000, 2000}}}, look: still(f, 200), want: verdict.Inconclusive},
 		// Growth that the budget ends in the middle of: it cannot be told.
 		{name: "growth in the last rounds only", in: script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}}, want: verdict.Inconclusive},
 	} {
@@ -222,8 +232,29 @@ func TestInvalidRuns(t *testing.T) {
 			l.Answered, l.Succeeded, l.Entries[0].Succeeded, l.Entries[0].Codes = 0, 0, 0, nil
 			l.Entries[0].Errors = map[string]uint64{"connect: connection refused": l.Sent}
 		}, verdict.CodeRefused},
+		{"a black hole", func(r *record.Run) {
+			l := last(r)
+			l.Answered, l.Succeeded, l.Entries[0].Answered, l.Entries[0].Succeeded, l.Entries[0].Codes = 0, 0, 0, 0, nil
+			l.Entries[0].Errors = map[string]uint64{record.TimeoutError: l.Sent}
+		}, verdict.CodeRefused},
+		{"a request that was never sent", func(r *record.Run) {
+			for i := range r.Loads {
+				r.Loads[i].Entries = append(r.Loads[i].Entries, record.Entry{Name: "GET /rare"})
+			}
+		}, verdict.CodeUnsent},
+		// 20 of 4000 requests fail: the plan's floor bears it, but nobody looked at that handler.
+		{"a request that always fails", func(r *record.Run) {
+			for i := range r.Loads {
+				r.Loads[i].Entries = append(r.Loads[i].Entries, record.Entry{Name: "GET /moved", Sent: 20, Answered: 20, Codes: map[string]uint64{"404": 20}})
+			}
+		}, verdict.CodeFailing},
+		{"a request that now and then fails", func(r *record.Run) {
+			for i := range r.Loads {
+				r.Loads[i].Entries = append(r.Loads[i].Entries, record.Entry{Name: "GET /flaky", Sent: 20, Answered: 20, Succeeded: 5, Codes: map[string]uint64{"404": 15, "200": 5}})
+			}
+		}, ""},
 		{"stopped for safety", func(r *record.Run) { last(r).Stopped = "the load was stopped: 100 of the first 100 requests failed" }, verdict.CodeStopped},
-		{"too few rounds", func(r *record.Run) { r.Captures = r.Captures[:6]; r.Loads = r.Loads[:2] }, "-"},
+		{"too few rounds", func(r *record.Run) { r.Captures = r.Captures[:10]; r.Loads = r.Loads[:2] }, "-"},
 		{"no captures at all", func(r *record.Run) { r.Captures = nil }, "-"},
 		{"no load", func(r *record.Run) { r.Loads = nil }, "-"},
 		{"no target", func(r *record.Run) { r.Targets = nil }, "no-target"},
@@ -244,6 +275,30 @@ func TestInvalidRuns(t *testing.T) {
 		if c.code != "-" && !slices.ContainsFunc(v.Checks, func(k verdict.Check) bool { return k.Code == c.code && k.Outcome == verdict.Inconclusive }) {
 			t.Errorf("Judge(%s): no check with code %q in %+v", c.name, c.code, v.Checks)
 		}
+	}
+}
+
+// What may be wrong, but need not be, is a warning.
+func TestDoubts(t *testing.T) {
+	warns := func(run record.Run, code string) bool {
+		v := verdict.Judge(run, policy())
+		return v.Outcome == verdict.Pass && slices.ContainsFunc(v.Warnings, func(w verdict.Warning) bool { return w.Code == code })
+	}
+	healthy := script{stacks: map[string][]int{"example.com/shop.f": {1, 1, 1}}}
+	run := healthy.run()
+	if warns(run, "redirected") || warns(run, "no-identity") {
+		t.Errorf("Judge(nothing wrong) warns %v", verdict.Judge(run, policy()).Warnings)
+	}
+	for i := range run.Loads {
+		run.Loads[i].Entries[0].Codes = map[string]uint64{"302": 4000}
+	}
+	if !warns(run, "redirected") {
+		t.Error("Judge(only redirects) does not warn")
+	}
+	run = healthy.run()
+	run.Targets[0].Sight, run.Sights = record.Sight{Target: target}, nil
+	if !warns(run, "no-identity") {
+		t.Error("Judge(target without identity) does not warn")
 	}
 }
 
@@ -298,7 +353,9 @@ func TestNext(t *testing.T) {
 		{"clear growth", script{stacks: map[string][]int{f: {1, 4001, 8001}}}, verdict.Watch, "keeps growing"},
 		{"clear growth, still there", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001}}, lookFrom: 150 * time.Second}, verdict.Stop, "confirmed"},
 		{"clear growth, watched for a minute", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001}}, lookFrom: time.Minute}, verdict.Watch, "keeps growing"},
-		{"clear growth, gone", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001, 1}}, lookFrom: time.Minute}, verdict.Stop, "nothing grows"},
+		{"clear growth, gone", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001, 1, 1}}, lookFrom: time.Minute}, verdict.Stop, "nothing grows"},
+		// One capture in which they were elsewhere: woken together, and back.
+		{"clear growth, one dip", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001, 3, 8001}}, lookFrom: time.Minute}, verdict.Watch, "keeps growing"},
 		{"a little growth, budget spent", script{stacks: map[string][]int{f: {1, 1, 1, 1, 1, 3, 5}}}, verdict.Stop, "used up"},
 	} {
 		got := verdict.Next(c.in.run(), policy())
@@ -339,6 +396,19 @@ func TestSensitivity(t *testing.T) {
 			continue
 		}
 		last = v.Sensitivity.OneIn
+	}
+	// Behind a load balancer, each of four replicas sees a quarter of the leak.
+	one := script{stacks: quiet}.run()
+	four := one
+	for _, name := range []string{"shop-1", "shop-2", "shop-3"} {
+		four.Targets = append(slices.Clone(four.Targets), record.Target{Name: name, Sight: record.Sight{Target: name, Start: 1000}})
+		for _, c := range one.Captures {
+			c.Target = name
+			four.Captures = append(slices.Clone(four.Captures), c)
+		}
+	}
+	if a, b := verdict.Judge(one, policy()).Sensitivity.OneIn, verdict.Judge(four, policy()).Sensitivity.OneIn; b > a/3 {
+		t.Errorf("sensitivity with four replicas 1 in %d, with one 1 in %d: want about a quarter", b, a)
 	}
 	p := policy()
 	p.Detect = 1000000

@@ -15,6 +15,7 @@ import (
 type script struct {
 	stacks   map[string][]int // function → counts
 	noise    map[string]int   // function → spread of its counts within a window
+	spike    map[string][]int // function → what one capture of each window has more
 	requests uint64           // per round; 4000 if 0
 	workers  int              // most in flight; 20 if 0
 	looks    map[string][]int // function → counts seen in the long look after the last round, one a second
@@ -59,7 +60,7 @@ func (s script) run() record.Run {
 			Entries: []record.Entry{{Name: "GET /", Sent: requests, Answered: requests, Succeeded: requests, Codes: map[string]uint64{"200": requests}}},
 		})
 		r.Phases = append(r.Phases, record.Phase{Kind: load, Round: round, Start: start, End: at})
-		for seq := range 3 {
+		for seq := range 5 {
 			at += time.Second
 			r.Captures = append(r.Captures, record.Capture{
 				At: at, Target: target, Kind: kind, Round: round, Seq: seq + 1, File: fmt.Sprintf("profiles/%s-%d-%d", kind, round, seq),
@@ -88,7 +89,11 @@ func (s script) run() record.Run {
 func (s script) profile(round, seq int) *stacks.Profile {
 	p := &stacks.Profile{}
 	for f, c := range s.stacks {
-		add(p, f, c[round]+s.noise[f]*(seq-1)/1)
+		n := c[round] + s.noise[f]*(seq-2)/2
+		if seq == 1 && s.spike[f] != nil {
+			n += s.spike[f][round]
+		}
+		add(p, f, n)
 	}
 	return p
 }

@@ -28,6 +28,9 @@ var plantedRates = []int{
 // and judges them as it judges any stack: the smallest rate that is still
 // caught, as requests per goroutine; 0 if none is. A planted leak that asks
 // for further rounds gets them, as the run would have, up to the plan's budget.
+//
+// A leak is planted on a stack of its own, as most are. Which replica answers a
+// request is not known, so each is credited with its share of them.
 func sensitivity(run record.Run, policy Policy) int {
 	best := 0
 	for i, t := range run.Targets {
@@ -35,7 +38,7 @@ func sensitivity(run record.Run, policy Policy) int {
 		if h.rounds() < 1 {
 			return 0
 		}
-		n := h.sensitivity(policy)
+		n := h.sensitivity(policy, len(run.Targets))
 		if i == 0 || n < best {
 			best = n
 		}
@@ -43,7 +46,7 @@ func sensitivity(run record.Run, policy Policy) int {
 	return best
 }
 
-func (h history) sensitivity(policy Policy) int {
+func (h history) sensitivity(policy Policy, replicas int) int {
 	var requests []uint64
 	for _, w := range h.windows[1:] {
 		requests = append(requests, w.requests)
@@ -52,7 +55,7 @@ func (h history) sensitivity(policy Policy) int {
 	for _, rate := range plantedRates {
 		caught := 0
 		for seed := range plants {
-			if plantAndJudge(requests, h.workers, policy.MaxRounds, rate, uint64(seed)) {
+			if plantAndJudge(requests, h.workers, policy.MaxRounds, rate*replicas, uint64(seed)) {
 				caught++
 			}
 		}

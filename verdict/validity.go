@@ -19,6 +19,7 @@ const (
 	CodeRefused     = "load-refused"
 	CodeFailing     = "requests-failing"
 	CodeSlow        = "load-not-delivered"
+	CodeUnsent      = "request-not-sent"
 	CodeStopped     = "load-stopped"
 	CodeIncomplete  = "run-incomplete"
 	CodeInterrupted = "interrupted"
@@ -110,11 +111,11 @@ func answered(run record.Run) Check {
 			continue
 		}
 		share := float64(l.Answered+l.Abandoned+timeouts(l)) / float64(l.Sent)
-		if share >= c.Measured {
+		if share >= c.Measured && l.Answered+l.Abandoned > 0 {
 			continue
 		}
 		c.Measured = round3(share)
-		if share < c.Limit {
+		if share < c.Limit || l.Answered+l.Abandoned == 0 {
 			kind, n := commonError(l)
 			c.Outcome, c.Code = Inconclusive, CodeRefused
 			c.Message = fmt.Sprintf("%d of %d requests of the %s got no answer; %d times: %s", l.Sent-l.Answered-l.Abandoned, l.Sent, phaseName(l), n, kind)
@@ -180,14 +181,27 @@ func succeeded(run record.Run, policy Policy) Check {
 	return c
 }
 
-// entries holds the requests that set a floor of their own against it.
+// entries looks at every request of the load on its own: it was sent, it ever
+// succeeded where it is meant to, and in every round as often as it says itself.
 func entries(run record.Run, policy Policy) Check {
-	c := Check{Name: "entries", Outcome: Pass, Unit: "requests below their own success floor"}
+	c := Check{Name: "entries", Outcome: Pass, Unit: "requests below their success floor"}
+	type sum struct {
+		name                       string
+		sent, succeeded, abandoned uint64
+		codes                      map[string]uint64
+	}
+	var sums []sum
 	for _, l := range run.Loads {
 		if l.Kind != record.Round {
 			continue
 		}
 		for i, e := range l.Entries {
+			if i == len(sums) {
+				sums = append(sums, sum{name: e.Name})
+			}
+			t := &sums[i]
+			t.sent, t.succeeded, t.abandoned = t.sent+e.Sent, t.succeeded+e.Succeeded, t.abandoned+e.Abandoned
+			t.codes = addCounts(addCounts(t.codes, e.Codes), e.Errors)
 			floor, all := ownFloor(policy, i), e.Sent-e.Abandoned
 			if floor <= 0 || all == 0 || float64(e.Succeeded) >= floor*float64(all) {
 				continue
@@ -197,7 +211,43 @@ func entries(run record.Run, policy Policy) Check {
 			failing(&c, fmt.Sprintf("%s: %d of %d requests of round %d", e.Name, all-e.Succeeded, all, l.Round), codes)
 		}
 	}
+	if c.Outcome != Pass {
+		return c
+	}
+	for i, t := range sums {
+		floor := ownFloor(policy, i)
+		if floor < 0 {
+			floor = policy.Success
+		}
+		switch {
+		case t.sent == 0:
+			c.Outcome, c.Code, c.Measured = Inconclusive, CodeUnsent, c.Measured+1
+			c.Message = t.name + " was never sent: the rounds are too short for its weight"
+			c.Hint = "lengthen load.round, raise load.rate, or raise its weight"
+		case floor > 0 && t.succeeded == 0 && t.sent > t.abandoned:
+			c.Measured++
+			failing(&c, fmt.Sprintf("%s: all %d requests", t.name, t.sent-t.abandoned), t.codes)
+		}
+	}
 	return c
+}
+
+// redirected warns of requests that were answered by redirects alone, as an
+// expired login is: leakgate does not follow them.
+func redirected(load []LoadEntry) []Warning {
+	var out []Warning
+	for _, e := range load {
+		var other uint64
+		for code, n := range e.Codes {
+			if code[0] != '3' {
+				other += n
+			}
+		}
+		if len(e.Codes) > 0 && other == 0 {
+			out = append(out, Warning{Code: "redirected", Message: e.Name + " was only ever answered with a redirect, which is not followed: has a login expired?"})
+		}
+	}
+	return out
 }
 
 func ownFloor(policy Policy, entry int) float64 {
@@ -254,6 +304,9 @@ func measured(run record.Run, target string) Check {
 func sameProcess(run record.Run, t record.Target) Check {
 	c := Check{Name: "same process", Target: t.Name, Outcome: Pass, Unit: "changes of identity"}
 	last := t.Sight
+	if !identifiable(run, t) {
+		c.Message = "not known: the target offers neither a start time nor memory counters"
+	}
 	back := false // it is the first process again
 	for _, s := range run.Sights {
 		if s.Target != t.Name {
@@ -262,7 +315,7 @@ func sameProcess(run record.Run, t record.Target) Check {
 		what := changed(last, s)
 		if what != "" {
 			c.Measured++
-			if c.Message == "" {
+			if c.Measured == 1 {
 				c.Outcome, c.Code = Inconclusive, CodeRestarted
 				c.Message = fmt.Sprintf("restarted or replaced: %s, seen %s into the run", what, s.At.Round(time.Second))
 				c.Hint = "find out why it restarted, and run again; a crash under load is worth a look of its own"
@@ -277,6 +330,19 @@ func sameProcess(run record.Run, t record.Target) Check {
 		c.Hint = "is there a load balancer in front of pprof? list every replica as a target of its own"
 	}
 	return c
+}
+
+// identifiable tells whether anything would show that a target was restarted.
+func identifiable(run record.Run, t record.Target) bool {
+	if t.Start > 0 || t.TotalAlloc > 0 {
+		return true
+	}
+	for _, s := range run.Sights {
+		if s.Target == t.Name && (s.Start > 0 || s.TotalAlloc > 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // changed says what shows that two sights are of different processes, if so.

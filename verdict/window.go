@@ -121,13 +121,21 @@ func (h history) of(id identity, key string) trend {
 	return trend{bands: make([]band, len(h.windows)), requests: make([]uint64, h.rounds()), workers: h.workers}
 }
 
+// enoughToTrim is how many captures a window needs for its highest to be left
+// out of account: one profile may catch work that was just waking up.
+const enoughToTrim = 5
+
 func bandOf(captures []map[string]int, key string) band {
 	values := make([]int, len(captures))
 	for i, c := range captures {
 		values[i] = c[key]
 	}
 	slices.Sort(values)
-	return band{lo: values[0], mid: values[len(values)/2], hi: values[len(values)-1]}
+	top := len(values) - 1
+	if len(values) >= enoughToTrim {
+		top--
+	}
+	return band{lo: values[0], mid: values[len(values)/2], hi: values[top]}
 }
 
 // provenIn is the union of what the readings of one round prove, by key.
@@ -153,7 +161,7 @@ func (h history) look(id identity, key string, round int) (look, bool) {
 		return look{}, false
 	}
 	l := look{lowest: -1}
-	for _, c := range captures {
+	for i, c := range captures {
 		n := 0
 		for _, s := range c.Profile.Stacks {
 			if id(s) == key {
@@ -161,8 +169,12 @@ func (h history) look(id identity, key string, round int) (look, bool) {
 			}
 		}
 		after := int64(c.At) - h.loadEnd[round]
-		if l.lowest < 0 || n < l.lowest {
-			l.lowest, l.lowestAfter = n, after
+		held := n
+		if i > 0 { // goroutines that wake for a moment are elsewhere in one capture, not in two
+			held = max(n, l.last)
+		}
+		if l.lowest < 0 || held < l.lowest {
+			l.lowest, l.lowestAfter = held, after
 		}
 		l.last, l.watched = n, max(l.watched, after)
 	}
@@ -170,7 +182,7 @@ func (h history) look(id identity, key string, round int) (look, bool) {
 }
 
 type look struct {
-	lowest, last int   // goroutines
+	lowest, last int   // goroutines; lowest is what held for two captures in a row
 	lowestAfter  int64 // nanoseconds from the end of the load to the lowest count
 	watched      int64 // nanoseconds from the end of the load to the last capture
 }

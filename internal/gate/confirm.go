@@ -102,12 +102,12 @@ func (g *Gate) lookAt(ctx context.Context, round, seq int, names []string) error
 
 // evidence asks failing targets for what a person needs: one dump with wait
 // times and creators. It comes after the decision, so that nothing disturbs it.
-func (g *Gate) evidence(ctx context.Context) error {
+func (g *Gate) evidence(ctx context.Context) {
 	run := g.writer.Run()
 	run.End = &record.End{Reason: record.Complete}
 	v := verdict.Judge(run, g.policy)
 	if v.Outcome != verdict.Fail {
-		return nil
+		return
 	}
 	start := g.now()
 	g.watch.Begin(record.Phase{Kind: record.Evidence, Start: start}, 0, "")
@@ -117,7 +117,6 @@ func (g *Gate) evidence(ctx context.Context) error {
 			g.dump(ctx, t)
 		}
 	}
-	return nil
 }
 
 // dump takes the debug=2 dump of a target that is small enough. That it fails
@@ -141,5 +140,5 @@ func (g *Gate) dump(ctx context.Context, t *probe.Target) {
 }
 
 func (g *Gate) note(t *probe.Target, code, message string) {
-	g.writer.Note(record.Note{At: g.now(), Target: t.Name(), Code: code, Message: message})
+	g.writer.Note(record.Note{At: g.now(), Target: t.Name(), Code: code, Message: g.plan.Mask(message)})
 }

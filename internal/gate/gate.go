@@ -67,11 +67,12 @@ func (g *Gate) Run(ctx context.Context) (record.Run, error) {
 	var a *abort
 	switch {
 	case errors.As(err, &a):
-		end = record.End{Reason: record.Aborted, Code: a.code, Message: a.message, Hint: a.hint}
+		end = record.End{Reason: record.Aborted, Code: a.code, Message: g.plan.Mask(a.message), Hint: a.hint}
+	case err == nil:
 	case ctx.Err() != nil:
 		end.Reason = record.Interrupted
-	case err != nil:
-		end = record.End{Reason: record.Aborted, Code: "error", Message: err.Error()}
+	default:
+		end = record.End{Reason: record.Aborted, Code: "error", Message: g.plan.Mask(err.Error())}
 	}
 	end.At = g.now()
 	err = g.writer.Close(end)
@@ -85,17 +86,25 @@ func (g *Gate) phases(ctx context.Context) error {
 	if err := g.preflight(ctx); err != nil {
 		return err
 	}
+	if err := g.watched(ctx); err != nil {
+		return err
+	}
+	g.evidence(ctx)
+	return nil
+}
+
+// watched does the rounds with the samplers beside them, which end with them:
+// what is asked of a target after the decision changes no verdict.
+func (g *Gate) watched(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	sampler := g.sample(ctx, stop)
 	defer sampler.wait()
 	defer stop(nil) // runs before the wait
-	if err := g.rounds(ctx); err != nil {
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-			return cause
-		}
-		return err
+	err := g.rounds(ctx)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
 	}
-	return g.evidence(ctx)
+	return err
 }
 
 // rounds loads and looks until there is nothing more to learn.
@@ -165,6 +174,15 @@ func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp ti
 	if l.Stopped == record.StoppedByUs {
 		if a := (*abort)(nil); errors.As(context.Cause(ctx), &a) {
 			l.Stopped = a.message
+		}
+	}
+	for i, e := range l.Entries {
+		masked := map[string]uint64{}
+		for text, n := range e.Errors {
+			masked[g.plan.Mask(text)] += n
+		}
+		if e.Errors != nil {
+			l.Entries[i].Errors = masked
 		}
 	}
 	g.writer.Load(l)

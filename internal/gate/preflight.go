@@ -87,6 +87,6 @@ func (g *Gate) preflight(ctx context.Context) error {
 // gap records a failed request to a target.
 func (g *Gate) gap(e *probe.Error, kind record.Kind, round int, needed bool) {
 	g.writer.Gap(record.Gap{
-		At: g.now(), Target: e.Target, What: e.Asked, Error: e.Got, Hint: e.Hint, Kind: kind, Round: round, Needed: needed,
+		At: g.now(), Target: e.Target, What: e.Asked, Error: g.plan.Mask(e.Got), Hint: e.Hint, Kind: kind, Round: round, Needed: needed,
 	})
 }

@@ -17,11 +17,12 @@ import (
 const (
 	// settleEvery is the interval of polls while a target comes to rest.
 	settleEvery = 400 * time.Millisecond
-	// windowSize is how many profiles a window has. What stays is in all of them.
-	windowSize = 3
+	// windowSize is how many profiles a window has. What stays is in all of
+	// them; with five, one that caught stragglers can be left out of account.
+	windowSize = 5
 	// windowEvery is the interval between the profiles of a window. Goroutines
 	// that were not scheduled yet in one have their frames in the next.
-	windowEvery = 250 * time.Millisecond
+	windowEvery = 200 * time.Millisecond
 	// captureTries is how often a profile that the verdict needs is asked for.
 	captureTries = 3
 )
@@ -86,19 +87,19 @@ func (g *Gate) rest(ctx context.Context, t *probe.Target, kind record.Kind, roun
 		at := g.now() - start
 		polls = append(polls, poll{at: at, count: p.Total})
 		g.counted(record.Sample{Target: t.Name(), Goroutines: p.Total})
+		atRest := at >= min(g.least(t, kind), limit-quiet) && level(polls, quiet)
+		freed := collected < 0 || p.Total < collected-max(1, collected/100)
 		switch {
+		case atRest && !freed:
+			s.Quiet = true
+			return polls, nil
 		case at >= limit:
 			return polls, nil
-		case at < g.least(t, kind) || !level(polls, quiet):
-		case collected < 0 || p.Total < collected-max(1, collected/100):
-			// Level: collect once more, and see whether that set anything free.
+		case atRest: // collect once more, and see whether that sets anything free
 			if err := g.collect(ctx, t, kind, round); err != nil {
 				return nil, err
 			}
 			collected = p.Total
-		default:
-			s.Quiet = true
-			return polls, nil
 		}
 		if err := sleep(ctx, settleEvery); err != nil {
 			return nil, err

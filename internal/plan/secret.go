@@ -44,7 +44,7 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 			d.problem(n, path, "write ${NAME}, or $${ for the text ${ itself", "%s names no variable", quote(m))
 		case !ok:
 			d.problem(n, path, "export it, or write $${"+name+"} for the text itself", "environment variable %s is not set", name)
-		case secret:
+		case secret || secretQuery.MatchString(name): // ${HOOK_TOKEN} in an address
 			d.secret(val)
 		}
 		known = known && ok
