@@ -22,7 +22,7 @@ func conditionalLeaks() []service {
 		}
 	}
 	rare := leak("1-in-1000", "one goroutine in a thousand requests", "awaitMessage", everyNth(1000, func() { go awaitMessage(make(chan int)) }))
-	rare.Rate = 8
+	rare.Rate, rare.Slow = 8, true
 	hangup := leak("hangup", "only when the client hangs up", "lookUp", func() http.HandlerFunc { return search(0) })
 	hangup.Abandon = 0.1
 	slowClient := leak("hangup-stream", "a stream whose producer outlives its client", "feed", func() http.HandlerFunc {
@@ -75,7 +75,7 @@ func conditionalLeaks() []service {
 				time.Sleep(30 * time.Millisecond)
 				inFlight.Add(-1)
 			})()
-		}),
+		}).slow(),
 		leak("under-pool", "a leak of one in twenty on the stack of a pool of 64", "main.(*lazyPool).work", func() http.HandlerFunc {
 			p := newLazyPool(64)
 			var n atomic.Uint64
