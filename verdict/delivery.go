@@ -1,0 +1,239 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/leakgate/leakgate/record"
+)
+
+// loadChecks asks whether the load that the plan describes reached the service.
+func loadChecks(run record.Run, policy Policy) []Check {
+	rounds := Check{Name: "rounds", Outcome: Pass, Limit: float64(policy.MinRounds), Unit: "rounds"}
+	var out []Check
+	for _, l := range run.Loads {
+		if l.Kind == record.Round {
+			rounds.Measured = max(rounds.Measured, float64(l.Round))
+		}
+	}
+	if rounds.Measured < rounds.Limit {
+		rounds.Outcome = Inconclusive
+		rounds.Message = fmt.Sprintf("%.0f of at least %.0f rounds were completed", rounds.Measured, rounds.Limit)
+	}
+	out = append(out, rounds)
+	if len(run.Loads) == 0 {
+		return append(out, Check{Name: "load", Outcome: Inconclusive, Unit: "requests", Message: "no load was sent"})
+	}
+	return append(out, delivered(run, policy), answered(run), succeeded(run, policy), entries(run, policy))
+}
+
+// delivered compares the rate of the worst round with what was asked for.
+func delivered(run record.Run, policy Policy) Check {
+	c := Check{Name: "rate", Outcome: Pass, Measured: math.Inf(1), Unit: "requests/s"}
+	var worst record.Load
+	stopped := ""
+	for _, l := range run.Loads {
+		if l.Stopped != "" && l.Stopped != record.StoppedByUs {
+			stopped = l.Stopped
+		}
+		if l.Kind == record.Round && l.Stopped != record.StoppedByUs && achieved(l) < c.Measured {
+			c.Measured, worst = achieved(l), l
+		}
+	}
+	if math.IsInf(c.Measured, 1) {
+		c.Measured = 0
+	}
+	c.Measured = math.Round(c.Measured*10) / 10
+	c.Limit = math.Round(worst.Asked*policy.Delivered*10) / 10
+	switch {
+	case stopped != "":
+		c.Outcome, c.Code, c.Message = Inconclusive, CodeStopped, stopped
+	case worst.Asked > 0 && worst.Expected > 0 && float64(worst.Sent) < policy.Delivered*float64(worst.Expected):
+		c.Outcome, c.Code = Inconclusive, CodeSlow
+		c.Message = fmt.Sprintf("round %d sent %.1f of the %.1f requests/s that were asked for", worst.Round, c.Measured, worst.Asked)
+		c.Hint = "lower load.rate, or raise load.connections if the service answers slowly; the load generator itself may be out of CPU"
+	}
+	return c
+}
+
+func achieved(l record.Load) float64 {
+	d := min(l.Planned, l.End-l.Start) // answers that come late do not lower the rate at which was sent
+	if d <= 0 {
+		return 0
+	}
+	return float64(l.Sent) / d.Seconds()
+}
+
+// answered asks whether a service was there at all: a request that fails by
+// design still gets an answer, or is given up by the client.
+func answered(run record.Run) Check {
+	c := Check{Name: "answered", Outcome: Pass, Measured: 1, Limit: 0.5, Unit: "share of requests"}
+	for _, l := range run.Loads {
+		if l.Sent == 0 {
+			c.Measured = 0
+			c.Outcome, c.Code, c.Message = Inconclusive, CodeRefused, "no request was sent"
+			continue
+		}
+		share := float64(l.Answered+l.Abandoned+timeouts(l)) / float64(l.Sent)
+		if share >= c.Measured && l.Answered+l.Abandoned > 0 {
+			continue
+		}
+		c.Measured = round3(share)
+		if share < c.Limit || l.Answered+l.Abandoned == 0 {
+			kind, n := commonError(l)
+			c.Outcome, c.Code = Inconclusive, CodeRefused
+			c.Message = fmt.Sprintf("%d of %d requests of the %s got no answer; %d times: %s", l.Sent-l.Answered-l.Abandoned, l.Sent, phaseName(l), n, kind)
+			c.Hint = "is the service listening where load.requests point?"
+		}
+	}
+	return c
+}
+
+func timeouts(l record.Load) uint64 {
+	var n uint64
+	for _, e := range l.Entries {
+		n += e.Errors[record.TimeoutError]
+	}
+	return n
+}
+
+func commonError(l record.Load) (kind string, n uint64) {
+	for _, e := range l.Entries {
+		for _, k := range sortedKeys(e.Errors) {
+			if e.Errors[k] > n {
+				kind, n = k, e.Errors[k]
+			}
+		}
+	}
+	return kind, n
+}
+
+func phaseName(l record.Load) string {
+	if l.Kind == record.Warmup {
+		return "warm-up"
+	}
+	return fmt.Sprintf("round %d", l.Round)
+}
+
+// succeeded holds all requests without a floor of their own against the
+// plan's, in the worst round.
+func succeeded(run record.Run, policy Policy) Check {
+	c := Check{Name: "success", Outcome: Pass, Measured: 1, Limit: policy.Success, Unit: "share of requests"}
+	for _, l := range run.Loads {
+		if l.Kind != record.Round {
+			continue
+		}
+		var ok, all uint64
+		codes := map[string]uint64{}
+		for i, e := range l.Entries {
+			if ownFloor(policy, i) >= 0 {
+				continue
+			}
+			ok += e.Succeeded
+			all += e.Sent - e.Abandoned
+			codes = addCounts(codes, e.Codes)
+			codes = addCounts(codes, e.Errors)
+		}
+		if all == 0 || float64(ok)/float64(all) >= c.Measured {
+			continue
+		}
+		c.Measured = round3(float64(ok) / float64(all))
+		if float64(ok) < c.Limit*float64(all) {
+			failing(&c, fmt.Sprintf("%d of %d requests of round %d", all-ok, all, l.Round), codes)
+		}
+	}
+	return c
+}
+
+// entries looks at every request of the load on its own: it was sent, it ever
+// succeeded where it is meant to, and in every round as often as it says itself.
+func entries(run record.Run, policy Policy) Check {
+	c := Check{Name: "entries", Outcome: Pass, Unit: "requests below their success floor"}
+	type sum struct {
+		name                       string
+		sent, succeeded, abandoned uint64
+		codes                      map[string]uint64
+	}
+	var sums []sum
+	for _, l := range run.Loads {
+		if l.Kind != record.Round {
+			continue
+		}
+		for i, e := range l.Entries {
+			if i == len(sums) {
+				sums = append(sums, sum{name: e.Name})
+			}
+			t := &sums[i]
+			t.sent, t.succeeded, t.abandoned = t.sent+e.Sent, t.succeeded+e.Succeeded, t.abandoned+e.Abandoned
+			t.codes = addCounts(addCounts(t.codes, e.Codes), e.Errors)
+			floor, all := ownFloor(policy, i), e.Sent-e.Abandoned
+			if floor <= 0 || all == 0 || float64(e.Succeeded) >= floor*float64(all) {
+				continue
+			}
+			c.Measured++
+			codes := addCounts(addCounts(nil, e.Codes), e.Errors)
+			failing(&c, fmt.Sprintf("%s: %d of %d requests of round %d", e.Name, all-e.Succeeded, all, l.Round), codes)
+		}
+	}
+	if c.Outcome != Pass {
+		return c
+	}
+	for i, t := range sums {
+		floor := ownFloor(policy, i)
+		if floor < 0 {
+			floor = policy.Success
+		}
+		switch {
+		case t.sent == 0:
+			c.Outcome, c.Code, c.Measured = Inconclusive, CodeUnsent, c.Measured+1
+			c.Message = t.name + " was never sent: the rounds are too short for its weight"
+			c.Hint = "lengthen load.round, raise load.rate, or raise its weight"
+		case floor > 0 && t.succeeded == 0 && t.sent > t.abandoned:
+			c.Measured++
+			failing(&c, fmt.Sprintf("%s: all %d requests", t.name, t.sent-t.abandoned), t.codes)
+		}
+	}
+	return c
+}
+
+// redirected warns of requests that were answered by redirects alone, as an
+// expired login is: leakgate does not follow them.
+func redirected(load []LoadEntry) []Warning {
+	var out []Warning
+	for _, e := range load {
+		var other uint64
+		for code, n := range e.Codes {
+			if code[0] != '3' {
+				other += n
+			}
+		}
+		if len(e.Codes) > 0 && other == 0 {
+			out = append(out, Warning{Code: "redirected", Message: e.Name + " was only ever answered with a redirect, which is not followed: has a login expired?"})
+		}
+	}
+	return out
+}
+
+func ownFloor(policy Policy, entry int) float64 {
+	if entry < len(policy.Entries) {
+		return policy.Entries[entry]
+	}
+	return -1
+}
+
+func failing(c *Check, what string, codes map[string]uint64) {
+	c.Outcome, c.Code = Inconclusive, CodeFailing
+	c.Message = what + " failed"
+	var worst string
+	for _, k := range sortedKeys(codes) {
+		if (len(k) != 3 || k[0] >= '4') && codes[k] > codes[worst] {
+			worst = k
+		}
+	}
+	if worst != "" {
+		c.Message += fmt.Sprintf(", %d times: %s", codes[worst], worst)
+	}
+	c.Hint = "mend the requests or the service; where failing is the point, set `success: 0` on the request"
+}
+
+func round3(x float64) float64 { return math.Floor(x*1000) / 1000 }
