@@ -79,6 +79,9 @@ func (t trend) classify() class {
 	if n < 2 {
 		return undecided
 	}
+	if t.slows(s) {
+		return undecided
+	}
 	records, falls, least := t.score(s)
 	switch {
 	case n == 2:
@@ -86,7 +89,7 @@ func (t trend) classify() class {
 			return leak
 		}
 	case n == 3:
-		if records == 3 && falls == 0 && least >= amplePerRound {
+		if records == 3 && falls == 0 && least >= max(amplePerRound, 2*t.workers) {
 			return leak
 		}
 	}
@@ -186,6 +189,22 @@ func (t trend) start() int {
 		}
 	}
 	return k - 1
+}
+
+// slowing is the probability under which the last round's growth is taken to be
+// smaller than that of the rounds before: what fills at a constant rate shows
+// only in its last round that it is full. A leak loses a round to it in 1 of 20.
+const slowing = 0.05
+
+// slows tells whether growth from window s on was less in the last round.
+func (t trend) slows(s int) bool {
+	k := len(t.bands) - 1
+	last, before := max(0, t.bands[k].mid-t.bands[k-1].mid), max(0, t.bands[k-1].mid-t.bands[s].mid)
+	var all float64
+	for _, r := range t.requests[s:] {
+		all += float64(r)
+	}
+	return all > 0 && stat.BinomialAtMost(last, last+before, float64(t.requests[k-1])/all) < slowing
 }
 
 // shrinks tells whether growth got significantly smaller to the end, at least

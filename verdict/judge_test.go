@@ -63,6 +63,9 @@ func TestJudge(t *testing.T) {
 		{name: "work at baseline", in: script{stacks: map[string][]int{f: {302, 2, 3, 2, 3}}}, want: verdict.Pass},
 		// A job that is there in some windows and not in others.
 		{name: "a job that comes and goes", in: script{stacks: map[string][]int{f: {29, 29, 4, 28, 4, 28, 29}}}, want: verdict.Pass},
+		// A pool that fills at a constant rate: full in the fourth round.
+		{name: "pool that is just full", in: script{stacks: map[string][]int{f: {8, 18, 28, 38, 41}}}, look: still(f, 41), want: verdict.Inconclusive},
+		{name: "pool that is full", in: script{stacks: map[string][]int{f: {8, 18, 28, 38, 41, 41}}}, want: verdict.Pass, warn: "pool"},
 		// One capture of a window caught stragglers on the leaking stack.
 		{name: "leak with a straggler", in: script{stacks: map[string][]int{f: {0, 200, 400}}, spike: map[string][]int{f: {0, 250, 0}}, requests: 2000}, look: still(f, 400), want: verdict.Fail},
 		{name: "straggler at baseline", in: script{stacks: map[string][]int{f: {100, 400, 700}}, spike: map[string][]int{f: {700, 0, 0}}, requests: 2000}, look: still(f, 700), want: verdict.Fail},
