@@ -39,7 +39,7 @@ type analysis struct {
 
 // analyse judges every stack of one target.
 func analyse(run record.Run, policy Policy, target string, rules []rule) analysis {
-	a := analysis{target: target, policy: policy, history: historyOf(run, target)}
+	a := analysis{target: target, policy: policy, history: historyOf(run, target, policy.MaxRounds)}
 	if a.history.rounds() < 1 {
 		return a
 	}
@@ -132,11 +132,20 @@ func (a *analysis) settle(s *suspect, rules []rule) {
 	if a.looks(s) {
 		return
 	}
-	if s.class == undecided && a.spent() && s.trend.shrinks() {
+	if s.class == undecided && a.spent() && a.filled(s.trend) {
 		s.class = pool
 	}
-	if s.class == leak && s.rule == nil && !a.confirmed(s) {
+	if s.class != leak || s.rule != nil {
+		return
+	}
+	switch {
+	case !a.confirmed(s):
 		a.pending = append(a.pending, *s)
+	case !s.trend.outgrows(s.look): // others' work, drifting
+		s.class = noise
+		if !a.spent() {
+			s.class = undecided
+		}
 	}
 }
 
@@ -180,6 +189,13 @@ func (a *analysis) looks(s *suspect) bool {
 		s.class = leak
 	}
 	return false
+}
+
+// filled tells whether growth that has not quite stopped when the rounds are
+// used up is a pool's: it shrinks, or what goes on after something filled up is
+// within the tolerance, or it is no more than the largest of random peaks creeps.
+func (a *analysis) filled(t trend) bool {
+	return t.shrinks() || t.start() > t.base() && t.tail() <= a.limit() || float64(t.rise()) <= t.creep()
 }
 
 // confirmed tells whether a leak has had its long look after the last round.

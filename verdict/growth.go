@@ -30,24 +30,36 @@ const (
 	shrinking = 0.01
 
 	// silent is the probability under which a round without growth rules out
-	// the rate of the rounds before it.
-	silent = 0.001
+	// the rate of the rounds before it; silentLast where no round is left.
+	silent     = 0.001
+	silentLast = 0.01
 
-	// clearRecords is in how many rounds a stack has to reach a new height
-	// before growth of any size is a leak. Counts that merely vary reach five
-	// new heights in a row (the baseline's and four more) in 1 of 120 runs,
-	// and then have to survive the long look.
+	// clearRecords is in how many rounds a stack has to reach a new height for
+	// growth to be a leak when the plan's rounds are used up. Levels that merely
+	// vary from round to round, independently, get there in 1 of 120 runs; what
+	// drifts gets there more often, and is held against its own turnover.
 	clearRecords = 4
 
 	// clearGrowth is the growth, in goroutines, that goes with clearRecords. Less
 	// could be somebody else's sessions, one more each round; then it takes
-	// surelyRecords, which levels that merely vary reach in 1 of 5040 runs.
+	// surelyRecords.
 	clearGrowth   = 8
 	surelyRecords = 6
 
-	// amplePerRound is the growth per round, in goroutines, at which three
-	// rounds are enough: three Poisson increments of ten that agree.
-	amplePerRound = 10
+	// amplePerRound is the least growth per round, in goroutines, at which three
+	// rounds, or two, are enough: Poisson increments of twenty that agree.
+	amplePerRound = 20
+
+	// beyondPools is the growth, in goroutines, that a pool which fills at a
+	// constant rate does not reach: pools have tens or hundreds of workers. Below
+	// it, a leak and such a pool look the same until the pool is full, and the
+	// plan's rounds are used to see whether it ever is.
+	beyondPools = 500
+
+	// manyRequests is the share of requests that grow the stack at which nothing
+	// but a leak is plausible whatever the growth: a pool that one request in four
+	// enlarges is full within the warm-up.
+	manyRequests = 0.25
 
 	// overConcurrency is by how many times growth has to exceed the number of
 	// requests in flight for two rounds to be enough. Whatever sizes itself to
@@ -64,10 +76,16 @@ func (t trend) classify() class {
 		return undecided
 	}
 	base := t.base()
+	if t.hidden() {
+		return undecided
+	}
 	if t.bands[k].lo <= t.bands[base].hi {
 		return steady
 	}
-	if _, falls, _ := t.score(base); base > 0 && falls > 0 && t.bands[k].lo <= t.bands[0].hi {
+	if t.wavers() {
+		return noise
+	}
+	if records, falls, _ := t.score(base); base > 0 && (falls > 0 || records < baseRounds) && t.bands[k].lo <= t.bands[0].hi {
 		return noise // below the baseline, up and down again
 	}
 	last := t.lastRecord(base)
@@ -75,30 +93,57 @@ func (t trend) classify() class {
 		return t.stopped(base, last)
 	}
 	s := t.start()
-	n := k - s
-	if n < 2 {
+	if k-s < 2 || t.slows(s) {
 		return undecided
 	}
-	if t.slows(s) {
-		return undecided
-	}
-	records, falls, least := t.score(s)
-	switch {
-	case n == 2:
-		if records == 2 && least >= overConcurrency*max(t.workers, 1) && least >= 2*amplePerRound {
-			return leak
-		}
-	case n == 3:
-		if records == 3 && falls == 0 && least >= max(amplePerRound, 2*t.workers) {
-			return leak
-		}
-	}
-	grown := t.bands[k].lo - t.bands[s].hi
-	if records-falls >= clearRecords && grown >= clearGrowth || records-falls >= surelyRecords {
+	if t.ample(s) || t.spent() && t.clear(s) {
 		return leak
 	}
 	return undecided
 }
+
+// ample tells whether growth from window s on is so large, or so close to one
+// per request, that it is a leak before the plan's rounds are used up.
+func (t trend) ample(s int) bool {
+	n := len(t.bands) - 1 - s
+	records, falls, least := t.score(s)
+	if records < n || falls > 0 || least < amplePerRound {
+		return false
+	}
+	var requests uint64
+	for _, r := range t.requests[s:] {
+		requests += r
+	}
+	grown := t.bands[len(t.bands)-1].lo - t.bands[s].hi
+	if grown < beyondPools && float64(grown) < manyRequests*float64(requests) {
+		return false
+	}
+	switch n {
+	case 2:
+		return least >= overConcurrency*t.workers
+	case 3:
+		return least >= overConcurrency/2*t.workers
+	}
+	return true
+}
+
+// clear tells whether growth from window s on is a leak when there is no round
+// left to learn more from.
+func (t trend) clear(s int) bool {
+	n := len(t.bands) - 1 - s
+	records, falls, least := t.score(s)
+	grown := t.bands[len(t.bands)-1].lo - t.bands[s].hi
+	switch {
+	case n == 3:
+		return records == 3 && falls == 0 && least >= max(amplePerRound, overConcurrency/2*t.workers)
+	case records-falls >= surelyRecords:
+		return true
+	}
+	return records-falls >= clearRecords && grown >= clearGrowth
+}
+
+// spent tells whether the plan allows no further round.
+func (t trend) spent() bool { return len(t.bands)-1 >= t.budget }
 
 // record tells whether round i is at a new height: its lowest count above the
 // highest of every window since s. A leak is at a new height after each round;
@@ -128,14 +173,23 @@ func (t trend) lastRecord(s int) int {
 const (
 	fell      = 10
 	fellShare = 0.2
+	// baseRounds is how many rounds have to follow a window for growth to be
+	// measured from it: after fewer, a low window and a high one are noise.
+	baseRounds = 3
 )
 
 // base is the window that growth is measured from: the baseline, unless that
 // held work that was gone later. Measured from there, a leak would have to
 // make up for the work first.
 func (t trend) base() int {
+	return t.lowest(len(t.bands) - baseRounds)
+}
+
+// lowest is the lowest of the first n windows where that is well below the
+// baseline, and 0 otherwise.
+func (t trend) lowest(n int) int {
 	low := 0
-	for i := range len(t.bands) - 1 {
+	for i := range max(0, n) {
 		if t.bands[i].mid < t.bands[low].mid {
 			low = i
 		}
@@ -144,6 +198,15 @@ func (t trend) base() int {
 		return 0
 	}
 	return low
+}
+
+// hidden tells whether the baseline held work that was gone after the first or
+// the second round, and the count has grown since: rounds that were not made yet
+// will tell.
+func (t trend) hidden() bool {
+	k := len(t.bands) - 1
+	low := t.lowest(min(3, k))
+	return low > 0 && k-low < baseRounds && !t.spent() && t.bands[k].lo > t.bands[low].hi
 }
 
 // stopped classifies growth from window base on whose last new height was in an
@@ -162,7 +225,11 @@ func (t trend) stopped(base, last int) class {
 	for _, r := range t.requests[base:last] {
 		requests += float64(r)
 	}
-	if requests > 0 && stat.PoissonAtMost(since, before/requests*later) < silent {
+	limit := silent
+	if t.spent() {
+		limit = silentLast
+	}
+	if requests > 0 && stat.PoissonAtMost(since, before/requests*later) < limit {
 		return pool
 	}
 	if k-last >= 2 && since <= fell {
@@ -194,7 +261,11 @@ func (t trend) start() int {
 // slowing is the probability under which the last round's growth is taken to be
 // smaller than that of the rounds before: what fills at a constant rate shows
 // only in its last round that it is full. A leak loses a round to it in 1 of 20.
-const slowing = 0.05
+// Where there is no round left to lose, it takes slowingLast.
+const (
+	slowing     = 0.05
+	slowingLast = 0.03
+)
 
 // slows tells whether growth from window s on was less in the last round.
 func (t trend) slows(s int) bool {
@@ -204,7 +275,11 @@ func (t trend) slows(s int) bool {
 	for _, r := range t.requests[s:] {
 		all += float64(r)
 	}
-	return all > 0 && stat.BinomialAtMost(last, last+before, float64(t.requests[k-1])/all) < slowing
+	limit := slowing
+	if t.spent() {
+		limit = slowingLast
+	}
+	return all > 0 && stat.BinomialAtMost(last, last+before, float64(t.requests[k-1])/all) < limit
 }
 
 // shrinks tells whether growth got significantly smaller to the end, at least
@@ -216,6 +291,12 @@ func (t trend) shrinks() bool {
 	base := t.base()
 	first, last := t.bands[base+1].mid-t.bands[base].mid, t.bands[k].mid-t.bands[k-1].mid
 	return t.start() == k-1 && k-1 >= base+2 && 4*last <= first
+}
+
+// tail is the growth of the rounds that agree on one rate, in goroutines: all of
+// it, or what is left after something filled up.
+func (t trend) tail() int {
+	return t.bands[len(t.bands)-1].mid - t.bands[t.start()].mid
 }
 
 // score counts new heights and falls from window s on, and the least growth of

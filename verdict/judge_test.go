@@ -18,6 +18,25 @@ func still(f string, n int) script {
 	return script{looks: map[string][]int{f: {n}}, lookFrom: 150 * time.Second}
 }
 
+// resting is a long look at a count that does not move.
+func resting(f string, n int) script { return moving(f, n, 0) }
+
+// moving is a long look of 150 captures at a count that walks up and down by so
+// many, over and over.
+func moving(f string, n, by int) script {
+	counts := make([]int, 0, 151)
+	at := n
+	for i := range cap(counts) {
+		counts = append(counts, at)
+		if i/5%2 == 0 {
+			at += by
+		} else {
+			at -= by
+		}
+	}
+	return script{looks: map[string][]int{f: counts}, lookFrom: time.Second}
+}
+
 // falls is a long look at a count that is gone after 90 seconds.
 func falls(f string, from int) script {
 	counts := slices.Repeat([]int{from}, 90)
@@ -67,7 +86,7 @@ func TestJudge(t *testing.T) {
 		{name: "pool that is just full", in: script{stacks: map[string][]int{f: {8, 18, 28, 38, 41}}}, look: still(f, 41), want: verdict.Inconclusive},
 		{name: "pool that is full", in: script{stacks: map[string][]int{f: {8, 18, 28, 38, 41, 41}}}, want: verdict.Pass, warn: "pool"},
 		// One capture of a window caught stragglers on the leaking stack.
-		{name: "leak with a straggler", in: script{stacks: map[string][]int{f: {0, 200, 400}}, spike: map[string][]int{f: {0, 250, 0}}, requests: 2000}, look: still(f, 400), want: verdict.Fail},
+		{name: "leak with a straggler", in: script{stacks: map[string][]int{f: {0, 300, 600}}, spike: map[string][]int{f: {0, 350, 0}}, requests: 2000}, look: still(f, 600), want: verdict.Fail},
 		{name: "straggler at baseline", in: script{stacks: map[string][]int{f: {100, 400, 700}}, spike: map[string][]int{f: {700, 0, 0}}, requests: 2000}, look: still(f, 700), want: verdict.Fail},
 		{name: "stragglers without a leak", in: script{stacks: map[string][]int{f: {100, 100, 100}}, spike: map[string][]int{f: {700, 250, 300}}}, want: verdict.Pass},
 		// A pool that filled, and a leak of one in 500 behind it.
@@ -76,11 +95,22 @@ func TestJudge(t *testing.T) {
 		{name: "one more each round", in: script{stacks: map[string][]int{f: {10, 11, 12, 13, 14}}}, look: still(f, 14), want: verdict.Pass},
 		// A tenth of what grew stays, far more than any tolerance.
 		{name: "leak beside slow work", in: script{stacks: map[string][]int{f: {0, 1000, 2000}}}, look: still(f, 200), want: verdict.Inconclusive},
+		// Sessions of others: as many come as go, and the level drifts. The look sees
+		// them come and go; a leak on such a stack has to exceed that.
+		{name: "sessions that drift", in: script{stacks: map[string][]int{f: {100, 112, 120, 131, 140}}, noise: map[string]int{f: 2}}, look: moving(f, 140, 4), want: verdict.Pass},
+		{name: "leak among sessions", in: script{stacks: map[string][]int{f: {100, 140, 180, 220, 260}}, noise: map[string]int{f: 2}}, look: moving(f, 260, 4), want: verdict.Fail},
+		// As many workers as were ever busy at once: the largest of many peaks creeps.
+		{name: "largest of random peaks", in: script{stacks: map[string][]int{f: {187, 191, 191, 192, 192, 194, 198}}}, look: resting(f, 198), want: verdict.Pass},
+		{name: "leak beside steady workers", in: script{stacks: map[string][]int{f: {187, 197, 207, 217, 227, 237, 247}}}, look: resting(f, 247), want: verdict.Fail},
+		// A worker per key: the last keys come late.
+		{name: "the last of many keys", in: script{stacks: map[string][]int{f: {1488, 2758, 3113, 3213, 3242, 3250, 3254}}}, want: verdict.Pass, warn: "pool"},
 		// Growth that the budget ends in the middle of: it cannot be told.
 		{name: "growth in the last rounds only", in: script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}}, want: verdict.Inconclusive},
 	} {
 		c.in.looks, c.in.lookFrom = c.look.looks, c.look.lookFrom
-		v := verdict.Judge(c.in.run(), policy())
+		p := policy()
+		p.MaxRounds = c.in.rounds() // there is no round left to learn more from
+		v := verdict.Judge(c.in.run(), p)
 		if v.Outcome != c.want {
 			t.Errorf("Judge(%s) = %s (%s), want %s", c.name, v.Outcome, v.Headline, c.want)
 		}
@@ -359,6 +389,11 @@ func TestNext(t *testing.T) {
 		{"clear growth, gone", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001, 1, 1}}, lookFrom: time.Minute}, verdict.Stop, "nothing grows"},
 		// One capture in which they were elsewhere: woken together, and back.
 		{"clear growth, one dip", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001, 3, 8001}}, lookFrom: time.Minute}, verdict.Watch, "keeps growing"},
+		// A pool, or a leak of one in 400: as long as there are rounds, they tell.
+		{"ten in each of three rounds", script{stacks: map[string][]int{f: {8, 18, 28, 38}}}, verdict.Load, "too little to say"},
+		{"hundreds in each of three rounds", script{stacks: map[string][]int{f: {8, 208, 408, 608}}}, verdict.Watch, "keeps growing"},
+		// The baseline held slow work: below it, the count may be growing.
+		{"growth below the baseline", script{stacks: map[string][]int{f: {106, 60, 101}}}, verdict.Load, "too little to say"},
 		{"a little growth, budget spent", script{stacks: map[string][]int{f: {1, 1, 1, 1, 1, 3, 5}}}, verdict.Stop, "used up"},
 	} {
 		got := verdict.Next(c.in.run(), policy())
@@ -382,7 +417,7 @@ func TestLeakOfManyStacks(t *testing.T) {
 		}
 	}
 	p := policy()
-	p.Confirm = 0
+	p.Confirm, p.MaxRounds = 0, 4
 	v := verdict.Judge(run, p)
 	if v.Outcome != verdict.Fail || len(v.Findings) != 1 || v.Findings[0].Function != "example.com/tree.walk" {
 		t.Errorf("Judge = %s with %+v, want one finding of example.com/tree.walk", v.Outcome, v.Findings)

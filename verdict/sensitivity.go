@@ -34,7 +34,7 @@ var plantedRates = []int{
 func sensitivity(run record.Run, policy Policy) int {
 	best := 0
 	for i, t := range run.Targets {
-		h := historyOf(run, t.Name)
+		h := historyOf(run, t.Name, policy.MaxRounds)
 		if h.rounds() < 1 {
 			return 0
 		}
@@ -51,11 +51,16 @@ func (h history) sensitivity(policy Policy, replicas int) int {
 	for _, w := range h.windows[1:] {
 		requests = append(requests, w.requests)
 	}
+	trends := h.trends(byKey)
+	blank := trend{bands: []band{{}}, workers: h.workers, budget: max(policy.MaxRounds, len(requests)), family: len(trends) + 1}
+	for _, t := range trends {
+		blank.restless = t.restless // the same for all
+	}
 	best := 0
 	for _, rate := range plantedRates {
 		caught := 0
 		for seed := range plants {
-			if plantAndJudge(requests, h.workers, policy.MaxRounds, rate*replicas, uint64(seed)) {
+			if plantAndJudge(requests, blank, rate*replicas, uint64(seed)) {
 				caught++
 			}
 		}
@@ -69,10 +74,9 @@ func (h history) sensitivity(policy Policy, replicas int) int {
 
 // plantAndJudge leaks goroutines at random, one in rate requests, and plays
 // the run to its end: further rounds have the last one's requests.
-func plantAndJudge(requests []uint64, workers, maxRounds, rate int, seed uint64) bool {
+func plantAndJudge(requests []uint64, t trend, rate int, seed uint64) bool {
 	src := rand.NewPCG(seed, uint64(rate))
-	t := trend{bands: []band{{}}, workers: workers}
-	for i := 0; i < max(maxRounds, len(requests)); i++ {
+	for i := range t.budget {
 		r := requests[min(i, len(requests)-1)]
 		n := int(distuv.Poisson{Lambda: max(float64(r)/float64(rate), 1e-9), Src: src}.Rand())
 		at := t.bands[len(t.bands)-1].mid + n
@@ -83,7 +87,9 @@ func plantAndJudge(requests []uint64, workers, maxRounds, rate int, seed uint64)
 		}
 		switch t.classify() {
 		case leak:
-			return true
+			if t.outgrows(nil) {
+				return true
+			}
 		case undecided:
 			continue
 		default:

@@ -35,12 +35,13 @@ type history struct {
 	proven  map[int][]record.Capture // by round: what the runtime has proven can never wake
 	loadEnd map[int]int64            // by round, nanoseconds since the start
 	workers int                      // most requests that could be in flight at once
+	budget  int                      // rounds that the plan allows
 }
 
 // historyOf gathers a target's captures. Rounds whose window or load is
 // missing end the history: nothing is compared across a hole.
-func historyOf(run record.Run, target string) history {
-	h := history{target: target, looks: map[int][]record.Capture{}, proven: map[int][]record.Capture{}, loadEnd: map[int]int64{}}
+func historyOf(run record.Run, target string, budget int) history {
+	h := history{target: target, budget: budget, looks: map[int][]record.Capture{}, proven: map[int][]record.Capture{}, loadEnd: map[int]int64{}}
 	byRound := map[int][]record.Capture{}
 	for _, c := range run.Captures {
 		if c.Target != target {
@@ -81,6 +82,10 @@ type trend struct {
 	bands    []band
 	requests []uint64 // requests[i] were sent between bands[i] and bands[i+1]
 	workers  int
+	budget   int   // rounds that the plan allows
+	family   int   // stacks that are judged at once
+	restless int   // how many of them move by themselves
+	span     int64 // nanoseconds from the base window to the last
 }
 
 // trends counts every identity in every window.
@@ -98,16 +103,21 @@ func (h history) trends(id identity) map[string]trend {
 			perWindow[i] = append(perWindow[i], counts)
 		}
 	}
-	requests := make([]uint64, 0, len(h.windows))
-	for _, w := range h.windows[min(1, len(h.windows)):] {
-		requests = append(requests, w.requests)
-	}
 	out := make(map[string]trend, len(seen))
+	moving := 0
 	for k := range seen {
-		t := trend{requests: requests, workers: h.workers}
+		t := h.blank(len(seen))
 		for _, captures := range perWindow {
 			t.bands = append(t.bands, bandOf(captures, k))
 		}
+		t.span = h.at(len(h.windows)-1) - h.at(t.base())
+		if t.moves() {
+			moving++
+		}
+		out[k] = t
+	}
+	for k, t := range out {
+		t.restless = moving
 		out[k] = t
 	}
 	return out
@@ -118,8 +128,22 @@ func (h history) of(id identity, key string) trend {
 	if t, seen := h.trends(id)[key]; seen {
 		return t
 	}
-	return trend{bands: make([]band, len(h.windows)), requests: make([]uint64, h.rounds()), workers: h.workers}
+	t := h.blank(1)
+	t.bands = make([]band, len(h.windows))
+	return t
 }
+
+// blank is a trend without counts.
+func (h history) blank(family int) trend {
+	t := trend{workers: h.workers, budget: h.budget, family: family}
+	for _, w := range h.windows[min(1, len(h.windows)):] {
+		t.requests = append(t.requests, w.requests)
+	}
+	return t
+}
+
+// at is when window i was captured, in nanoseconds since the start.
+func (h history) at(i int) int64 { return int64(h.windows[i].captures[0].At) }
 
 // enoughToTrim is how many captures a window needs for its highest to be left
 // out of account: one profile may catch work that was just waking up.
@@ -160,7 +184,7 @@ func (h history) look(id identity, key string, round int) (look, bool) {
 	if len(captures) == 0 {
 		return look{}, false
 	}
-	l := look{lowest: -1}
+	l := look{lowest: -1, span: int64(captures[len(captures)-1].At - captures[0].At)}
 	for i, c := range captures {
 		n := 0
 		for _, s := range c.Profile.Stacks {
@@ -176,6 +200,7 @@ func (h history) look(id identity, key string, round int) (look, bool) {
 		if l.lowest < 0 || held < l.lowest {
 			l.lowest, l.lowestAfter = held, after
 		}
+		l.counts = append(l.counts, n)
 		l.last, l.watched = n, max(l.watched, after)
 	}
 	return l, true
@@ -185,6 +210,8 @@ type look struct {
 	lowest, last int   // goroutines; lowest is what held for two captures in a row
 	lowestAfter  int64 // nanoseconds from the end of the load to the lowest count
 	watched      int64 // nanoseconds from the end of the load to the last capture
+	span         int64 // nanoseconds from the first capture to the last
+	counts       []int // of every capture, in time order
 }
 
 // sortedKeys returns a map's keys in order: verdicts are deterministic.

@@ -7,10 +7,10 @@ import (
 )
 
 // every makes polls of these counts, 400 ms apart.
-func every(counts ...int) []poll {
-	out := make([]poll, len(counts))
+func every(counts ...int) []Poll {
+	out := make([]Poll, len(counts))
 	for i, n := range counts {
-		out[i] = poll{at: time.Duration(i) * settleEvery, count: n}
+		out[i] = Poll{At: time.Duration(i) * settleEvery, Count: n}
 	}
 	return out
 }
@@ -18,7 +18,7 @@ func every(counts ...int) []poll {
 func TestLevel(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		polls []poll
+		polls []Poll
 		want  bool
 	}{
 		{"at rest", every(12, 12, 12, 12, 12, 12), true},
@@ -34,8 +34,8 @@ func TestLevel(t *testing.T) {
 		{"waver of a large count", every(10000, 10040, 9990, 10010, 9960, 10020), true},
 		{"growing", every(100, 120, 140, 160, 180, 200), false},
 	} {
-		if got := level(c.polls, 2*time.Second); got != c.want {
-			t.Errorf("level(%s) = %v, want %v", c.name, got, c.want)
+		if got := Level(c.polls, 2*time.Second); got != c.want {
+			t.Errorf("Level(%s) = %v, want %v", c.name, got, c.want)
 		}
 	}
 }
@@ -43,11 +43,11 @@ func TestLevel(t *testing.T) {
 // Stationary traffic of other users must not keep a gate from ever settling.
 func TestLevelUnderTraffic(t *testing.T) {
 	src := rand.New(rand.NewPCG(1, 2))
-	var polls []poll
+	var polls []Poll
 	waited := 0
 	for i := range 400 {
-		polls = append(polls, poll{at: time.Duration(i) * settleEvery, count: 50 + int(src.NormFloat64()*10)})
-		if level(polls, 2*time.Second) {
+		polls = append(polls, Poll{At: time.Duration(i) * settleEvery, Count: 50 + int(src.NormFloat64()*10)})
+		if Level(polls, 2*time.Second) {
 			waited = 0
 			continue
 		}

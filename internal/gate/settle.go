@@ -57,10 +57,10 @@ func (g *Gate) settleTarget(ctx context.Context, t *probe.Target, kind record.Ki
 		g.mu.Unlock()
 	}
 	for _, p := range polls {
-		s.Peak = max(s.Peak, p.count)
+		s.Peak = max(s.Peak, p.Count)
 	}
 	if len(polls) > 0 {
-		s.Last = polls[len(polls)-1].count
+		s.Last = polls[len(polls)-1].Count
 	}
 	if !s.Quiet {
 		g.stillMoving(t, &s, polls, round)
@@ -72,9 +72,9 @@ func (g *Gate) settleTarget(ctx context.Context, t *probe.Target, kind record.Ki
 // rest polls until the count is level, after a forced collection, and for at
 // least as long as the baseline took: what is compared was looked at after the
 // same delay.
-func (g *Gate) rest(ctx context.Context, t *probe.Target, kind record.Kind, round int, start time.Duration, s *record.Settle) ([]poll, error) {
+func (g *Gate) rest(ctx context.Context, t *probe.Target, kind record.Kind, round int, start time.Duration, s *record.Settle) ([]Poll, error) {
 	quiet, limit := time.Duration(g.plan.Settle.Quiet), time.Duration(g.plan.Settle.Timeout)
-	var polls []poll
+	var polls []Poll
 	collected := -1
 	if err := g.collect(ctx, t, kind, round); err != nil {
 		return nil, err
@@ -85,9 +85,9 @@ func (g *Gate) rest(ctx context.Context, t *probe.Target, kind record.Kind, roun
 			return nil, err
 		}
 		at := g.now() - start
-		polls = append(polls, poll{at: at, count: p.Total})
+		polls = append(polls, Poll{At: at, Count: p.Total})
 		g.counted(record.Sample{Target: t.Name(), Goroutines: p.Total})
-		atRest := at >= min(g.least(t, kind), limit-quiet) && level(polls, quiet)
+		atRest := at >= min(g.least(t, kind), limit-quiet) && Level(polls, quiet)
 		freed := collected < 0 || p.Total < collected-max(1, collected/100)
 		switch {
 		case atRest && !freed:
@@ -118,7 +118,7 @@ func (g *Gate) least(t *probe.Target, kind record.Kind) time.Duration {
 }
 
 // stillMoving says so, and when a falling count would arrive.
-func (g *Gate) stillMoving(t *probe.Target, s *record.Settle, polls []poll, round int) {
+func (g *Gate) stillMoving(t *probe.Target, s *record.Settle, polls []Poll, round int) {
 	s.PerSec = math.Round(slope(polls, 10*time.Second)*10) / 10
 	text := fmt.Sprintf("%d goroutines and still moving after %s", s.Last, s.After.Round(time.Second))
 	if base, ok := baseline(g.writer.Run(), t.Name()); ok && s.PerSec < 0 && s.Last > base {
