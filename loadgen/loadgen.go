@@ -29,6 +29,8 @@ type Driver interface {
 type Phase struct {
 	Duration time.Duration
 	Ramp     time.Duration // the rate rises in a straight line over this time, then stays
+	Only     []int         // send only these, by their line of the results; nil: all
+	Rate     float64       // instead of the config's; 0: as configured
 }
 
 // Config describes the load.

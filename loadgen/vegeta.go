@@ -1,10 +1,12 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -125,7 +127,7 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	unhook := context.AfterFunc(ctx, c.stop)
 	defer unhook()
 
-	s := schedule{rate: v.cfg.Rate, ramp: phase.Ramp, duration: phase.Duration}
+	s := schedule{rate: cmp.Or(phase.Rate, v.cfg.Rate), ramp: phase.Ramp, duration: phase.Duration}
 	workers := v.cfg.Connections
 	first := min(workers, 10)
 	if s.rate == 0 {
@@ -148,7 +150,7 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 		tallies[i] = newTally(name)
 	}
 	guard := errorGuard{limit: v.cfg.StopErrors}
-	for r := range attacker.Attack(v.targeter(), &pacer{schedule: s, ctx: ctx}, 0, "") {
+	for r := range attacker.Attack(v.targeter(phase.Only), &pacer{schedule: s, ctx: ctx}, 0, "") {
 		i := entryOf(r.URL)
 		if i < 0 || ctx.Err() != nil && r.Code == 0 {
 			continue // cut off by the end, not by the service
@@ -196,12 +198,19 @@ func (v *Vegeta) nameLines() {
 	}
 }
 
-// targeter hands out the entries in order.
-func (v *Vegeta) targeter() vegeta.Targeter {
+// targeter hands out the entries in order, or only those of some lines.
+func (v *Vegeta) targeter(only []int) vegeta.Targeter {
+	order := v.order
+	if only != nil {
+		order = slices.DeleteFunc(slices.Clone(order), func(i int) bool { return !slices.Contains(only, v.lines[i]) })
+	}
 	var n atomic.Uint64
 	return func(t *vegeta.Target) error {
-		i := (n.Add(1) - 1) % uint64(len(v.order))
-		*t = v.targets[v.order[i]]
+		if len(order) == 0 {
+			return vegeta.ErrNoTargets
+		}
+		i := (n.Add(1) - 1) % uint64(len(order))
+		*t = v.targets[order[i]]
 		return nil
 	}
 }

@@ -138,6 +138,9 @@ func (w *Writer) Sight(s Sight) { w.add(event{Sight: &s}) }
 // Load records the result of a phase of load.
 func (w *Writer) Load(l Load) { w.add(event{Load: &l}) }
 
+// Trial records the result of loading some requests alone.
+func (w *Writer) Trial(t Trial) { w.add(event{Trial: &t}) }
+
 // Settle records how a target came to rest.
 func (w *Writer) Settle(s Settle) { w.add(event{Settle: &s}) }
 
@@ -174,7 +177,10 @@ func (w *Writer) Capture(c Capture, raw []byte) {
 		name = fmt.Sprintf("%s-%d-%d.pb.gz", c.Kind, c.Round, c.Seq)
 	}
 	if c.Kind == Evidence { // a debug=2 dump is text
-		name = fmt.Sprintf("goroutines-%d.txt", c.Seq)
+		name = fmt.Sprintf("goroutines-%d-%d.txt", c.Round, c.Seq)
+		if c.Round == 0 {
+			name = fmt.Sprintf("goroutines-%d.txt", c.Seq)
+		}
 	}
 	c.File = filepath.ToSlash(filepath.Join(ProfilesDir, fileName(c.Target), name))
 	err := w.file(c.File, raw)
@@ -198,7 +204,8 @@ func (w *Writer) Run() Run {
 	defer w.mu.Unlock()
 	r := w.run
 	r.Phases, r.Targets, r.Sights = slices.Clip(r.Phases), slices.Clip(r.Targets), slices.Clip(r.Sights)
-	r.Samples, r.Captures, r.Loads = slices.Clip(r.Samples), slices.Clip(r.Captures), slices.Clip(r.Loads)
+	r.Samples, r.Captures = slices.Clip(r.Samples), slices.Clip(r.Captures)
+	r.Loads, r.Trials = slices.Clip(r.Loads), slices.Clip(r.Trials)
 	r.Settles, r.Gaps, r.Notes = slices.Clip(r.Settles), slices.Clip(r.Gaps), slices.Clip(r.Notes)
 	return r
 }
@@ -326,7 +333,7 @@ func (r *Run) readProfiles(dir string) {
 	for _, c := range r.Captures {
 		p, err := readProfile(dir, c.File)
 		if err != nil {
-			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: true})
+			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: c.Kind != Trying && c.Kind != Evidence})
 			continue
 		}
 		c.Profile = p

@@ -8,6 +8,7 @@ type event struct {
 	Sight   *Sight   `json:"sight,omitempty"`
 	Capture *Capture `json:"capture,omitempty"`
 	Load    *Load    `json:"load,omitempty"`
+	Trial   *Trial   `json:"trial,omitempty"`
 	Settle  *Settle  `json:"settle,omitempty"`
 	Gap     *Gap     `json:"gap,omitempty"`
 	Note    *Note    `json:"note,omitempty"`
@@ -30,6 +31,8 @@ func (r *Run) apply(e event) {
 		r.Captures = append(r.Captures, *e.Capture)
 	case e.Load != nil:
 		r.Loads = append(r.Loads, *e.Load)
+	case e.Trial != nil:
+		r.Trials = append(r.Trials, *e.Trial)
 	case e.Settle != nil:
 		r.Settles = append(r.Settles, *e.Settle)
 	case e.Gap != nil:

@@ -24,6 +24,7 @@ type Run struct {
 	Samples  []Sample
 	Captures []Capture
 	Loads    []Load
+	Trials   []Trial
 	Settles  []Settle
 	Gaps     []Gap
 	Notes    []Note
@@ -52,6 +53,7 @@ const (
 	Settling  Kind = "settle"   // settling and sampling after a round
 	Confirm   Kind = "confirm"  // the long look at suspects, without load
 	Evidence  Kind = "evidence"
+	Trying    Kind = "trial"  // loading some requests alone, to learn which of them leaks
 	Leaked    Kind = "leaked" // only of captures: goroutines that the runtime has proven can never wake
 )
 
@@ -122,6 +124,14 @@ type Load struct {
 	Succeeded uint64        `json:"succeeded"`
 	Abandoned uint64        `json:"abandoned"` // hung up on purpose; neither success nor failure
 	Entries   []Entry       `json:"entries"`
+}
+
+// Trial is a phase of load that sent only some of the plan's requests, after the
+// verdict, to learn which of them leaks. Its captures have the Kind Trying and
+// its Round; those of Round 0 precede the first trial.
+type Trial struct {
+	Load
+	Only []int `json:"only"` // positions in Load.Entries
 }
 
 // Entry is one request of the plan within a Load.

@@ -29,9 +29,11 @@ type analysis struct {
 	target   string
 	policy   Policy
 	history  history
+	dumps    []record.Capture // debug=2
 	total    trend
 	suspects []suspect // not steady, sorted by key
 	pending  []suspect // leaks that still need their long look
+	leaks    []suspect // what the findings are about, in their order
 	findings []Finding
 	ignored  []Ignored
 	warnings []Warning
@@ -39,7 +41,7 @@ type analysis struct {
 
 // analyse judges every stack of one target.
 func analyse(run record.Run, policy Policy, target string, rules []rule) analysis {
-	a := analysis{target: target, policy: policy, history: historyOf(run, target, policy.MaxRounds)}
+	a := analysis{target: target, policy: policy, history: historyOf(run, target, policy.MaxRounds), dumps: dumpsOf(run, target)}
 	if a.history.rounds() < 1 {
 		return a
 	}
@@ -107,7 +109,9 @@ func (a *analysis) addProven(rules []rule) {
 		i := slices.IndexFunc(a.suspects, func(s suspect) bool { return s.key == k })
 		if i < 0 {
 			t := a.history.of(byKey, k) // all zero if it leaked after the last window
-			a.suspects = append(a.suspects, suspect{key: k, id: byKey, trend: t, stack: now[k], rule: cover(rules, now[k], t), class: steady})
+			s := suspect{key: k, id: byKey, trend: t, stack: now[k], class: steady}
+			s.rule = a.cover(rules, &s)
+			a.suspects = append(a.suspects, s)
 			i = len(a.suspects) - 1
 		}
 		a.suspects[i].proven = fresh
@@ -125,7 +129,7 @@ func (a *analysis) add(s suspect) {
 // settle applies what is known beyond the trend: rules, long looks, and the
 // end of the budget.
 func (a *analysis) settle(s *suspect, rules []rule) {
-	s.rule = cover(rules, s.stack, s.trend)
+	s.rule = a.cover(rules, s)
 	if s.class != leak && s.class != undecided {
 		return
 	}
@@ -239,6 +243,7 @@ func (a *analysis) report(run record.Run) {
 				Reason: s.rule.Reason, Owner: s.rule.Owner, Until: s.rule.Until,
 			})
 		case s.class == leak || s.proven > 0:
+			a.leaks = append(a.leaks, s)
 			a.findings = append(a.findings, a.finding(run, s))
 		case s.class == draining:
 			a.warnings = append(a.warnings, Warning{Code: "draining", Target: a.target, Message: fmt.Sprintf(

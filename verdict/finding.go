@@ -43,20 +43,29 @@ func (a *analysis) finding(run record.Run, s suspect) Finding {
 		f.Kept = &kept
 	}
 	f.Labels = a.labels(s)
-	a.evidence(run, s, &f)
+	a.evidence(s, &f)
+	f.Requests = a.attribute(run, s)
 	return f
 }
 
-// labels is how the growth divides over goroutine labels, largest first.
+// maxLabels bounds how many labels a finding lists.
+const maxLabels = 10
+
+// labels is how the growth divides over goroutine labels, largest first; over
+// the values of the policy's label alone where it names one, with what has none
+// and what is not listed.
 func (a *analysis) labels(s suspect) []Label {
-	growth := map[string]int{}
+	growth, total := map[string]int{}, 0
 	add := func(c record.Capture, sign int) {
 		for _, st := range c.Profile.Stacks {
 			if s.id(st) != s.key {
 				continue
 			}
+			total += sign * st.Count
 			for l, n := range st.Labels {
-				growth[l] += sign * n
+				if a.policy.GroupBy == "" || strings.HasPrefix(l, a.policy.GroupBy+"=") {
+					growth[l] += sign * n
+				}
 			}
 		}
 	}
@@ -65,21 +74,34 @@ func (a *analysis) labels(s suspect) []Label {
 	add(last[len(last)-1], 1)
 	var out []Label
 	for _, l := range sortedKeys(growth) {
+		total -= growth[l]
 		if growth[l] > 0 {
 			out = append(out, Label{Label: l, Growth: growth[l]})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Label) int { return cmp.Compare(b.Growth, a.Growth) })
-	return out[:min(len(out), 10)]
+	rest := 0
+	for _, l := range out[min(len(out), maxLabels):] {
+		rest += l.Growth
+	}
+	more := len(out) - maxLabels
+	out = out[:min(len(out), maxLabels)]
+	if a.policy.GroupBy == "" {
+		return out
+	}
+	if more > 0 {
+		out = append(out, Label{Label: fmt.Sprintf("%d more values of %s", more, a.policy.GroupBy), Growth: rest})
+	}
+	if total > 0 {
+		out = append(out, Label{Label: "no " + a.policy.GroupBy, Growth: total})
+	}
+	return out
 }
 
 // evidence adds what only a debug=2 dump knows: who started the goroutines,
 // and how long they wait.
-func (a *analysis) evidence(run record.Run, s suspect, f *Finding) {
-	for _, c := range run.Captures {
-		if c.Kind != record.Evidence || c.Target != a.target {
-			continue
-		}
+func (a *analysis) evidence(s suspect, f *Finding) {
+	for _, c := range a.dumps {
 		best := -1
 		for i, st := range c.Profile.Stacks {
 			if st.Key == s.stack.Key && (best < 0 || st.Count > c.Profile.Stacks[best].Count) {

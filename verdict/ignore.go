@@ -3,50 +3,156 @@ package verdict
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/record"
 )
 
 // rule is a compiled Rule.
 type rule struct {
 	Rule
-	function *regexp.Regexp
+	function, frame, createdBy, label *regexp.Regexp // nil where the rule has none
 }
 
 // compile drops rules that had expired on the day of the run, with a warning
-// each. A pattern that does not compile, which the plan has refused already,
-// ignores nothing.
+// each. A rule whose patterns do not compile, which the plan has refused
+// already, or that has none, ignores nothing.
 func compile(rules []Rule, day time.Time) ([]rule, []Warning) {
 	var out []rule
 	var warnings []Warning
 	for _, r := range rules {
-		re, err := regexp.Compile(r.Function)
+		c, err := r.compile()
 		if err != nil {
-			warnings = append(warnings, Warning{Code: "ignore-invalid", Message: fmt.Sprintf("ignore rule %q: %v", r.Function, err)})
+			warnings = append(warnings, Warning{Code: "ignore-invalid", Message: fmt.Sprintf("ignore rule %q: %v", r, err)})
 			continue
 		}
 		if until, err := time.Parse(time.DateOnly, r.Until); r.Until != "" && (err != nil || !day.Before(until.AddDate(0, 0, 1))) {
 			warnings = append(warnings, Warning{Code: "ignore-expired", Message: fmt.Sprintf(
-				"ignore rule %q (%s) expired on %s and no longer ignores", r.Function, r.Reason, r.Until)})
+				"ignore rule %q (%s) expired on %s and no longer ignores", r, r.Reason, r.Until)})
 			continue
 		}
-		out = append(out, rule{Rule: r, function: re})
+		out = append(out, c)
 	}
 	return out, warnings
 }
 
-// cover finds the first rule that matches a stack and allows its count.
-func cover(rules []rule, s stacks.Stack, t trend) *rule {
-	for i, r := range rules {
-		if r.Max > 0 && t.bands[len(t.bands)-1].mid > r.Max {
+// String is what the rule matches, for messages.
+func (r Rule) String() string {
+	var parts []string
+	for _, p := range []struct{ key, pattern string }{{"", r.Function}, {"frame ", r.Frame}, {"created by ", r.CreatedBy}, {"label ", r.Label}} {
+		if p.pattern != "" {
+			parts = append(parts, p.key+p.pattern)
+		}
+	}
+	return strings.Join(parts, " and ")
+}
+
+func (r Rule) compile() (rule, error) {
+	c := rule{Rule: r}
+	none := true
+	for _, p := range []struct {
+		pattern string
+		into    **regexp.Regexp
+	}{{r.Function, &c.function}, {r.Frame, &c.frame}, {r.CreatedBy, &c.createdBy}, {r.Label, &c.label}} {
+		if p.pattern == "" {
 			continue
 		}
-		for _, f := range s.Frames {
-			if r.function.MatchString(f.Function) {
-				return &rules[i]
-			}
+		re, err := regexp.Compile(p.pattern)
+		if err != nil {
+			return c, err
+		}
+		*p.into, none = re, false
+	}
+	if none {
+		return c, fmt.Errorf("it names no function, frame, created_by or label")
+	}
+	return c, nil
+}
+
+// cover finds the first rule that matches a stack and allows its count.
+func (a *analysis) cover(rules []rule, s *suspect) *rule {
+	for i := range rules {
+		r := &rules[i]
+		if (r.Max <= 0 || s.trend.bands[len(s.trend.bands)-1].mid <= r.Max) && a.matches(r, s) {
+			return r
 		}
 	}
 	return nil
+}
+
+func (a *analysis) matches(r *rule, s *suspect) bool {
+	if r.function != nil && !r.function.MatchString(blamed(s.stack)) {
+		return false
+	}
+	if r.frame != nil && !anyFrame(s.stack, r.frame) {
+		return false
+	}
+	if r.createdBy != nil && !a.createdBy(s, r.createdBy) {
+		return false
+	}
+	return r.label == nil || a.labelled(s, r.label)
+}
+
+func anyFrame(s stacks.Stack, re *regexp.Regexp) bool {
+	for _, f := range s.Frames {
+		if re.MatchString(f.Function) {
+			return true
+		}
+	}
+	return false
+}
+
+// createdBy tells whether all goroutines of a dump that have the stack were
+// started by such a function. Without a dump it is not known, and the rule does
+// not ignore.
+func (a *analysis) createdBy(s *suspect, re *regexp.Regexp) bool {
+	known := false
+	for _, c := range a.dumps {
+		for _, st := range c.Profile.Stacks {
+			if st.Key != s.stack.Key {
+				continue
+			}
+			if st.CreatedBy == nil || !re.MatchString(st.CreatedBy.Function) {
+				return false
+			}
+			known = true
+		}
+	}
+	return known
+}
+
+// labelled tells whether what grew carries such a label: goroutines without it
+// are no more than at baseline.
+func (a *analysis) labelled(s *suspect, re *regexp.Regexp) bool {
+	without := func(w window) int {
+		n := 0
+		for _, st := range w.captures[len(w.captures)-1].Profile.Stacks {
+			if s.id(st) != s.key {
+				continue
+			}
+			with := 0
+			for l, c := range st.Labels { // a goroutine may have several that match
+				if re.MatchString(l) {
+					with = max(with, c)
+				}
+			}
+			n += st.Count - with
+		}
+		return n
+	}
+	windows := a.history.windows
+	return without(windows[len(windows)-1]) <= without(windows[0])
+}
+
+// dumpsOf are the debug=2 dumps of a target.
+func dumpsOf(run record.Run, target string) []record.Capture {
+	var out []record.Capture
+	for _, c := range run.Captures {
+		if c.Kind == record.Evidence && c.Target == target {
+			out = append(out, c)
+		}
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -127,11 +128,18 @@ func (v *Verdict) headline() string {
 		if n > 1 {
 			line += fmt.Sprintf(", and %d more", n-1)
 		}
+		if by := f.culprit(); by != "" {
+			line += "; " + by
+		}
 		return line
 	case Inconclusive:
 		return "could not tell: " + v.Reason
 	}
-	line := fmt.Sprintf("no goroutine leak in %d requests over %d rounds on %s", v.Requests, v.Rounds, plural(len(v.Targets), "target"))
+	what := "no goroutine leak"
+	if n := len(v.Ignored); n > 0 {
+		what = fmt.Sprintf("no goroutine leak but %s that the plan ignores", plural(n, "stack"))
+	}
+	line := fmt.Sprintf("%s in %d requests over %d rounds on %s", what, v.Requests, v.Rounds, plural(len(v.Targets), "target"))
 	if v.Sensitivity != nil && v.Sensitivity.OneIn > 0 {
 		line += fmt.Sprintf("; a leak of one goroutine in %d requests would have been caught", v.Sensitivity.OneIn)
 	}
@@ -164,6 +172,9 @@ func timing(run record.Run) Timing {
 		t.Wall = max(t.Wall, run.End.At.Seconds())
 	}
 	t.Wall, t.Load = tenths(t.Wall), tenths(t.Load)
+	if t.Load > 0 {
+		t.Ratio = math.Round(100*t.Wall/t.Load) / 100
+	}
 	return t
 }
 

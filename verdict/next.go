@@ -24,6 +24,7 @@ type Step struct {
 	Targets []string // to watch
 	Why     string
 	Until   time.Duration // Watch: at the latest, from the end of the load
+	Dump    []string      // targets whose debug=2 dump decides whether a rule ignores what grew
 }
 
 // Next decides, from what was recorded so far, whether the evidence is in. It
@@ -41,6 +42,19 @@ func Next(run record.Run, policy Policy) Step {
 	if rounds < policy.MinRounds {
 		return Step{Action: Load}
 	}
+	step := next(policy, analyses, rounds, func() int { return sensitivity(run, policy) })
+	if policy.wantsCreator() {
+		for _, a := range analyses {
+			if len(a.dumps) == 0 && len(a.suspects) > 0 {
+				step.Dump = append(step.Dump, a.target)
+			}
+		}
+	}
+	return step
+}
+
+// next weighs what the targets' analyses leave open.
+func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Step {
 	watch := Step{Action: Watch, Until: policy.Confirm}
 	var open []suspect
 	leaks := 0
@@ -70,7 +84,7 @@ func Next(run record.Run, policy Policy) Step {
 		return Step{Action: Stop, Why: "the plan's rounds are used up"}
 	case more:
 		return Step{Action: Load, Why: blamed(open[0].stack) + " grew, too little to say: another round"}
-	case policy.Detect > 0 && sensitivity(run, policy) < policy.Detect:
+	case policy.Detect > 0 && sensed() < policy.Detect:
 		return Step{Action: Load, Why: "more requests are needed to see as small a leak as the plan demands"}
 	}
 	return Step{Action: Stop, Why: "nothing grows"}

@@ -1,6 +1,9 @@
 package verdict
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Policy is what the plan demands. It is stored in the run directory as JSON,
 // so that a run can be judged again without the plan's environment.
@@ -16,17 +19,21 @@ type Policy struct {
 	Confirm   time.Duration `json:"confirm"`            // how long suspects get to fall, from the end of the load
 	Thorough  bool          `json:"thorough,omitempty"` // go on until every stack of every target is decided
 	FailOld   bool          `json:"fail_old,omitempty"` // a proven leak that was there before the load fails too
+	GroupBy   string        `json:"group_by,omitempty"` // goroutine label over whose values growth is divided
 	Ignore    []Rule        `json:"ignore,omitempty"`
 }
 
-// Rule lets a stack grow. Function is matched against the blamed function and
-// every other function of the stack.
+// Rule lets a stack grow that matches all of the regular expressions that are
+// not empty; one at least is not.
 type Rule struct {
-	Function string `json:"function"` // regular expression
-	Reason   string `json:"reason"`
-	Owner    string `json:"owner,omitempty"`
-	Until    string `json:"until,omitempty"` // YYYY-MM-DD; from the day after, the rule no longer ignores
-	Max      int    `json:"max,omitempty"`   // goroutines; more than this is no longer ignored; 0: any number
+	Function  string `json:"function,omitempty"`   // the blamed function
+	Frame     string `json:"frame,omitempty"`      // any function of the stack
+	CreatedBy string `json:"created_by,omitempty"` // the function that started the goroutines, where a dump tells
+	Label     string `json:"label,omitempty"`      // a label, as name=value, that all of the growth carries
+	Reason    string `json:"reason"`
+	Owner     string `json:"owner,omitempty"`
+	Until     string `json:"until,omitempty"` // YYYY-MM-DD; from the day after, the rule no longer ignores
+	Max       int    `json:"max,omitempty"`   // goroutines; more than this is no longer ignored; 0: any number
 }
 
 // DefaultPolicy is right for CI.
@@ -35,4 +42,10 @@ func DefaultPolicy() Policy {
 		Tolerance: 10, Percent: 2, MinRounds: 2, MaxRounds: 6,
 		Success: 0.99, Delivered: 0.9, Confirm: 150 * time.Second,
 	}
+}
+
+// wantsCreator tells whether a rule can only be applied when it is known who
+// started the goroutines.
+func (p Policy) wantsCreator() bool {
+	return slices.ContainsFunc(p.Ignore, func(r Rule) bool { return r.CreatedBy != "" })
 }

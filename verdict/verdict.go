@@ -5,6 +5,7 @@
 package verdict
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/leakgate/leakgate/internal/stacks"
@@ -84,7 +85,8 @@ type Finding struct {
 	Leaked   int      `json:"leaked"` // goroutines more than at baseline
 	Per1000  float64  `json:"per_1000_requests"`
 	Labels   []Label  `json:"labels,omitempty"`
-	Note     string   `json:"note,omitempty"` // what this stack usually means
+	Requests []Blamed `json:"requests,omitempty"` // which requests leak it, where they were loaded alone
+	Note     string   `json:"note,omitempty"`     // what this stack usually means
 	Stack    []Frame  `json:"stack"`
 }
 
@@ -96,6 +98,26 @@ type Label struct {
 	Label  string `json:"label"`  // name=value
 	Growth int    `json:"growth"` // goroutines
 }
+
+// Blamed is what loading some requests alone, mostly one, did to a finding's
+// stack.
+type Blamed struct {
+	Requests []string `json:"requests"` // method and URL
+	Sent     uint64   `json:"sent"`
+	Leaked   int      `json:"leaked"` // goroutines
+	Each     float64  `json:"per_request"`
+	Answer   Answer   `json:"answer"`
+}
+
+// Answer is whether requests leak.
+type Answer string
+
+// The answers. Unclear: too few were sent, or the stack moved by itself.
+const (
+	Leaks      Answer = "leaks"
+	LeaksNot   Answer = "does not leak"
+	LeaksMaybe Answer = "unclear"
+)
 
 // Ignored is growth that a rule of the plan covers.
 type Ignored struct {
@@ -150,9 +172,20 @@ type LoadEntry struct {
 	P99ms     float64           `json:"p99_ms"` // of the slowest round
 }
 
-// Timing is where the wall time went, in seconds.
+// Timing is where the wall time went, in seconds. Ratio is what the gate costs
+// over the load itself.
 type Timing struct {
 	Wall   float64        `json:"wall_s"`
 	Load   float64        `json:"load_s"`
+	Ratio  float64        `json:"ratio"` // Wall / Load; 0 if nothing was loaded
 	Phases []record.Phase `json:"-"`
+}
+
+// String says where the time went, in a sentence.
+func (t Timing) String() string {
+	s := fmt.Sprintf("%.0fs of load in %.0fs", t.Load, t.Wall)
+	if t.Ratio > 0 {
+		s += fmt.Sprintf(", %.1f times the load", t.Ratio)
+	}
+	return s
 }

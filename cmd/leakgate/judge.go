@@ -18,6 +18,7 @@ import (
 func (a *app) judgeCommand() *cobra.Command {
 	var planFile, format string
 	var o runOptions
+	var acc acceptOptions
 	c := &cobra.Command{
 		Use:   "judge DIR",
 		Short: "Judge a recorded run again, offline",
@@ -25,18 +26,34 @@ func (a *app) judgeCommand() *cobra.Command {
 time, and writes the reports into it again. With --plan, the run is judged by
 that plan's policy instead of the one it was made with.
 
+With --accept, today's findings become ignore rules in a file that a plan reads
+(policy: {ignore_file: FILE}), for a team that starts with old leaks and wants no
+new ones, and the run is judged with them. Every report counts what was ignored.
+
 Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 		Example: `  leakgate judge leakgate-out
-  leakgate judge leakgate-out --plan stricter.yaml --format json`,
-		Args: cobra.ExactArgs(1),
+  leakgate judge leakgate-out --plan stricter.yaml --format json
+  leakgate judge leakgate-out --accept=known-leaks.yaml --owner payments --until 2027-03-01`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 2 && c.Flags().Changed("accept") {
+				return fmt.Errorf("judge takes one directory; the file of --accept is written --accept=%s", args[1])
+			}
+			return cobra.ExactArgs(1)(c, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			formats := append(sortedFormats(), "console")
 			if !slices.Contains(formats, format) {
 				return usage(fmt.Errorf("--format %q: want one of %s", format, strings.Join(formats, ", ")))
 			}
-			v, err := judge(args[0], planFile)
+			run, policy, err := readRun(args[0], planFile)
 			if err != nil {
 				return usage(err)
+			}
+			v := verdict.Judge(run, policy)
+			if acc.file != "" {
+				if v, err = a.accept(acc, run, policy, v); err != nil {
+					return usage(err)
+				}
 			}
 			broken := writeReports(args[0], v)
 			if render, ok := report.Formats()[format]; ok {
@@ -56,6 +73,7 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 	c.Flags().StringVar(&planFile, "plan", "", "judge by this plan's policy")
 	c.Flags().StringVar(&format, "format", "console", "console, json, junit, markdown or html, to standard output")
 	c.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print every check and the whole stacks")
+	acc.flags(c)
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(append(sortedFormats(), "console"), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -69,23 +87,22 @@ func sortedFormats() []string {
 	return out
 }
 
-// judge reads a run directory and decides, by the policy that it holds or by a
-// plan's.
-func judge(dir, planFile string) (verdict.Verdict, error) {
+// readRun reads a run directory, and the policy that it holds or a plan's.
+func readRun(dir, planFile string) (record.Run, verdict.Policy, error) {
 	run, err := record.Read(dir)
 	if err != nil {
-		return verdict.Verdict{}, err
+		return run, verdict.Policy{}, err
+	}
+	if planFile != "" {
+		p, err := plan.ReadPolicy(planFile)
+		if err != nil {
+			return run, verdict.Policy{}, err
+		}
+		return run, p.Verdict(), nil
 	}
 	var policy verdict.Policy
-	if planFile == "" {
-		if err := json.Unmarshal(run.Settings, &policy); err != nil {
-			return verdict.Verdict{}, fmt.Errorf("%s: reading the run's policy: %w", dir, err)
-		}
-		return verdict.Judge(run, policy), nil
+	if err := json.Unmarshal(run.Settings, &policy); err != nil {
+		return run, policy, fmt.Errorf("%s: reading the run's policy: %w", dir, err)
 	}
-	p, err := plan.ReadPolicy(planFile)
-	if err != nil {
-		return verdict.Verdict{}, err
-	}
-	return verdict.Judge(run, p.Verdict()), nil
+	return run, policy, nil
 }

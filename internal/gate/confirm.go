@@ -103,9 +103,7 @@ func (g *Gate) lookAt(ctx context.Context, round, seq int, names []string) error
 // evidence asks failing targets for what a person needs: one dump with wait
 // times and creators. It comes after the decision, so that nothing disturbs it.
 func (g *Gate) evidence(ctx context.Context) {
-	run := g.writer.Run()
-	run.End = &record.End{Reason: record.Complete}
-	v := verdict.Judge(run, g.policy)
+	v := verdict.Judge(g.finished(), g.policy)
 	if v.Outcome != verdict.Fail {
 		return
 	}
@@ -114,14 +112,23 @@ func (g *Gate) evidence(ctx context.Context) {
 	defer func() { g.writer.Phase(record.Phase{Kind: record.Evidence, Start: start, End: g.now()}) }()
 	for _, t := range g.targets {
 		if slices.ContainsFunc(v.Findings, func(f verdict.Finding) bool { return f.Target == t.Name() }) {
-			g.dump(ctx, t)
+			g.dump(ctx, t, 0)
 		}
 	}
 }
 
-// dump takes the debug=2 dump of a target that is small enough. That it fails
-// changes no verdict.
-func (g *Gate) dump(ctx context.Context, t *probe.Target) {
+// dumpFor takes the dumps that decide whether a rule ignores what grew.
+func (g *Gate) dumpFor(ctx context.Context, round int, names []string) {
+	for _, t := range g.targets {
+		if slices.Contains(names, t.Name()) {
+			g.dump(ctx, t, round)
+		}
+	}
+}
+
+// dump takes the debug=2 dump of a target that is small enough, after a round or,
+// with 0, at the end. That it fails ignores nothing, and changes no verdict.
+func (g *Gate) dump(ctx context.Context, t *probe.Target, round int) {
 	_, p, err := t.Goroutines(ctx)
 	if err != nil {
 		g.note(t, "no-dump", "no goroutine dump: "+err.Error())
@@ -136,7 +143,7 @@ func (g *Gate) dump(ctx context.Context, t *probe.Target) {
 		g.note(t, "no-dump", "no goroutine dump: "+err.Error())
 		return
 	}
-	g.writer.Capture(record.Capture{At: g.now(), Target: t.Name(), Kind: record.Evidence, Seq: 1, Profile: dump}, raw)
+	g.writer.Capture(record.Capture{At: g.now(), Target: t.Name(), Kind: record.Evidence, Round: round, Seq: 1, Profile: dump}, raw)
 }
 
 func (g *Gate) note(t *probe.Target, code, message string) {

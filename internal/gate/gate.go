@@ -90,6 +90,7 @@ func (g *Gate) phases(ctx context.Context) error {
 		return err
 	}
 	g.evidence(ctx)
+	g.attribute(ctx)
 	return nil
 }
 
@@ -133,6 +134,7 @@ func (g *Gate) rounds(ctx context.Context) error {
 				return err
 			}
 			asked = round
+			g.dumpFor(ctx, round, step.Dump)
 			continue
 		}
 		switch step.Action {
@@ -176,6 +178,18 @@ func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp ti
 			l.Stopped = a.message
 		}
 	}
+	g.maskErrors(&l)
+	g.writer.Load(l)
+	g.writer.Phase(record.Phase{Kind: kind, Round: round, Start: start, End: l.End})
+	g.watch.Load(l)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return g.hopeless()
+}
+
+// maskErrors takes the plan's secrets out of what came of a load.
+func (g *Gate) maskErrors(l *record.Load) {
 	for i, e := range l.Entries {
 		masked := map[string]uint64{}
 		for text, n := range e.Errors {
@@ -185,11 +199,4 @@ func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp ti
 			l.Entries[i].Errors = masked
 		}
 	}
-	g.writer.Load(l)
-	g.writer.Phase(record.Phase{Kind: kind, Round: round, Start: start, End: l.End})
-	g.watch.Load(l)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return g.hopeless()
 }

@@ -40,6 +40,14 @@ func (d *decoder) problem(n *yaml.Node, field, hint, format string, args ...any)
 // decode reads text into a Plan with defaults. The problems are in d.
 func (d *decoder) decode(text []byte) *Plan {
 	p := &Plan{}
+	if root := d.root(text); root != nil {
+		d.value(root, reflect.ValueOf(p).Elem(), "")
+	}
+	return p
+}
+
+// root reads text as one YAML document that is not empty; nil if it is not.
+func (d *decoder) root(text []byte) *yaml.Node {
 	d.at, d.unsound = map[string]*yaml.Node{}, map[string]bool{}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, second yaml.Node
@@ -47,10 +55,10 @@ func (d *decoder) decode(text []byte) *Plan {
 	switch {
 	case errors.Is(err, io.EOF):
 		d.problem(nil, "", "`leakgate init` writes a starter plan", "the plan is empty")
-		return p
+		return nil
 	case err != nil:
 		d.syntax(text, err)
-		return p
+		return nil
 	}
 	switch err := document(dec, &second); {
 	case err == nil:
@@ -61,10 +69,9 @@ func (d *decoder) decode(text []byte) *Plan {
 	root := doc.Content[0]
 	if isNull(root) {
 		d.problem(nil, "", "`leakgate init` writes a starter plan", "the plan is empty")
-		return p
+		return nil
 	}
-	d.value(root, reflect.ValueOf(p).Elem(), "")
-	return p
+	return root
 }
 
 func join(path, key string) string {
@@ -178,7 +185,7 @@ func (d *decoder) unknown(k *yaml.Node, key string, t reflect.Type, path string)
 // someKeys lists the first keys of a struct, for a message.
 func someKeys(t reflect.Type) string {
 	known := keys(t)
-	if len(known) > 8 {
+	if len(known) > 10 {
 		known = append(known[:3:3], "…")
 	}
 	return strings.Join(known, ", ")

@@ -18,8 +18,11 @@ type Plan struct {
 	Load    Load     `yaml:"load" required:"true" doc:"The load to send."`
 	Settle  Settle   `yaml:"settle" doc:"How the targets come to rest after each round."`
 	Policy  Policy   `yaml:"policy" doc:"What fails the gate."`
-	Safety  Safety   `yaml:"safety" doc:"What stops the load at once, since staging is shared."`
-	Report  Report   `yaml:"report" doc:"Where the reports go."`
+
+	Attribute bool `yaml:"attribute" default:"true" doc:"After a fail with more than one request: load requests alone, for a minute at most, to say which of them leaks."`
+
+	Safety Safety `yaml:"safety" doc:"What stops the load at once, since staging is shared."`
+	Report Report `yaml:"report" doc:"Where the reports go."`
 
 	File    string   `yaml:"-"` // path as given
 	Text    []byte   `yaml:"-"` // as read
@@ -106,7 +109,9 @@ type Policy struct {
 	Detect     OneIn      `yaml:"detect" doc:"The smallest leak, in goroutines per request (1/1000), that the run must be able to see. A run that is too weak is inconclusive."`
 	Before     string     `yaml:"leaked_before" default:"warn" enum:"warn,fail" doc:"What to make of goroutines that, as the runtime proves, could never wake since before the load: warn or fail."`
 	Thorough   bool       `yaml:"thorough" doc:"Go on until every stack of every target is decided, instead of stopping at the first confirmed leak."`
+	GroupBy    string     `yaml:"group_by" doc:"Name of a goroutine label (pprof.SetGoroutineLabels), as tenant: every finding says how its growth divides over the label's values."`
 	Ignore     []Ignore   `yaml:"ignore" doc:"Stacks that may grow."`
+	IgnoreFile string     `yaml:"ignore_file" doc:"File with further rules, a list as under ignore; judge --accept writes one."`
 }
 
 // Goroutines is the tolerance of the total.
@@ -115,13 +120,16 @@ type Goroutines struct {
 	Percent   float64 `yaml:"percent" default:"2" doc:"In percent of the baseline. The larger of the two counts."`
 }
 
-// Ignore is a stack that may grow.
+// Ignore is a stack that may grow. What it names has to match, all of it.
 type Ignore struct {
-	Function string `yaml:"function" required:"true" doc:"Regular expression, matched against every function of the stack."`
-	Reason   string `yaml:"reason" required:"true" doc:"Why it may grow."`
-	Owner    string `yaml:"owner" doc:"Who answers for it."`
-	Until    Date   `yaml:"until" doc:"Last day (YYYY-MM-DD) on which the rule holds; then it is a warning."`
-	Max      int    `yaml:"max" doc:"Most goroutines that it covers; 0: any number."`
+	Function  string `yaml:"function" doc:"Regular expression for the function that reports blame. A rule needs this, frame, created_by or label; what it has, has to match, all of it."`
+	Frame     string `yaml:"frame" doc:"Regular expression for any function of the stack."`
+	CreatedBy string `yaml:"created_by" doc:"Regular expression for the function whose go statement started the goroutines. It is known from a dump, which is taken of targets with fewer than 5,000 goroutines."`
+	Label     string `yaml:"label" doc:"Regular expression for a goroutine label, as name=value, that all of the growth carries."`
+	Reason    string `yaml:"reason" required:"true" doc:"Why it may grow."`
+	Owner     string `yaml:"owner" doc:"Who answers for it."`
+	Until     Date   `yaml:"until" doc:"Last day (YYYY-MM-DD) on which the rule holds; then it is a warning."`
+	Max       int    `yaml:"max" doc:"Most goroutines that it covers; 0: any number."`
 }
 
 // Safety stops the load at once.
@@ -141,7 +149,7 @@ func (p *Plan) Verdict() verdict.Policy {
 		Tolerance: p.Policy.Goroutines.Tolerance, Percent: p.Policy.Goroutines.Percent, Detect: int(p.Policy.Detect),
 		MinRounds: p.Load.Rounds.Min, MaxRounds: p.Load.Rounds.Max,
 		Success: float64(p.Load.Success), Delivered: float64(p.Load.Delivered), Confirm: time.Duration(p.Settle.Confirm),
-		Thorough: p.Policy.Thorough, FailOld: p.Policy.Before == "fail",
+		Thorough: p.Policy.Thorough, FailOld: p.Policy.Before == "fail", GroupBy: p.Policy.GroupBy,
 	}
 	own := false
 	floors := make([]float64, len(p.Load.Requests))
@@ -155,7 +163,10 @@ func (p *Plan) Verdict() verdict.Policy {
 		v.Entries = floors
 	}
 	for _, i := range p.Policy.Ignore {
-		v.Ignore = append(v.Ignore, verdict.Rule{Function: i.Function, Reason: i.Reason, Owner: i.Owner, Until: string(i.Until), Max: i.Max})
+		v.Ignore = append(v.Ignore, verdict.Rule{
+			Function: i.Function, Frame: i.Frame, CreatedBy: i.CreatedBy, Label: i.Label,
+			Reason: i.Reason, Owner: i.Owner, Until: string(i.Until), Max: i.Max,
+		})
 	}
 	return v
 }

@@ -72,7 +72,8 @@ func TestReadFull(t *testing.T) {
 				Owner: "platform", Until: "2027-03-01", Max: 64,
 			}},
 		},
-		Safety: Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
+		Attribute: true,
+		Safety:    Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
 		Secrets: []string{"t0p-s3cret"},
 	}
 	got := mustRead(t, "testdata/valid/full.yaml")
@@ -91,9 +92,10 @@ func TestReadSmallest(t *testing.T) {
 			Round: Duration(20 * time.Second), Rounds: Rounds{Min: 2, Max: 6}, Success: 0.99, Delivered: 0.9, HTTP2: true,
 			Requests: []Request{{Method: "GET", URL: "http://127.0.0.1:8080/", Weight: 1}},
 		},
-		Settle: Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
-		Policy: Policy{Before: "warn", Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
-		Safety: Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
+		Settle:    Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
+		Policy:    Policy{Before: "warn", Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
+		Attribute: true,
+		Safety:    Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
 	}
 	got := mustRead(t, "testdata/valid/smallest.yaml")
 	if diff := cmp.Diff(want, got, ignoreSource); diff != "" {
@@ -140,7 +142,12 @@ func TestReadEveryKey(t *testing.T) {
 		Settle: Settle{Timeout: Duration(10 * time.Second), Quiet: Duration(500 * time.Millisecond)},
 		Policy: Policy{Before: "warn",
 			Goroutines: Goroutines{Percent: 0.5}, Detect: 20,
-			Ignore: []Ignore{{Function: "^a$", Reason: "r", Owner: "o", Until: "2027-03-01", Max: 1}},
+			Ignore: []Ignore{
+				{Function: "^a$", Reason: "r", Owner: "o", Until: "2027-03-01", Max: 1},
+				{Frame: "b", CreatedBy: "c", Label: "tenant=.*", Reason: "s"},
+				{Function: "^from a file$", Reason: "t"},
+			},
+			GroupBy: "tenant", IgnoreFile: "ignore/accepted.yaml",
 		},
 		Safety: Safety{Errors: 1}, Report: Report{Dir: "out"},
 		Secrets: []string{"hunter2!", "t0k3n-of-b"},

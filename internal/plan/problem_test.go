@@ -17,7 +17,7 @@ var problemCases = []struct {
 	// Keys.
 	{
 		"unknown key", oneTarget + oneLoad + "colour: red\n",
-		[]string{`plan.yaml:3:1: colour: unknown key (known keys: version, name, targets, load, settle, policy, safety, report)`},
+		[]string{`plan.yaml:3:1: colour: unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)`},
 	},
 	// A misspelt key is not also a missing one.
 	{
@@ -63,16 +63,16 @@ var problemCases = []struct {
 	},
 	{
 		"alias as a key", oneTarget + oneLoad + "name: &n colour\n*n : red\n",
-		[]string{`plan.yaml:4:1: colour: unknown key (known keys: version, name, targets, load, settle, policy, safety, report)`},
+		[]string{`plan.yaml:4:1: colour: unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)`},
 	},
 	// A key cannot write to the terminal, or make a second line of its own.
 	{
 		"control characters in a key", oneTarget + oneLoad + "\"a\\e[31m\\nb\\u202e\": 1\n",
-		[]string{`plan.yaml:3:1: a\x1b[31m\nb\u202e: unknown key (known keys: version, name, targets, load, settle, policy, safety, report)`},
+		[]string{`plan.yaml:3:1: a\x1b[31m\nb\u202e: unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)`},
 	},
 	{
 		"long key", oneTarget + oneLoad + "? " + strings.Repeat("targets", 2000) + "\n: 1\n",
-		[]string{"plan.yaml:3:3: " + strings.Repeat("targets", 2000) + ": unknown key (known keys: version, name, targets, load, settle, policy, safety, report)"},
+		[]string{"plan.yaml:3:3: " + strings.Repeat("targets", 2000) + ": unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)"},
 	},
 
 	{
@@ -138,8 +138,8 @@ var problemCases = []struct {
 		[]string{
 			`plan.yaml:2:4: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof`,
 			`plan.yaml:5:6: load.requests[0].url: missing: absolute URL`,
-			`plan.yaml:8:6: policy.ignore[0].function: missing: regular expression, matched against every function of the stack`,
 			`plan.yaml:8:6: policy.ignore[0].reason: missing: why it may grow`,
+			`plan.yaml:8:6: policy.ignore[0]: names no function, frame, created_by or label; it would match every stack (add function: with a regular expression for the function that reports blame)`,
 		},
 	},
 	// A header of nothing is not the text "~", and no credentials are not credentials.
@@ -179,8 +179,8 @@ var problemCases = []struct {
 		"long value", oneTarget + oneLoad + "settle: {timeout: " + strings.Repeat("é", 300) + "}\n",
 		[]string{`plan.yaml:3:19: settle.timeout: "` + strings.Repeat("é", 40) + `"… is not a duration; write 20s, 1m30s or 250ms`},
 	},
-	{"list", "- a\n", []string{`plan.yaml:1:1: want a mapping with version, name, targets, load, settle, policy, safety, report, not a list`}},
-	{"text", "plan\n", []string{`plan.yaml:1:1: want a mapping with version, name, targets, load, settle, policy, safety, report, not "plan"`}},
+	{"list", "- a\n", []string{`plan.yaml:1:1: want a mapping with version, name, targets, load, settle, policy, attribute, safety, report, not a list`}},
+	{"text", "plan\n", []string{`plan.yaml:1:1: want a mapping with version, name, targets, load, settle, policy, attribute, safety, report, not "plan"`}},
 
 	// Values with a syntax of their own.
 	{
@@ -473,7 +473,7 @@ var problemCases = []struct {
 	// Deep nesting: within what the YAML library allows, and beyond.
 	{
 		"deep", oneTarget + oneLoad + "x: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "\n",
-		[]string{`plan.yaml:3:1: x: unknown key (known keys: version, name, targets, load, settle, policy, safety, report)`},
+		[]string{`plan.yaml:3:1: x: unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)`},
 	},
 	{
 		"too deep", oneTarget + oneLoad + "x: " + strings.Repeat("[", 10001) + strings.Repeat("]", 10001) + "\n",
@@ -483,9 +483,9 @@ var problemCases = []struct {
 	{
 		"cycle", oneTarget + oneLoad + "policy: &p {ignore: [*p]}\n",
 		[]string{
-			`plan.yaml:3:9: policy.ignore[0].function: missing: regular expression, matched against every function of the stack`,
 			`plan.yaml:3:9: policy.ignore[0].reason: missing: why it may grow`,
-			`plan.yaml:3:13: policy.ignore[0].ignore: unknown key (known keys: function, reason, owner, until, max)`,
+			`plan.yaml:3:9: policy.ignore[0]: names no function, frame, created_by or label; it would match every stack (add function: with a regular expression for the function that reports blame)`,
+			`plan.yaml:3:13: policy.ignore[0].ignore: unknown key (known keys: function, frame, created_by, label, reason, owner, until, max)`,
 		},
 	},
 }

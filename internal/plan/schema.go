@@ -88,6 +88,11 @@ func decorate(s *jsonschema.Schema, t reflect.Type) {
 		p.Description = f.Tag.Get("doc")
 		s.Properties.Set(key, p)
 	}
+	if t == reflect.TypeFor[Ignore]() {
+		for _, key := range []string{"function", "frame", "created_by", "label"} {
+			s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Required: []string{key}})
+		}
+	}
 	if t == reflect.TypeFor[Load]() {
 		s.AnyOf = []*jsonschema.Schema{{Required: []string{"requests"}}, {Required: []string{"file"}}}
 	}

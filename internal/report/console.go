@@ -124,6 +124,9 @@ func (c *console) finding(n int, f verdict.Finding) {
 	for _, l := range f.Labels[:min(len(f.Labels), 3)] {
 		c.line("     label %s: +%d", printable(l.Label), l.Growth)
 	}
+	if by := f.Attribution(); by != "" {
+		c.line("     %s", c.paint(bold, printable(by)))
+	}
 	if f.Note != "" {
 		c.line("     %s", printable(f.Note))
 	}
@@ -208,7 +211,10 @@ func (c *console) notes(v verdict.Verdict) {
 		}
 		c.line("  ignored: %s: %s +%d (%s%s)", printable(i.Target), printable(i.Function), i.Growth, printable(i.Reason), printable(who))
 	}
-	c.line("  %d requests in %s, %.0fs of load in %.0fs", v.Requests, plural(v.Rounds, "round"), v.Timing.Load, v.Timing.Wall)
+	if n := len(v.Ignored); n > 0 {
+		c.line("  %s ignored by the plan's rules", plural(n, "stack"))
+	}
+	c.line("  %d requests in %s; %s", v.Requests, plural(v.Rounds, "round"), v.Timing)
 }
 
 func (c *console) next(v verdict.Verdict) {

@@ -81,7 +81,7 @@ func (l *Live) Begin(p record.Phase, planned time.Duration, note string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.phase, l.planned, l.began = p, planned, l.now()
-	l.loading = p.Kind == record.Warmup || p.Kind == record.Round
+	l.loading = p.Kind == record.Warmup || p.Kind == record.Round || p.Kind == record.Trying
 	if l.terminal {
 		if p.Kind == record.Confirm {
 			l.print(printable(note))
@@ -115,6 +115,8 @@ func phaseTitle(p record.Phase) string {
 		return fmt.Sprintf("round %d: settling", p.Round)
 	case record.Confirm:
 		return "a long look at what grew"
+	case record.Trying:
+		return fmt.Sprintf("which request leaks: trial %d", p.Round)
 	}
 	return string(p.Kind)
 }

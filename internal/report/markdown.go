@@ -23,6 +23,15 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 		}
 		e.printf("\n### %s\n\n%s · +%d goroutines · %s · %s on %s: %s\n", markdown(f.Function), markdown(place(f.File, f.Line, "")),
 			f.Leaked, rate(f), markdown(f.State), markdown(f.Target), counts(f.Counts))
+		if by := f.Attribution(); by != "" {
+			e.printf("\n**%s**\n", markdown(by))
+		}
+		for _, l := range f.Labels {
+			e.printf("\n- label %s: +%d", markdown(l.Label), l.Growth)
+		}
+		if len(f.Labels) > 0 {
+			e.printf("\n")
+		}
 		if f.Note != "" {
 			e.printf("\n%s\n", markdown(f.Note))
 		}
@@ -39,7 +48,7 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 	for _, i := range v.Ignored {
 		e.printf("\n> ignored: %s +%d: %s\n", markdown(i.Function), i.Growth, markdown(i.Reason))
 	}
-	e.printf("\n%d requests in %s, %.0f s of load in %.0f s.\n", v.Requests, plural(v.Rounds, "round"), v.Timing.Load, v.Timing.Wall)
+	e.printf("\n%d requests in %s; %s.\n", v.Requests, plural(v.Rounds, "round"), v.Timing)
 	return e.err
 }
 

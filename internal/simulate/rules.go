@@ -34,7 +34,9 @@ func rules() []rule {
 		{"after minus before, more than 50", 2, func(s series) bool { return s.totalGrowth() > 50 }},
 		{"+100 on one of the top five", 2, topFive},
 		{"grew in each of 4 rounds", 4, func(s series) bool { return s.any(monotone) }},
-		{"Poisson test on the increments", 4, func(s series) bool { return s.any(func(c []float64, _ float64) bool { return poissonTest(c, len(s.counts)) }) }},
+		{"Poisson test on the increments", 4, func(s series) bool {
+			return s.any(func(c []float64, _ float64) bool { return poissonTest(c, len(s.counts)) })
+		}},
 		{"negative binomial test on the increments", 4, func(s series) bool {
 			return s.any(func(c []float64, v float64) bool { return negativeBinomialTest(c, v, len(s.counts)) })
 		}},
