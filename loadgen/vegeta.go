@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
@@ -150,6 +153,7 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 		tallies[i] = newTally(name)
 	}
 	guard := errorGuard{limit: v.cfg.StopErrors}
+	began, cpu, delay := time.Now(), cpuTime(), delays()
 	for r := range attacker.Attack(v.targeter(phase.Only), &pacer{schedule: s, ctx: ctx}, 0, "") {
 		i := entryOf(r.URL)
 		if i < 0 || ctx.Err() != nil && r.Code == 0 {
@@ -166,7 +170,11 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	if ctx.Err() != nil && load.Stopped == "" {
 		load.Stopped = record.StoppedByUs
 	}
-	load.Workers = int(c.peak.Load())
+	load.Workers, load.Connections = int(c.peak.Load()), workers
+	if wall := time.Since(began); wall > 0 {
+		load.CPU = math.Round(1000*(cpuTime()-cpu).Seconds()/wall.Seconds()/float64(runtime.GOMAXPROCS(0))) / 1000
+	}
+	load.Delay = waited(delay, delays())
 	for i, e := range c.entries {
 		tallies[v.lines[i]].BytesIn += e.bytesIn.Load()
 	}

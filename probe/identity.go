@@ -19,7 +19,7 @@ func (t *Target) Count(ctx context.Context) (record.Sample, error) {
 		if err != nil {
 			return record.Sample{}, err
 		}
-		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident}, nil
+		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Metric: true}, nil
 	}
 	_, p, err := t.Goroutines(ctx)
 	if err != nil {

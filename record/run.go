@@ -94,6 +94,7 @@ type Sample struct {
 	Target     string        `json:"target"`
 	Goroutines int           `json:"goroutines"`
 	Resident   uint64        `json:"resident,omitempty"` // bytes, where the target says
+	Metric     bool          `json:"metric,omitempty"`   // counted by the target's metrics, not in its profile
 }
 
 // Capture is a goroutine profile taken in a quiet moment, for comparison. The
@@ -110,20 +111,27 @@ type Capture struct {
 
 // Load is what one phase of load asked for and got.
 type Load struct {
-	Kind      Kind          `json:"kind"` // Warmup or Round
-	Round     int           `json:"round,omitempty"`
-	Start     time.Duration `json:"start"`
-	End       time.Duration `json:"end"`
-	Asked     float64       `json:"asked"`    // requests per second; 0 means max
-	Planned   time.Duration `json:"planned"`  // how long it was to last
-	Workers   int           `json:"workers"`  // the most that were in flight at once
-	Expected  uint64        `json:"expected"` // requests that the rate asked for; 0 for max
-	Stopped   string        `json:"stopped,omitempty"`
-	Sent      uint64        `json:"sent"`
-	Answered  uint64        `json:"answered"` // got a whole response, whatever its status
-	Succeeded uint64        `json:"succeeded"`
-	Abandoned uint64        `json:"abandoned"` // hung up on purpose; neither success nor failure
-	Entries   []Entry       `json:"entries"`
+	Kind    Kind          `json:"kind"` // Warmup or Round
+	Round   int           `json:"round,omitempty"`
+	Start   time.Duration `json:"start"`
+	End     time.Duration `json:"end"`
+	Asked   float64       `json:"asked"`   // requests per second; 0 means max
+	Planned time.Duration `json:"planned"` // how long it was to last
+	Workers int           `json:"workers"` // the most that were in flight at once
+	// Connections is the most that could have been in flight at once; 0 in runs of
+	// before it was recorded. CPU is the share of the processors that leakgate
+	// itself used, 0 to 1, and Delay for how long nine in ten of its goroutines
+	// waited for one at most; 0 where the system does not tell.
+	Connections int           `json:"connections,omitempty"`
+	CPU         float64       `json:"cpu,omitempty"`
+	Delay       time.Duration `json:"delay,omitempty"`
+	Expected    uint64        `json:"expected"` // requests that the rate asked for; 0 for max
+	Stopped     string        `json:"stopped,omitempty"`
+	Sent        uint64        `json:"sent"`
+	Answered    uint64        `json:"answered"` // got a whole response, whatever its status
+	Succeeded   uint64        `json:"succeeded"`
+	Abandoned   uint64        `json:"abandoned"` // hung up on purpose; neither success nor failure
+	Entries     []Entry       `json:"entries"`
 }
 
 // Trial is a phase of load that sent only some of the plan's requests, after the
@@ -183,6 +191,8 @@ type Gap struct {
 	Round  int           `json:"round,omitempty"`
 	Needed bool          `json:"needed"` // the verdict depends on it
 	Hint   string        `json:"hint,omitempty"`
+	// Inconsistent: something came, and it contradicts itself.
+	Inconsistent bool `json:"inconsistent,omitempty"`
 }
 
 // Note is something that a person should know and no other record holds.

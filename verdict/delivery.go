@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/leakgate/leakgate/record"
 )
@@ -51,9 +52,40 @@ func delivered(run record.Run, policy Policy) Check {
 	case worst.Asked > 0 && worst.Expected > 0 && float64(worst.Sent) < policy.Delivered*float64(worst.Expected):
 		c.Outcome, c.Code = Inconclusive, CodeSlow
 		c.Message = fmt.Sprintf("round %d sent %.1f of the %.1f requests/s that were asked for", worst.Round, c.Measured, worst.Asked)
-		c.Hint = "lower load.rate, or raise load.connections if the service answers slowly; the load generator itself may be out of CPU"
+		c.Hint = "lower load.rate, or raise load.connections if the service answers slowly"
+		if why := saturated(worst); why != "" {
+			c.Code = CodeGenerator
+			c.Message += "; the machine that generates the load was the bottleneck: " + why
+			c.Hint = "lower load.rate, or run leakgate on a machine with more to spare"
+		}
 	}
 	return c
+}
+
+const (
+	// busy is the share of the processors from which a generator is saturated.
+	busy = 0.85
+	// late is for how long a generator's goroutines wait for a processor from
+	// which on it is saturated. With processors to spare it is microseconds.
+	late = time.Millisecond
+	// idle is the share of its connections that a generator leaves unused when
+	// the service is not what holds it up.
+	idle = 0.9
+)
+
+// saturated says why a load that was not delivered was the generator's own
+// fault, if it was: it was out of processor time, or did not even have in flight
+// what it might have had.
+func saturated(l record.Load) string {
+	switch {
+	case l.CPU >= busy:
+		return fmt.Sprintf("leakgate itself used %.0f%% of its processors", 100*l.CPU)
+	case l.Delay >= late:
+		return fmt.Sprintf("one in ten of leakgate's goroutines waited %s or more for a processor", l.Delay.Round(time.Millisecond))
+	case l.Connections > 0 && float64(l.Workers) < idle*float64(l.Connections):
+		return fmt.Sprintf("at most %d of %d connections were in use", l.Workers, l.Connections)
+	}
+	return ""
 }
 
 func achieved(l record.Load) float64 {

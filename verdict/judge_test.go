@@ -247,7 +247,7 @@ func TestInvalidRuns(t *testing.T) {
 		{"aborted", func(r *record.Run) { *r.End = record.End{Reason: record.Aborted, Code: verdict.CodeLost} }, verdict.CodeLost},
 		{"start time moved", func(r *record.Run) { r.Sights[1].Start = 2000; r.Sights[2].Start = 2000 }, verdict.CodeRestarted},
 		{"start time drifts by a clock tick", func(r *record.Run) { r.Sights[1].Start = 1000.01 }, ""},
-		{"build changed", func(r *record.Run) { r.Targets[0].Build = "a"; r.Sights[1].Build = "b" }, verdict.CodeRestarted},
+		{"build changed", func(r *record.Run) { r.Targets[0].Build = "a"; r.Sights[1].Build = "b" }, verdict.CodeReplaced},
 		{"allocations went down", func(r *record.Run) { r.Targets[0].TotalAlloc = 5 << 20; r.Sights[1].TotalAlloc = 1 << 20 }, verdict.CodeRestarted},
 		{"allocations went up", func(r *record.Run) { r.Targets[0].TotalAlloc = 1 << 20; r.Sights[1].TotalAlloc = 5 << 20 }, ""},
 		{"two processes take turns", func(r *record.Run) { r.Sights[0].Start = 2000 }, verdict.CodeFlips},

@@ -13,12 +13,15 @@ import (
 const (
 	CodeUnreachable = "target-unreachable"
 	CodeRestarted   = "target-restarted"
+	CodeReplaced    = "target-replaced"
 	CodeFlips       = "identity-flips"
 	CodeLost        = "target-lost"
 	CodeGap         = "samples-missing"
+	CodeCounts      = "profile-inconsistent"
 	CodeRefused     = "load-refused"
 	CodeFailing     = "requests-failing"
 	CodeSlow        = "load-not-delivered"
+	CodeGenerator   = "generator-saturated"
 	CodeUnsent      = "request-not-sent"
 	CodeStopped     = "load-stopped"
 	CodeIncomplete  = "run-incomplete"
@@ -46,7 +49,65 @@ func recorded(run record.Run) Check {
 // validity asks whether one target was the same process throughout, and was
 // seen whenever it mattered.
 func validity(run record.Run, t record.Target) []Check {
-	return []Check{measured(run, t.Name), sameProcess(run, t)}
+	out := []Check{measured(run, t.Name), sameProcess(run, t)}
+	if t.Counter != "" {
+		out = append(out, sameCounts(run, t))
+	}
+	return out
+}
+
+const (
+	// countsApart is the share by which a target's metrics and its profiles may
+	// differ about how many goroutines there are, and fewApart the goroutines:
+	// they are read one after the other, while the target goes on.
+	countsApart = 0.25
+	fewApart    = 25
+	// near is how far apart in time they may be compared.
+	near = 1500 * time.Millisecond
+)
+
+// sameCounts asks whether metrics and profiles tell of the same process: in
+// quiet moments they agree. One moment in which they do not is chance.
+func sameCounts(run record.Run, t record.Target) Check {
+	c := Check{Name: "counts agree", Target: t.Name, Outcome: Pass, Unit: "windows in which metrics and profile differ"}
+	type window struct {
+		kind  record.Kind
+		round int
+	}
+	differ := map[window]bool{}
+	for _, p := range run.Captures {
+		if p.Target != t.Name || p.Kind != record.Baseline && p.Kind != record.Settling {
+			continue
+		}
+		for _, s := range run.Samples {
+			if s.Target != t.Name || !s.Metric || s.At < p.At-near || s.At > p.At+near {
+				continue
+			}
+			w := window{p.Kind, p.Round}
+			apart := math.Abs(float64(s.Goroutines - p.Profile.Total))
+			ok := apart <= max(fewApart, countsApart*float64(max(s.Goroutines, p.Profile.Total)))
+			if was, seen := differ[w]; !seen {
+				differ[w] = !ok
+			} else {
+				differ[w] = was && !ok
+			}
+			if differ[w] && c.Message == "" {
+				c.Message = fmt.Sprintf("%s says %d goroutines, the profile of the same moment has %d (%s into the run)", t.Counter, s.Goroutines, p.Profile.Total, p.At.Round(time.Second))
+			}
+		}
+	}
+	for _, d := range differ {
+		if d {
+			c.Measured++
+		}
+	}
+	if c.Measured < 2 || int(c.Measured) < len(differ) {
+		c.Message = ""
+		return c
+	}
+	c.Outcome, c.Code = Inconclusive, CodeCounts
+	c.Hint = "do targets[].pprof and targets[].metrics lead to the same process?"
+	return c
 }
 
 func measured(run record.Run, target string) Check {
@@ -63,6 +124,9 @@ func measured(run record.Run, target string) Check {
 	}
 	if first != nil {
 		c.Outcome, c.Code, c.Hint = Inconclusive, CodeGap, first.Hint
+		if first.Inconsistent {
+			c.Code = CodeCounts
+		}
 		if first.Kind == record.Preflight {
 			c.Code = CodeUnreachable
 		}
@@ -88,8 +152,13 @@ func sameProcess(run record.Run, t record.Target) Check {
 			c.Measured++
 			if c.Measured == 1 {
 				c.Outcome, c.Code = Inconclusive, CodeRestarted
-				c.Message = fmt.Sprintf("restarted or replaced: %s, seen %s into the run", what, s.At.Round(time.Second))
+				c.Message = fmt.Sprintf("restarted: %s, seen %s into the run", what, s.At.Round(time.Second))
 				c.Hint = "find out why it restarted, and run again; a crash under load is worth a look of its own"
+			}
+			if rebuilt(last, s) {
+				c.Code = CodeReplaced
+				c.Message = fmt.Sprintf("replaced by another build: %s, seen %s into the run", what, s.At.Round(time.Second))
+				c.Hint = "was it deployed in the middle of the run? run again when the deploy is over"
 			}
 			back = back || t.Start > 0 && !startMoved(t.Sight, s) && startMoved(last, s)
 		}
@@ -131,6 +200,11 @@ func changed(a, b record.Sight) string {
 		return fmt.Sprintf("collections since the start went down from %d to %d", a.NumGC, b.NumGC)
 	}
 	return ""
+}
+
+// rebuilt tells whether two sights are of different executables.
+func rebuilt(a, b record.Sight) bool {
+	return a.Build != "" && b.Build != "" && a.Build != b.Build || a.GoVersion != "" && b.GoVersion != "" && a.GoVersion != b.GoVersion
 }
 
 // startMoved allows for a second of drift: a process computes its start time

@@ -3,13 +3,16 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	httppprof "net/http/pprof"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -35,6 +38,8 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND…   run a command that has to end with this exit code
 //	shop [NAME] [LEAK]    start a shop as a process; $NAME and $NAME_ADMIN are its addresses
 //	restart NAME          kill -9 a shop, and start it anew on the same addresses
+//	replace NAME          the same with another build of the program
+//	balance NAME A B      start a reverse proxy that sends every other request to B
 //	slay NAME             kill -9 a process
 //	serve NAME KIND       start a server of that kind on loopback; $NAME is its address
 //	spawn NAME COMMAND…   start a command
@@ -49,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "shop": startShop, "restart": restart, "slay": slay, "serve": serve,
+			"exits": exits, "shop": startShop, "restart": restart, "replace": replace, "balance": balance, "slay": slay, "serve": serve,
 			"spawn": spawn, "signal": signalProcess, "reap": reap, "until": until, "same": same,
 		},
 	})
@@ -124,7 +129,14 @@ func startShop(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func launch(ts *testscript.TestScript, name string, args []string) {
+	launchFrom(ts, "", name, args)
+}
+
+func launchFrom(ts *testscript.TestScript, binary, name string, args []string) {
 	cmd := self(ts, args...)
+	if binary != "" {
+		cmd.Path = binary
+	}
 	in, err := cmd.StdinPipe()
 	ts.Check(err)
 	out, err := cmd.StdoutPipe()
@@ -154,6 +166,46 @@ func slay(ts *testscript.TestScript, neg bool, args []string) {
 	_ = p.cmd.Wait()
 }
 
+// replace starts another build on the same addresses: the binary with its build
+// id changed, as a new release has one.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	path, err := os.Executable()
+	ts.Check(err)
+	f, err := elf.Open(path)
+	if err != nil {
+		ts.Fatalf("not an ELF binary: %v", err)
+	}
+	note := f.Section(".note.gnu.build-id")
+	if note == nil {
+		ts.Fatalf("the binary has no GNU build id")
+	}
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	for i := note.Offset + note.Size - 8; i < note.Offset+note.Size; i++ { // the end of the note is the id's
+		data[i] ^= 0xff
+	}
+	other := ts.MkAbs("other")
+	ts.Check(os.WriteFile(other, data, 0o755))
+	slay(ts, neg, args)
+	at := func(key string) string { return strings.TrimPrefix(ts.Getenv(key), "http://") }
+	launchFrom(ts, other, args[0], []string{"demo-service", "--addr", at(args[0]), "--admin", at(args[0] + "_ADMIN")})
+}
+
+func balance(ts *testscript.TestScript, neg bool, args []string) {
+	var backends []*httputil.ReverseProxy
+	for _, a := range args[1:] {
+		u, err := url.Parse(a)
+		ts.Check(err)
+		backends = append(backends, httputil.NewSingleHostReverseProxy(u))
+	}
+	var n atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		backends[int(n.Add(1))%len(backends)].ServeHTTP(w, r)
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv(args[0], s.URL)
+}
+
 func restart(ts *testscript.TestScript, neg bool, args []string) {
 	slay(ts, neg, args)
 	at := func(key string) string { return strings.TrimPrefix(ts.Getenv(key), "http://") }
@@ -165,7 +217,7 @@ func spawn(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("spawn only knows leakgate")
 	}
 	cmd := self(ts, args[2:]...)
-	for _, k := range []string{"SHOP", "SHOP_ADMIN", "BAD"} {
+	for _, k := range []string{"SHOP", "SHOP_ADMIN", "OTHER", "OTHER_ADMIN", "BAD"} {
 		cmd.Env = append(cmd.Env, k+"="+ts.Getenv(k))
 	}
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
@@ -265,6 +317,22 @@ func kinds() map[string]answer {
 		"brokenoff": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
 			w.Header().Set("Content-Length", "100000")
 			_, _ = w.Write(profile())
+		},
+		// A text profile that was cut: its total is not what its records hold.
+		"liar": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			if !strings.HasSuffix(r.URL.Path, "/goroutine") || hits.Add(1) < 9 {
+				httppprof.Index(w, r)
+				return
+			}
+			fmt.Fprint(w, "goroutine profile: total 40\n12 @ 0x1 0x2\n#\t0x1\tmain.work+0x1\t/src/main.go:7\n\n")
+		},
+		// Answers, but no longer for the profile.
+		"blindlater": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			if strings.HasSuffix(r.URL.Path, "/goroutine") && hits.Add(1) > 9 {
+				http.Error(w, "no", http.StatusServiceUnavailable)
+				return
+			}
+			httppprof.Index(w, r)
 		},
 		"redirect": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
 			http.Redirect(w, r, "http://login.invalid/?token=hunter2", http.StatusFound)

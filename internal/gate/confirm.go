@@ -36,7 +36,7 @@ func (g *Gate) confirm(ctx context.Context, round int, step verdict.Step) error 
 		if err := g.lookAt(ctx, round, seq, step.Targets); err != nil {
 			return err
 		}
-		if err := g.hopeless(); err != nil {
+		if err := g.hopeless(ctx); err != nil {
 			return err
 		}
 		if step = verdict.Next(g.writer.Run(), g.policy); step.Action != verdict.Watch {

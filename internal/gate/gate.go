@@ -123,7 +123,7 @@ func (g *Gate) rounds(ctx context.Context) error {
 		return err
 	}
 	for round, asked := 0, 0; ; {
-		if err := g.hopeless(); err != nil {
+		if err := g.hopeless(ctx); err != nil {
 			return err
 		}
 		step := verdict.Next(g.writer.Run(), g.policy)
@@ -156,8 +156,12 @@ func (g *Gate) rounds(ctx context.Context) error {
 	}
 }
 
-func (g *Gate) hopeless() error {
-	if c, ok := verdict.Hopeless(g.writer.Run(), g.policy); ok {
+func (g *Gate) hopeless(ctx context.Context) error {
+	c, ok := verdict.Hopeless(g.writer.Run(), g.policy)
+	if ok && c.Code == verdict.CodeRestarted && g.lookAtBuild(ctx, c.Target) {
+		c, ok = verdict.Hopeless(g.writer.Run(), g.policy)
+	}
+	if ok {
 		message := c.Message
 		if c.Target != "" {
 			message = c.Target + ": " + message
@@ -165,6 +169,21 @@ func (g *Gate) hopeless() error {
 		return &abort{code: c.Code, message: message, hint: c.Hint}
 	}
 	return nil
+}
+
+// lookAtBuild looks whether a target that is not the same process any more is
+// another build too: only its profiles say so.
+func (g *Gate) lookAtBuild(ctx context.Context, name string) bool {
+	for _, t := range g.targets {
+		if t.Name() != name {
+			continue
+		}
+		if _, p, err := t.Goroutines(ctx); err == nil && p.BuildID != "" {
+			g.writer.Sight(record.Sight{At: g.now(), Target: name, Build: p.BuildID})
+			return true
+		}
+	}
+	return false
 }
 
 // load sends one phase of load and records what came of it.
@@ -185,7 +204,7 @@ func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp ti
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return g.hopeless()
+	return g.hopeless(ctx)
 }
 
 // maskErrors takes the plan's secrets out of what came of a load.

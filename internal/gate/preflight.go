@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/leakgate/leakgate/internal/plan"
+	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/probe"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/verdict"
@@ -81,12 +82,13 @@ func (g *Gate) preflight(ctx context.Context) error {
 			}
 		}
 	}
-	return g.hopeless()
+	return g.hopeless(ctx)
 }
 
 // gap records a failed request to a target.
 func (g *Gate) gap(e *probe.Error, kind record.Kind, round int, needed bool) {
 	g.writer.Gap(record.Gap{
 		At: g.now(), Target: e.Target, What: e.Asked, Error: g.plan.Mask(e.Got), Hint: e.Hint, Kind: kind, Round: round, Needed: needed,
+		Inconsistent: errors.Is(e, stacks.ErrInconsistent),
 	})
 }

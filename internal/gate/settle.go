@@ -209,8 +209,11 @@ func (g *Gate) needed(ctx context.Context, kind record.Kind, round int, ask func
 	}
 	g.gap(e, kind, round, true)
 	code := verdict.CodeGap
-	if e.Gone() {
+	switch {
+	case e.Gone():
 		code = verdict.CodeLost
+	case errors.Is(e, stacks.ErrInconsistent):
+		code = verdict.CodeCounts
 	}
 	return &abort{code: code, message: e.Error(), hint: e.Hint}
 }

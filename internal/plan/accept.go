@@ -30,7 +30,7 @@ func Accept(file string, rules []Ignore) ([]Ignore, error) {
 	}
 	had, problems := parseRules(file, text, nil)
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("not added to %s, which is no list of ignore rules: %w", file, problems)
+		return nil, fmt.Errorf("nothing written: %s is no list of ignore rules: %v", file, problems) // not wrapped: the problems alone would not say what for
 	}
 	var added []Ignore
 	for _, r := range rules {

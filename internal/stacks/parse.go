@@ -19,6 +19,9 @@ const MaxProfile = 256 << 20
 // ErrNotGoroutine is returned for a profile of another kind.
 var ErrNotGoroutine = errors.New("not a goroutine profile")
 
+// ErrInconsistent is returned for a profile that contradicts itself.
+var ErrInconsistent = errors.New("the profile contradicts itself")
+
 // ErrTooLarge is returned for a profile that decompresses to more than MaxProfile.
 var ErrTooLarge = errors.New("profile too large")
 

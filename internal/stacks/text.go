@@ -69,7 +69,7 @@ func parseText(data []byte) (*Profile, error) {
 		return nil, fmt.Errorf("reading text profile: %w", err)
 	}
 	if total != sum {
-		return nil, fmt.Errorf("the profile says total %d, its records hold %d: truncated?", total, sum)
+		return nil, fmt.Errorf("%w: it says total %d, its records hold %d: truncated?", ErrInconsistent, total, sum)
 	}
 	return collect(samples), nil
 }
