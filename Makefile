@@ -9,7 +9,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VEGETA      := github.com/tsenart/vegeta/v12@v12.13.0
 PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
 
-.PHONY: help build demo test lint vuln bench bench-short fuzz golden matrix matrix-short accuracy prometheus clean
+.PHONY: help build demo test lint vuln bench bench-short fuzz golden matrix matrix-short accuracy claim simulate simulate-short prometheus clean
 
 help:
 	@echo "make demo        the gate on a service that leaks, and on its healthy twin"
@@ -17,6 +17,8 @@ help:
 	@echo "make lint        gofmt, vet, staticcheck, govulncheck, go mod tidy"
 	@echo "make matrix      every leak of the sample shop, and its healthy form 20 times"
 	@echo "make accuracy    recall and false positives on the corpus; SHORT=1 in five minutes"
+	@echo "make claim       leaks planted at the rate that a pass claims; twenty minutes"
+	@echo "make simulate    error rates of the decision over many seeds, in virtual time"
 	@echo "make prometheus  the gate on a real Prometheus server"
 	@echo "make bench       speed, as ratios against peers in the same run"
 	@echo "make fuzz        every fuzz test for a short while"
@@ -75,6 +77,19 @@ matrix-short:
 accuracy:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus $(if $(SHORT),-short,-report docs/accuracy.md)
+
+# What a pass claims it would have caught is planted, and has to be caught.
+claim:
+	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
+	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -claim -confirm 20s -report docs/accuracy.md
+
+# The decision over many seeds, in virtual time; RUNS=1000 takes five minutes.
+RUNS ?= 1000
+simulate:
+	$(GO) run ./internal/simulate -runs $(RUNS) -report docs/accuracy.md
+
+simulate-short:
+	$(GO) run ./internal/simulate -runs 60
 
 prometheus: build $(TOOLS)/prometheus
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate

@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/leakgate/leakgate/internal/child"
 )
 
 func TestMain(m *testing.M) {
@@ -37,6 +39,7 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE COMMAND…   run a command that has to end with this exit code
 //	shop [NAME] [LEAK]    start a shop as a process; $NAME and $NAME_ADMIN are its addresses
+//	run NAME COMMAND…     start a service that prints its address first; $NAME is that
 //	restart NAME          kill -9 a shop, and start it anew on the same addresses
 //	replace NAME          the same with another build of the program
 //	balance NAME A B      start a reverse proxy that sends every other request to B
@@ -51,10 +54,17 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Values["processes"] = &processes{started: map[string]*process{}}
+			for _, key := range []string{"GOCACHE", "GOMODCACHE"} { // scripts have no home
+				out, err := exec.Command("go", "env", key).Output()
+				if err != nil {
+					return fmt.Errorf("go env %s: %w", key, err)
+				}
+				e.Setenv(key, strings.TrimSpace(string(out)))
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "shop": startShop, "restart": restart, "replace": replace, "balance": balance, "slay": slay, "serve": serve,
+			"exits": exits, "shop": startShop, "restart": restart, "replace": replace, "run": runService, "balance": balance, "slay": slay, "serve": serve,
 			"spawn": spawn, "signal": signalProcess, "reap": reap, "until": until, "same": same,
 		},
 	})
@@ -158,6 +168,15 @@ func launchFrom(ts *testscript.TestScript, binary, name string, args []string) {
 	ts.Setenv(name, string(m[1]))
 	ts.Setenv(name+"_ADMIN", string(m[2]))
 	procs(ts).put(name, &process{cmd: cmd, args: args, in: in})
+}
+
+func runService(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := exec.Command(ts.MkAbs(args[1]), args[2:]...)
+	cmd.Stderr = os.Stderr
+	line, end, err := child.Start(cmd)
+	ts.Check(err)
+	ts.Defer(end)
+	ts.Setenv(args[0], strings.TrimSpace(line))
 }
 
 func slay(ts *testscript.TestScript, neg bool, args []string) {

@@ -74,11 +74,24 @@ func measure(ctx context.Context, o options, batch []service, n int) ([]result, 
 	if o.keep == "" {
 		defer os.RemoveAll(dir)
 	}
+	run, v, err := measureRun(ctx, o, batch, dir, func(s service) string { return s.Name })
+	if err != nil {
+		return nil, err
+	}
+	out := make([]result, len(batch))
+	for i, s := range batch {
+		out[i] = resultOf(s, run, v)
+	}
+	return out, nil
+}
+
+// measureRun makes one run whose targets are the services.
+func measureRun(ctx context.Context, o options, batch []service, dir string, argument func(service) string) (run record.Run, v verdict.Verdict, err error) {
 	var targets, requests strings.Builder
 	for _, s := range batch {
-		at, end, err := start(ctx, o.corpus, s.Name)
+		at, end, err := start(ctx, o.corpus, argument(s))
 		if err != nil {
-			return nil, fmt.Errorf("starting %s: %w", s.Name, err)
+			return run, v, fmt.Errorf("starting %s: %w", s.Name, err)
 		}
 		defer end()
 		fmt.Fprintf(&targets, "  - {name: %s, pprof: %s/debug/pprof}\n", s.Name, at)
@@ -92,22 +105,17 @@ func measure(ctx context.Context, o options, batch []service, n int) ([]result, 
 		targets.String(), rate, o.round, requests.String(), o.confirm)
 	p, err := plan.Parse("accuracy.yaml", []byte(text), os.LookupEnv)
 	if err != nil {
-		return nil, err
+		return run, v, err
 	}
 	g, err := gate.New(p, filepath.Join(dir, "run"), "accuracy", time.Now(), gate.Silent{})
 	if err != nil {
-		return nil, err
+		return run, v, err
 	}
-	run, err := g.Run(ctx)
+	run, err = g.Run(ctx)
 	if err != nil {
-		return nil, err
+		return run, v, err
 	}
-	v := verdict.Judge(run, p.Verdict())
-	out := make([]result, len(batch))
-	for i, s := range batch {
-		out[i] = resultOf(s, run, v)
-	}
-	return out, nil
+	return run, verdict.Judge(run, p.Verdict()), nil
 }
 
 func start(ctx context.Context, binary, name string) (string, func(), error) {

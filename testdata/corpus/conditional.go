@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -41,7 +42,24 @@ func conditionalLeaks() []service {
 		}
 	})
 	slowClient.Abandon = 0.3
+	inGlobal := leak("global-1-in-500", "one session in five hundred stays in a global table", "(*globalSession).run", everyNth(500, keepSession))
+	inGlobal.Rate = 4
+	inGlobal.Slow = true
+	crowded := leak("concurrency", "only when four requests meet", "awaitTurn", func() http.HandlerFunc {
+		var inFlight atomic.Int64
+		var group sync.WaitGroup
+		group.Add(1)
+		return each(func(*http.Request) {
+			if inFlight.Add(1) >= 4 {
+				go awaitTurn(&group)
+			}
+			time.Sleep(30 * time.Millisecond)
+			inFlight.Add(-1)
+		})()
+	})
+	crowded.Rate = 5 // five in flight on average
 	return []service{
+		inGlobal,
 		leak("1-in-10", "one goroutine in ten requests", "awaitMessage", everyNth(10, func() { go awaitMessage(make(chan int)) })),
 		leak("1-in-100", "one goroutine in a hundred requests", "awaitMessage", everyNth(100, func() { go awaitMessage(make(chan int)) })),
 		rare, hangup, slowClient,
@@ -64,18 +82,7 @@ func conditionalLeaks() []service {
 				}
 			})()
 		}),
-		leak("concurrency", "only when four requests meet", "awaitTurn", func() http.HandlerFunc {
-			var inFlight atomic.Int64
-			var group sync.WaitGroup
-			group.Add(1)
-			return each(func(*http.Request) {
-				if inFlight.Add(1) >= 4 {
-					go awaitTurn(&group)
-				}
-				time.Sleep(30 * time.Millisecond)
-				inFlight.Add(-1)
-			})()
-		}).slow(),
+		crowded,
 		leak("under-pool", "a leak of one in twenty on the stack of a pool of 64", "main.(*lazyPool).work", func() http.HandlerFunc {
 			p := newLazyPool(64)
 			var n atomic.Uint64
@@ -134,4 +141,28 @@ func feed(lines chan<- string) {
 		time.Sleep(5 * time.Millisecond)
 		lines <- fmt.Sprint(i)
 	}
+}
+
+// kept is reachable from everywhere: the runtime cannot prove that what waits
+// in it will never be woken.
+var kept sync.Map
+
+type globalSession struct{ wake chan int }
+
+func (s *globalSession) run() { <-s.wake }
+
+func keepSession() {
+	s := &globalSession{wake: make(chan int)}
+	kept.Store(s, true)
+	go s.run()
+}
+
+// planted leaks at random, one goroutine in so many requests: the leak that a
+// pass claims would have been caught. 0 leaks none.
+func planted(oneIn int) service {
+	return leak("planted", "one goroutine in so many requests, at random", "awaitMessage", each(func(*http.Request) {
+		if oneIn > 0 && rand.IntN(oneIn) == 0 {
+			go awaitMessage(make(chan int))
+		}
+	}))
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,6 +43,14 @@ func main() {
 		if err := json.NewEncoder(os.Stdout).Encode(all()); err != nil {
 			panic(err)
 		}
+		return
+	}
+	if n, ok := strings.CutPrefix(os.Args[1], "planted="); ok { // not part of the corpus
+		oneIn, err := strconv.Atoi(n)
+		if err != nil {
+			panic(err)
+		}
+		serve(planted(oneIn))
 		return
 	}
 	for _, s := range all() {
