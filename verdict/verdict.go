@@ -90,6 +90,26 @@ type Finding struct {
 	Stack    []Frame  `json:"stack"`
 }
 
+// Source is where a finding lies in a checkout of the service, whose it is, and
+// who may have brought it in. Judge leaves it empty, since it reads no files: what
+// reads a checkout adds it (internal/source).
+type Source struct {
+	Path     string   `json:"path"` // below the repository's root, with slashes
+	Line     int      `json:"line"`
+	Owners   []string `json:"owners,omitempty"`   // as CODEOWNERS names them
+	Since    string   `json:"since,omitempty"`    // the tag or revision from which on commits are suspected
+	Suspects []Commit `json:"suspects,omitempty"` // commits since then that touched functions of the stack, newest first
+}
+
+// Commit is a change that may have brought a leak in.
+type Commit struct {
+	Hash     string    `json:"hash"`
+	Author   string    `json:"author"`
+	Date     time.Time `json:"date"`
+	Subject  string    `json:"subject"`
+	Function string    `json:"function"` // of the stack, the innermost that it touched
+}
+
 // Frame is one call of a finding's stack, innermost first.
 type Frame = stacks.Frame
 
