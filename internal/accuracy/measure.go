@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -101,7 +103,7 @@ func measureRun(ctx context.Context, o options, batch []service, dir string, arg
 	for _, s := range batch {
 		rate += o.rate * max(s.Rate, 1)
 	}
-	text := fmt.Sprintf("name: accuracy\ntargets:\n%sload:\n  rate: %.0f/s\n  connections: 256\n  round: %s\n  requests:\n%ssettle: {confirm: %s}\npolicy: {thorough: true}\n",
+	text := fmt.Sprintf("name: accuracy\ntargets:\n%sload:\n  rate: %.0f/s\n  connections: 256\n  round: %s\n  requests:\n%ssettle: {confirm: %s}\npolicy: {thorough: true}\nattribute: false\n",
 		targets.String(), rate, o.round, requests.String(), o.confirm)
 	p, err := plan.Parse("accuracy.yaml", []byte(text), os.LookupEnv)
 	if err != nil {
@@ -115,7 +117,25 @@ func measureRun(ctx context.Context, o options, batch []service, dir string, arg
 	if err != nil {
 		return run, v, err
 	}
-	return run, verdict.Judge(run, p.Verdict()), nil
+	v = verdict.Judge(run, p.Verdict())
+	return run, v, sameAgain(filepath.Join(dir, "run"), p.Verdict(), v)
+}
+
+// sameAgain judges what is on disk: it has to be what was judged in memory.
+func sameAgain(dir string, policy verdict.Policy, v verdict.Verdict) error {
+	run, err := record.Read(dir)
+	if err != nil {
+		return err
+	}
+	first, err1 := json.Marshal(v)
+	again, err2 := json.Marshal(verdict.Judge(run, policy))
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if !bytes.Equal(first, again) {
+		return fmt.Errorf("%s judges differently when it is read back", dir)
+	}
+	return nil
 }
 
 func start(ctx context.Context, binary, name string) (string, func(), error) {
