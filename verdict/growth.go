@@ -261,10 +261,12 @@ func (t trend) start() int {
 // slowing is the probability under which the last round's growth is taken to be
 // smaller than that of the rounds before: what fills at a constant rate shows
 // only in its last round that it is full. A leak loses a round to it in 1 of 20.
-// Where there is no round left to lose, it takes slowingLast.
+// Where there is no round left to lose, it takes slowingLast; where five rounds or
+// more agreed before, slowingLate.
 const (
 	slowing     = 0.05
 	slowingLast = 0.03
+	slowingLate = 0.01
 )
 
 // slows tells whether growth from window s on was less in the last round.
@@ -276,7 +278,10 @@ func (t trend) slows(s int) bool {
 		all += float64(r)
 	}
 	limit := slowing
-	if t.spent() {
+	switch {
+	case t.spent() && k-s > 5:
+		limit = slowingLate
+	case t.spent():
 		limit = slowingLast
 	}
 	return all > 0 && stat.BinomialAtMost(last, last+before, float64(t.requests[k-1])/all) < limit

@@ -13,8 +13,9 @@ const (
 	// plants is how many synthetic leaks of each rate are planted.
 	plants = 200
 	// caughtShare is the share of them that has to be caught for the rate to
-	// be claimed.
-	caughtShare = 0.95
+	// be claimed: more than the 95 in 100 that is promised, so that what chance
+	// takes from 200 does not break the promise.
+	caughtShare = 0.98
 )
 
 // plantedRates are the rates tried, one goroutine in so many requests, each
