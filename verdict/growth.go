@@ -229,7 +229,10 @@ func (t trend) stopped(base, last int) class {
 	if t.spent() {
 		limit = silentLast
 	}
-	if requests > 0 && stat.PoissonAtMost(since, before/requests*later) < limit {
+	// A fall shows that the height before it was not all there to stay: silence
+	// after it rules out nothing.
+	fallen := t.bands[k].hi < t.bands[last].lo
+	if requests > 0 && !fallen && stat.PoissonAtMost(since, before/requests*later) < limit {
 		return pool
 	}
 	if k-last >= 2 && since <= fell {

@@ -19,6 +19,9 @@ func Level(polls []Poll, stretch time.Duration) bool {
 	if len(recent) < 3 || recent[len(recent)-1].At-recent[0].At < stretch*9/10 {
 		return false
 	}
+	if oneWay(recent) {
+		return false
+	}
 	half := len(recent) / 2
 	a, b := recent[:half], recent[len(recent)-half:]
 	sum, squares := 0.0, 0.0
@@ -30,6 +33,22 @@ func Level(polls []Poll, stretch time.Duration) bool {
 	deviation := math.Sqrt(max(0, squares/n-(sum/n)*(sum/n)))
 	allowed := max(1, sum/n*0.01, 0.8*deviation)
 	return math.Abs(mean(a)-mean(b)) <= allowed
+}
+
+// drain is the change, in goroutines, from which a stretch of counts that only
+// fall, or only rise, is a drain or growth however slow it is: polled often
+// enough, a slow one looks level by the halves' means now and then.
+const drain = 3
+
+// oneWay tells whether counts go one way only.
+func oneWay(polls []Poll) bool {
+	falls, rises := true, true
+	for i := 1; i < len(polls); i++ {
+		falls = falls && polls[i].Count <= polls[i-1].Count
+		rises = rises && polls[i].Count >= polls[i-1].Count
+	}
+	change := polls[len(polls)-1].Count - polls[0].Count
+	return falls && change <= -drain || rises && change >= drain
 }
 
 // last is the end of polls that spans at least stretch, if so many there are.

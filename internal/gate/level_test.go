@@ -32,6 +32,9 @@ func TestLevel(t *testing.T) {
 		{"one more, one less", every(12, 13, 12, 13, 12, 12), true},
 		// Large counts waver by a percent.
 		{"waver of a large count", every(10000, 10040, 9990, 10010, 9960, 10020), true},
+		// Work of 20 s beside many that stay: one percent a second.
+		{"draining slowly", every(667, 664, 660, 656, 653, 650), false},
+		{"one less, twice", every(667, 667, 666, 666, 665, 665), true},
 		{"growing", every(100, 120, 140, 160, 180, 200), false},
 	} {
 		if got := Level(c.polls, 2*time.Second); got != c.want {
