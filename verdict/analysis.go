@@ -85,7 +85,12 @@ func (a *analysis) addSites(covered map[string]bool, stacksOf map[string]stacks.
 			continue
 		}
 		a.settle(&s, rules)
-		a.suspects = slices.DeleteFunc(a.suspects, func(o suspect) bool { return o.class == undecided && o.stack.Site() == k })
+		if s.class == noise || s.class == pool { // its stacks, one by one, say that already
+			continue
+		}
+		if s.class == leak {
+			a.suspects = slices.DeleteFunc(a.suspects, func(o suspect) bool { return o.class == undecided && o.stack.Site() == k })
+		}
 		a.add(s)
 	}
 }
@@ -150,6 +155,11 @@ func (a *analysis) settle(s *suspect, rules []rule) {
 		if !a.spent() {
 			s.class = undecided
 		}
+	case s.trend.creeps():
+		s.class = pool
+		if !a.spent() {
+			s.class = undecided
+		}
 	}
 }
 
@@ -199,7 +209,7 @@ func (a *analysis) looks(s *suspect) bool {
 // used up is a pool's: it shrinks, or what goes on after something filled up is
 // within the tolerance, or it is no more than the largest of random peaks creeps.
 func (a *analysis) filled(t trend) bool {
-	return t.shrinks() || t.start() > t.base() && t.tail() <= a.limit() || float64(t.rise()) <= t.creep()
+	return t.shrinks() || t.start() > t.base() && t.tail() >= 0 && t.tail() <= a.limit() || t.creeps()
 }
 
 // confirmed tells whether a leak has had its long look after the last round.
@@ -312,15 +322,19 @@ func (a *analysis) checkGrowth(c *Check) {
 // checkBaseline compares the total with its baseline. Growth that stopped or
 // drains is explained; what is left has to be within the tolerance.
 func (a *analysis) checkBaseline(c *Check) {
-	explained, leaked := 0, 0
+	explained, leaked, noisy := 0, 0, 0
 	for _, s := range a.suspects {
 		switch {
-		case s.rule != nil || s.proven == 0 && (s.class == pool || s.class == draining || s.class == noise):
+		case s.rule != nil || s.proven == 0 && (s.class == pool || s.class == draining):
 			explained += max(0, s.trend.above())
+		case s.proven == 0 && s.class == noise:
+			noisy += max(0, s.trend.above())
 		case s.class == leak || s.proven > 0:
 			leaked += max(0, s.trend.above())
 		}
 	}
+	// Many stacks that each drift a little do not all drift the same way.
+	explained += min(noisy, int(a.total.drift(2*float64(a.total.bands[0].mid), falseRed)))
 	left := a.total.above() - explained
 	switch {
 	case left <= a.limit():
@@ -331,7 +345,7 @@ func (a *analysis) checkBaseline(c *Check) {
 		c.Outcome = Fail
 		c.Message = fmt.Sprintf("%d goroutines above the baseline of %d, tolerance %d", a.total.above(), a.total.bands[0].mid, a.limit())
 		c.Hint = "see the findings for the stacks that grew"
-	case a.total.classify() == pool || a.total.classify() == steady:
+	case slices.Contains([]class{pool, steady, noise}, a.total.classify()):
 		c.Message = fmt.Sprintf("%d goroutines above the baseline, but no longer growing", a.total.above())
 	default:
 		c.Outcome, c.Code = Inconclusive, "above-baseline"

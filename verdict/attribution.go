@@ -200,7 +200,7 @@ func (a *analysis) trial(run record.Run, s suspect, i int, sent []uint64) (Blame
 	}
 	b := Blamed{Sent: t.Sent, Leaked: max(0, after-before), Answer: LeaksMaybe}
 	for _, n := range t.Only {
-		if n < len(t.Entries) {
+		if n >= 0 && n < len(t.Entries) {
 			b.Requests = append(b.Requests, t.Entries[n].Name)
 		}
 	}

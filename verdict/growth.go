@@ -232,13 +232,48 @@ func (t trend) stopped(base, last int) class {
 	// A fall shows that the height before it was not all there to stay: silence
 	// after it rules out nothing.
 	fallen := t.bands[k].hi < t.bands[last].lo
-	if requests > 0 && !fallen && stat.PoissonAtMost(since, before/requests*later) < limit {
+	switch {
+	case t.resumed(base, last) || t.climbs(last):
+		return undecided
+	// One silent round may lie between two bursts: it is not enough as long as
+	// there are more.
+	case requests > 0 && !fallen && (t.spent() || k-last >= 2) && stat.PoissonAtMost(since, before/requests*later) < limit:
 		return pool
-	}
-	if k-last >= 2 && since <= fell {
+	case k-last >= 2 && since <= fell:
 		return pool
 	}
 	return undecided
+}
+
+// resumed tells whether growth has stopped before, and gone on: then it may again.
+func (t trend) resumed(base, last int) bool {
+	grew := false
+	for i := base + 1; i <= last; i++ {
+		switch record := t.record(base, i); {
+		case record && grew && !t.record(base, i-1):
+			return true
+		case record:
+			grew = true
+		}
+	}
+	return false
+}
+
+// climbs tells whether the windows since the last new height went down once and
+// have risen ever since: that height was not all there to stay, and hides what
+// grows below it.
+func (t trend) climbs(last int) bool {
+	k, low := len(t.bands)-1, last
+	for i := last + 1; i <= k; i++ {
+		if t.bands[i].mid < t.bands[low].mid {
+			low = i
+		}
+	}
+	if low == last || k-low < 2 {
+		return false
+	}
+	records, falls, _ := t.score(low)
+	return falls == 0 && records == k-low
 }
 
 // start drops rounds from the front whose growth per request is far above that

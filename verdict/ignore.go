@@ -104,46 +104,73 @@ func anyFrame(s stacks.Stack, re *regexp.Regexp) bool {
 	return false
 }
 
-// createdBy tells whether all goroutines of a dump that have the stack were
-// started by such a function. Without a dump it is not known, and the rule does
-// not ignore.
+// createdBy tells whether all goroutines of the latest dump that have the stack
+// were started by such a function. Without a dump that holds most of them it is
+// not known, and the rule does not ignore.
 func (a *analysis) createdBy(s *suspect, re *regexp.Regexp) bool {
-	known := false
-	for _, c := range a.dumps {
-		for _, st := range c.Profile.Stacks {
-			if st.Key != s.stack.Key {
-				continue
-			}
-			if st.CreatedBy == nil || !re.MatchString(st.CreatedBy.Function) {
-				return false
-			}
-			known = true
+	if !a.dumped(s) {
+		return false
+	}
+	for _, st := range a.dumps[len(a.dumps)-1].Profile.Stacks {
+		if st.Key == s.stack.Key && (st.CreatedBy == nil || !re.MatchString(st.CreatedBy.Function)) {
+			return false
 		}
 	}
-	return known
+	return true
+}
+
+// dumped tells whether the latest dump holds at least nine in ten of a stack's
+// goroutines: who started the rest would not be known.
+func (a *analysis) dumped(s *suspect) bool {
+	if len(a.dumps) == 0 {
+		return false
+	}
+	n := 0
+	for _, st := range a.dumps[len(a.dumps)-1].Profile.Stacks {
+		if st.Key == s.stack.Key {
+			n += st.Count
+		}
+	}
+	return n > 0 && 10*n >= 9*s.trend.bands[len(s.trend.bands)-1].mid
 }
 
 // labelled tells whether what grew carries such a label: goroutines without it
-// are no more than at baseline.
+// did not grow, beyond what any stack may.
 func (a *analysis) labelled(s *suspect, re *regexp.Regexp) bool {
-	without := func(w window) int {
-		n := 0
-		for _, st := range w.captures[len(w.captures)-1].Profile.Stacks {
-			if s.id(st) != s.key {
-				continue
-			}
-			with := 0
-			for l, c := range st.Labels { // a goroutine may have several that match
-				if re.MatchString(l) {
-					with = max(with, c)
-				}
-			}
-			n += st.Count - with
+	without := s.trend
+	without.bands = nil
+	for _, w := range a.history.windows {
+		var counts []map[string]int
+		for _, c := range w.captures {
+			counts = append(counts, map[string]int{"": unlabelled(c, s, re)})
 		}
-		return n
+		without.bands = append(without.bands, bandOf(counts, ""))
 	}
-	windows := a.history.windows
-	return without(windows[len(windows)-1]) <= without(windows[0])
+	switch without.classify() {
+	case steady, pool, noise:
+		return true
+	case leak:
+		return false
+	}
+	return without.rise() <= a.limit()
+}
+
+// unlabelled counts the goroutines of a stack without such a label.
+func unlabelled(c record.Capture, s *suspect, re *regexp.Regexp) int {
+	n := 0
+	for _, st := range c.Profile.Stacks {
+		if s.id(st) != s.key {
+			continue
+		}
+		with := 0
+		for l, k := range st.Labels { // a goroutine may have several that match
+			if re.MatchString(l) {
+				with = max(with, k)
+			}
+		}
+		n += st.Count - with
+	}
+	return n
 }
 
 // dumpsOf are the debug=2 dumps of a target.

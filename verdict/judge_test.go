@@ -102,6 +102,14 @@ func TestJudge(t *testing.T) {
 		// As many workers as were ever busy at once: the largest of many peaks creeps.
 		{name: "largest of random peaks", in: script{stacks: map[string][]int{f: {187, 191, 191, 192, 192, 194, 198}}}, look: resting(f, 198), want: verdict.Pass},
 		{name: "leak beside steady workers", in: script{stacks: map[string][]int{f: {187, 197, 207, 217, 227, 237, 247}}}, look: resting(f, 247), want: verdict.Fail},
+		// One goroutine comes and goes among many that stay: that excuses no more.
+		{name: "leak among many that stay", in: script{stacks: map[string][]int{f: {1000, 1030, 1060, 1090, 1120}}, noise: map[string]int{f: 1}}, look: resting(f, 1120), want: verdict.Fail},
+		{name: "leak beside many that stand still", in: script{stacks: map[string][]int{f: {400, 408, 416, 424, 432, 440, 448}}}, look: resting(f, 448), want: verdict.Fail},
+		// One round's height was not all there to stay, and hides what grows below it.
+		{name: "leak below one high round", in: script{stacks: map[string][]int{f: {0, 500, 100, 150, 200, 250, 300}}}, want: verdict.Inconclusive},
+		{name: "leak below a lower one", in: script{stacks: map[string][]int{f: {0, 300, 150, 170, 190, 210, 230}}}, want: verdict.Inconclusive},
+		// A batch leaks at a time: growth that stopped and went on may again.
+		{name: "leak in bursts", in: script{stacks: map[string][]int{f: {0, 40, 80, 80, 120, 160, 160}}}, want: verdict.Inconclusive},
 		// A worker per key: the last keys come late.
 		{name: "the last of many keys", in: script{stacks: map[string][]int{f: {1488, 2758, 3113, 3213, 3242, 3250, 3254}}}, want: verdict.Pass, warn: "pool"},
 		// Growth that the budget ends in the middle of: it cannot be told.
@@ -392,6 +400,10 @@ func TestNext(t *testing.T) {
 		// A pool, or a leak of one in 400: as long as there are rounds, they tell.
 		{"ten in each of three rounds", script{stacks: map[string][]int{f: {8, 18, 28, 38}}}, verdict.Load, "too little to say"},
 		{"hundreds in each of three rounds", script{stacks: map[string][]int{f: {8, 208, 408, 608}}}, verdict.Watch, "keeps growing"},
+		{"grew once, one silent round", script{stacks: map[string][]int{f: {0, 40, 40}}}, verdict.Load, "too little to say"},
+		{"grew once, two silent rounds", script{stacks: map[string][]int{f: {0, 40, 40, 40}}}, verdict.Stop, "nothing grows"},
+		{"grew twice, one silent round", script{stacks: map[string][]int{f: {0, 40, 80, 80}}}, verdict.Load, "too little to say"},
+		{"among many that stay", script{stacks: map[string][]int{f: {1000, 1030, 1060}}, noise: map[string]int{f: 1}}, verdict.Load, "too little to say"},
 		// The baseline held slow work: below it, the count may be growing.
 		{"growth below the baseline", script{stacks: map[string][]int{f: {106, 60, 101}}}, verdict.Load, "too little to say"},
 		{"a little growth, budget spent", script{stacks: map[string][]int{f: {1, 1, 1, 1, 1, 3, 5}}}, verdict.Stop, "used up"},
@@ -400,6 +412,20 @@ func TestNext(t *testing.T) {
 		if got.Action != c.want || !strings.Contains(got.Why, c.why) {
 			t.Errorf("Next(%s) = %v %q, want %v with %q", c.name, got.Action, got.Why, c.want, c.why)
 		}
+	}
+}
+
+// Twenty stacks that each drift a little, all the same way, are no noise.
+func TestLeakOverManyStacks(t *testing.T) {
+	in := script{stacks: map[string][]int{}, noise: map[string]int{}, looks: map[string][]int{}, lookFrom: time.Second}
+	for i := range 20 {
+		f := "example.com/shop.session" + string(rune('a'+i))
+		in.stacks[f] = []int{100, 104, 108, 112, 116, 120, 124}
+		in.noise[f] = 1
+		in.looks[f] = slices.Repeat([]int{124}, 151)
+	}
+	if v := verdict.Judge(in.run(), policy()); v.Outcome == verdict.Pass {
+		t.Errorf("Judge = %s (%s), with totals %v", v.Outcome, v.Headline, v.Targets[0].Totals)
 	}
 }
 

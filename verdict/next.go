@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"slices"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
@@ -43,9 +44,9 @@ func Next(run record.Run, policy Policy) Step {
 		return Step{Action: Load}
 	}
 	step := next(policy, analyses, rounds, func() int { return sensitivity(run, policy) })
-	if policy.wantsCreator() {
+	if policy.wantsCreator() && step.Action != Load {
 		for _, a := range analyses {
-			if len(a.dumps) == 0 && len(a.suspects) > 0 {
+			if slices.ContainsFunc(a.suspects, func(s suspect) bool { return s.rule == nil && !a.dumped(&s) }) {
 				step.Dump = append(step.Dump, a.target)
 			}
 		}

@@ -16,6 +16,9 @@ const (
 	// be claimed: more than the 95 in 100 that is promised, so that what chance
 	// takes from 200 does not break the promise.
 	caughtShare = 0.98
+	// promised is the share below which no smaller leak is looked at. Between the
+	// two, chance decides, and a smaller one may do better.
+	promised = 0.95
 )
 
 // plantedRates are the rates tried, one goroutine in so many requests, each
@@ -65,10 +68,12 @@ func (h history) sensitivity(policy Policy, replicas int) int {
 				caught++
 			}
 		}
-		if float64(caught) < caughtShare*plants {
+		if float64(caught) < promised*plants {
 			break
 		}
-		best = plantedRates[max(0, i-1)] // a quarter more than what is caught here: real stacks scatter more than planted ones
+		if float64(caught) >= caughtShare*plants {
+			best = plantedRates[max(0, i-1)] // a quarter more than what is caught here: real stacks scatter more than planted ones
+		}
 	}
 	return best
 }

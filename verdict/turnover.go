@@ -24,19 +24,33 @@ const (
 // variance of the number of both. A leak has to exceed that, at a level that
 // accounts for how many stacks are judged at once (Bonferroni's correction).
 
-// restless is how many stacks of a process have to be seen moving by themselves
-// for those that were not to be taken for the same kind: what few goroutines do
-// seldom does not show within a window.
-const restless = 10
+const (
+	// restless is how many stacks of a process have to be seen moving by themselves
+	// for those that were not to be taken for the same kind: what few goroutines do
+	// seldom does not show within a window.
+	restless = 10
+	// few is the number of goroutines up to which that is so.
+	few = 10
+)
 
 // wavers tells whether growth is no more than such a stack's is every now and
-// then. Only what was seen to move by itself is excused so, or is in such
-// company.
+// then: as much as it was seen to move within its windows, and to fall between
+// them, makes likely.
 func (t trend) wavers() bool {
-	if !t.moves() && t.restless < restless {
-		return false
+	present := float64(max(t.bands[t.base()].mid, 1))
+	turnover := 0.0
+	if t.restless >= restless {
+		turnover = 2 * min(present, few)
 	}
-	return float64(t.rise()) <= t.drift(2*float64(max(t.bands[t.base()].mid, 1)), falseDoubt)
+	if t.watched > 0 {
+		turnover = max(turnover, float64(t.steps)*float64(t.span)/float64(t.watched))
+	}
+	fallen := 0
+	for i := 1; i < len(t.bands); i++ {
+		fallen += max(0, t.bands[i-1].lo-t.bands[i].hi)
+	}
+	turnover = max(turnover, 2*float64(fallen))
+	return float64(t.rise()) <= t.drift(min(turnover, 2*present), falseDoubt)
 }
 
 // moves tells whether the count changed within a window, or fell between two.
@@ -69,7 +83,15 @@ func (t trend) outgrows(l *look) bool {
 			turnover = min(turnover, 2*unseen*longer) + l.drift(longer)
 		}
 	}
-	return float64(grown) > max(t.drift(max(turnover, 1), falseRed), t.creep())
+	return float64(grown) > t.drift(max(turnover, 1), falseRed)
+}
+
+// creeps tells whether growth may be that of a pool that has as many workers as
+// were ever busy at once. Such a pool does not reach a new height in every round.
+func (t trend) creeps() bool {
+	base := t.base()
+	records, _, _ := t.score(base)
+	return float64(t.rise()) <= t.creep() && records < len(t.bands)-1-base
 }
 
 // creeping is by how many of its own standard deviations the largest of many

@@ -86,6 +86,8 @@ type trend struct {
 	family   int   // stacks that are judged at once
 	restless int   // how many of them move by themselves
 	span     int64 // nanoseconds from the base window to the last
+	steps    int   // goroutines that came or went between the captures of windows
+	watched  int64 // nanoseconds that the windows last, in sum
 }
 
 // trends counts every identity in every window.
@@ -104,12 +106,19 @@ func (h history) trends(id identity) map[string]trend {
 		}
 	}
 	out := make(map[string]trend, len(seen))
-	moving := 0
+	moving, watched := 0, int64(0)
+	for _, w := range h.windows {
+		watched += int64(w.captures[len(w.captures)-1].At - w.captures[0].At)
+	}
 	for k := range seen {
 		t := h.blank(len(seen))
 		for _, captures := range perWindow {
 			t.bands = append(t.bands, bandOf(captures, k))
+			for i := 1; i < len(captures); i++ {
+				t.steps += max(captures[i][k]-captures[i-1][k], captures[i-1][k]-captures[i][k])
+			}
 		}
+		t.watched = watched
 		t.span = h.at(len(h.windows)-1) - h.at(t.base())
 		if t.moves() {
 			moving++

@@ -52,7 +52,7 @@ func (a *app) accept(o acceptOptions, run record.Run, policy verdict.Policy, v v
 		}
 		rules = append(rules, r)
 	}
-	added, err := plan.Accept(o.file, rules)
+	added, err := plan.Accept(o.file, rules, a.now())
 	if err != nil {
 		return v, err
 	}

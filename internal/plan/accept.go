@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -18,10 +20,10 @@ const acceptedHead = `# Growth that is known and accepted: leakgate no longer fa
 `
 
 // Accept appends rules to a file of rules, which is made if it is not there. What
-// the file says already stays as it is; rules that match the same are not added
+// the file says already stays as it is; rules that match the same, and still hold, are not added
 // again. It returns those that were added. A file that is something else, a plan
 // for instance, is refused and left alone.
-func Accept(file string, rules []Ignore) ([]Ignore, error) {
+func Accept(file string, rules []Ignore, today time.Time) ([]Ignore, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		text = []byte(acceptedHead)
@@ -34,7 +36,10 @@ func Accept(file string, rules []Ignore) ([]Ignore, error) {
 	}
 	var added []Ignore
 	for _, r := range rules {
-		if !slices.ContainsFunc(slices.Concat(had, added), r.same) {
+		known := func(o Ignore) bool {
+			return r.same(o) && o.Max == 0 && (o.Until == "" || string(o.Until) >= today.Format(time.DateOnly))
+		}
+		if !slices.ContainsFunc(slices.Concat(had, added), known) {
 			added = append(added, r)
 		}
 	}
@@ -86,7 +91,7 @@ func nodes(rules []Ignore) *yaml.Node {
 		n := &yaml.Node{Kind: yaml.MappingNode}
 		add := func(k, v, tag string) {
 			if v != "" {
-				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: k}, &yaml.Node{Kind: yaml.ScalarNode, Value: v, Tag: tag})
+				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: k}, &yaml.Node{Kind: yaml.ScalarNode, Value: strings.ReplaceAll(v, "${", "$${"), Tag: tag})
 			}
 		}
 		add("function", r.Function, "!!str")

@@ -5,10 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAccept(t *testing.T) {
-	rule := func(f string) Ignore { return Ignore{Function: f, Reason: `accepted: "+40" of 100`, Owner: "shop", Until: "2027-03-01"} }
+	rule := func(f string) Ignore {
+		return Ignore{Function: f, Reason: `accepted: "+40" of 100`, Owner: "shop", Until: "2027-03-01"}
+	}
 	for _, c := range []struct {
 		name, before string
 		rules        []Ignore
@@ -21,6 +24,10 @@ func TestAccept(t *testing.T) {
 		{name: "comments stay", before: "# ours\n\n- function: ^x$ # why\n  reason: r\n", rules: []Ignore{rule("^a$")}, added: 1, keeps: []string{"# ours\n\n", "# why"}},
 		{name: "no newline at the end", before: "- function: ^x$\n  reason: r", rules: []Ignore{rule("^a$")}, added: 1},
 		{name: "known already", before: "- function: ^a$\n  reason: r\n", rules: []Ignore{rule("^a$")}},
+		{name: "known, but expired", before: "- function: ^a$\n  reason: r\n  until: 2026-10-31\n", rules: []Ignore{rule("^a$")}, added: 1},
+		{name: "known on its last day", before: "- function: ^a$\n  reason: r\n  until: 2026-11-01\n", rules: []Ignore{rule("^a$")}},
+		{name: "known up to a most", before: "- function: ^a$\n  reason: r\n  max: 3\n", rules: []Ignore{rule("^a$")}, added: 1},
+		{name: "what looks like a variable", rules: []Ignore{{Function: "^a$", Reason: "costs ${HOME}"}}, added: 1},
 		{name: "twice in one go", rules: []Ignore{rule("^a$"), rule("^a$")}, added: 1},
 		{name: "an indented list", before: "  - function: ^x$\n    reason: r\n", rules: []Ignore{rule("^a$")}, err: "dash per rule"},
 		{name: "a list on one line", before: "[{function: ^x$, reason: r}]\n", rules: []Ignore{rule("^a$")}, err: "dash per rule"},
@@ -33,7 +40,7 @@ func TestAccept(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		added, err := Accept(file, c.rules)
+		added, err := Accept(file, c.rules, time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC))
 		text, _ := os.ReadFile(file)
 		if c.err != "" {
 			if err == nil || !strings.Contains(err.Error(), c.err) || string(text) != c.before {
