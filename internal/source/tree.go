@@ -182,17 +182,11 @@ func (t *tree) ofMain(ctx context.Context, file string, fr verdict.Frame) string
 		}
 		return only(found)
 	}
-	best := longest(t.named[path.Base(file)], func(c string) int {
-		score := 2 * common(file, c)
-		if endsWith(file, c) {
-			score++
-		}
-		return score
-	})
+	best := longest(t.named[path.Base(file)], func(c string) int { return common(file, c) })
 	if len(best) > mostReads {
 		return ""
 	}
-	var could, holds []string
+	var could, holds, whole []string
 	for _, c := range best {
 		f := t.at(ctx, c)
 		if f.pkg != "main" || f.lines < fr.Line {
@@ -201,11 +195,16 @@ func (t *tree) ofMain(ctx context.Context, file string, fr verdict.Frame) string
 		could = append(could, c)
 		if _, ok := f.enclosing(fr.Function, fr.Line); ok {
 			holds = append(holds, c)
+			if strings.HasSuffix(file, "/"+c) {
+				whole = append(whole, c)
+			}
 		}
 	}
 	switch {
 	case len(holds) == 1:
 		return holds[0]
+	case len(whole) == 1: // all of its folders, here none, are the file's
+		return whole[0]
 	case len(could) == 1 && endsWith(file, could[0]) && common(file, could[0]) > 1: // folders agree, the function moved
 		return could[0]
 	}
