@@ -90,7 +90,7 @@ func (f *file) enclosing(function string, line int) (decl, bool) {
 		case holds && (i >= 0 || d.variable):
 			return d, true
 		case i < 0 || d.variable:
-		case !ok || i < at || i == at && len(d.name) > len(best.name):
+		case !ok || i < at:
 			best, ok, at = d, true, i
 		}
 	}

@@ -105,8 +105,7 @@ const mostOutput = 32 << 20
 // names: whoever wrote the repository does not run code here.
 func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", append([]string{
-		"-C", dir, "--no-pager", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false",
-		"-c", "log.showSignature=false", "-c", "log.follow=false",
+		"-C", dir, "--no-pager", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.follow=false",
 	}, args...)...)
 	cmd.Env = environment(os.Environ())
 	cmd.WaitDelay = time.Second

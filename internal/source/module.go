@@ -14,9 +14,8 @@ import (
 
 // module is a Go module of the repository.
 type module struct {
-	path     string // example.com/shop
-	dir      string // below the root, with slashes; empty at the root
-	replaced bool   // path is not the module's own: a replace directive calls it so
+	path string // example.com/shop, as its go.mod or a replace directive has it
+	dir  string // below the root, with slashes; empty at the root
 }
 
 // rel is a file's path below the module; false if it is not in there.
@@ -49,7 +48,7 @@ func readModules(root *os.Root, gomods []string) []module {
 		for _, r := range f.Replace {
 			to := path.Join(dir, filepath.ToSlash(r.New.Path))
 			if r.New.Version == "" && !path.IsAbs(r.New.Path) && filepath.IsLocal(to) {
-				out = append(out, module{path: r.Old.Path, dir: folder(to), replaced: true})
+				out = append(out, module{path: r.Old.Path, dir: folder(to)})
 			}
 		}
 	}

@@ -126,8 +126,9 @@ func (t *tree) ofModule(mod, rest string) string {
 func (t *tree) ofPackage(file, function string) string {
 	var fits []string
 	for _, c := range t.named[path.Base(file)] {
-		imported, rel, ok := t.imported(c)
-		if ok && strings.HasPrefix(function, path.Dir(imported)+".") && endsWith(file, rel) {
+		imported, rel := t.imported(c)
+		named := func(as string) bool { return strings.HasPrefix(function, path.Dir(as)+".") }
+		if slices.ContainsFunc(imported, named) && endsWith(file, rel) {
 			fits = append(fits, c)
 		}
 	}
@@ -143,18 +144,24 @@ func only(found []string) string {
 }
 
 // imported is a file's path in the import path's terms (example.com/shop/cart/store.go),
-// and below its module or vendor folder.
-func (t *tree) imported(file string) (imported, rel string, ok bool) {
+// and below its module or vendor folder. Where a replace directive gives the
+// module another name, which it need not declare, there are several.
+func (t *tree) imported(file string) (imported []string, rel string) {
 	if rel, ok := vendored(file); ok {
-		return rel, rel, true
+		return []string{rel}, rel
 	}
-	var in module
+	deepest := -1
 	for _, m := range t.modules {
-		if below, under := m.rel(file); under && !m.replaced && (!ok || len(m.dir) > len(in.dir)) {
-			in, rel, ok = m, below, true
+		below, under := m.rel(file)
+		switch {
+		case !under || len(m.dir) < deepest:
+			continue
+		case len(m.dir) > deepest:
+			deepest, rel, imported = len(m.dir), below, nil
 		}
+		imported = append(imported, m.path+"/"+rel)
 	}
-	return in.path + "/" + rel, rel, ok
+	return imported, rel
 }
 
 // vendored is a file's path below the innermost vendor folder.
@@ -176,7 +183,7 @@ func (t *tree) ofMain(ctx context.Context, file string, fr verdict.Frame) string
 	if !path.IsAbs(file) && !windowsAbs(file) && strings.Contains(file, "/") { // trimmed: the import path, or one below the root
 		var found []string
 		for _, c := range t.named[path.Base(file)] {
-			if imported, _, ok := t.imported(c); c == file || ok && imported == file {
+			if imported, _ := t.imported(c); c == file || slices.Contains(imported, file) {
 				found = append(found, c)
 			}
 		}

@@ -54,6 +54,10 @@ func refresh() {
 package main
 
 func main() { select {} }
+-- tool.go --
+package main
+
+func tool() { select {} }
 -- cmd/x/main.go --
 package main
 
@@ -165,6 +169,8 @@ func TestFind(t *testing.T) {
 		{name: "dotted folder", function: "example.com/dotted.Dot", file: "/ci/shop/.dotted/dot.go", line: 3, want: ".dotted/dot.go"},
 		// replace with a folder: a trimmed build names the module with the version that it replaces.
 		{name: "replaced, trimmed", function: "github.com/acme/fork.Wait", file: "github.com/acme/fork@v1.0.0/fork.go", line: 4, module: "github.com/acme/fork@v1.0.0", want: "third_party/fork/fork.go"},
+		// Untrimmed, the import path is the replaced one's, whatever the folder's go.mod declares.
+		{name: "replaced", function: "github.com/acme/fork.Wait", file: "/ci/shop/third_party/fork/fork.go", line: 4, want: "third_party/fork/fork.go"},
 		// Upper case is written !a in the module cache.
 		{name: "escaped upper case", function: "github.com/Acme/fork.Wait", file: "/go/pkg/mod/github.com/!acme/fork@v1.0.0/fork.go", line: 4, module: "github.com/Acme/fork@v1.0.0", want: "third_party/fork/fork.go"},
 		// Vendored: in place, in another checkout, trimmed.
@@ -187,6 +193,9 @@ func TestFind(t *testing.T) {
 		{name: "main, ambiguous", function: "main.main", file: "/src/main.go", line: 4},
 		// Nothing but the name of the file in common, and nowhere that function.
 		{name: "main, unknown", function: "main.watch", file: "/src/app/main.go", line: 2},
+		// A file of that name at the root, which another program may have as well.
+		{name: "main, another program's", function: "main.other", file: "/ci/other/tool.go", line: 3},
+		{name: "main, its twin", function: "main.tool", file: "/ci/other/tool.go", line: 3, want: "tool.go"},
 		// Foreign text.
 		{name: "pattern", function: "main.main", file: "/src/*", line: 1},
 		{name: "out of the root", function: "main.main", file: c.dir + "/../x/main.go", line: 1},
@@ -194,7 +203,9 @@ func TestFind(t *testing.T) {
 	}
 	for _, r := range rows {
 		fr := verdict.Frame{Function: r.function, File: r.file, Line: r.line, Module: r.module, Std: r.std}
-		got, ok := c.tree(fr).find(context.Background(), fr)
+		ours := fr
+		ours.Std = false
+		got, ok := c.tree(ours).find(context.Background(), fr)
 		if got != r.want || ok != (r.want != "") {
 			t.Errorf("find(%s) = %q, %v, want %q", r.name, got, ok, r.want)
 		}
