@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -102,15 +101,14 @@ type spot struct {
 func (t *tree) locate(ctx context.Context, f verdict.Finding) (*spot, []spot) {
 	var found []spot
 	var at *spot
-	blamed := stacks.Blame(f.Stack)
-	for i, fr := range withCreator(f) {
+	for _, fr := range withCreator(f) {
 		path, ok := t.find(ctx, fr)
 		if !ok {
 			continue
 		}
 		s := spot{path: path, line: fr.Line, function: fr.Function}
 		found = append(found, s)
-		if at == nil && i >= blamed {
+		if at == nil { // further in than the blamed frame there is only the standard library
 			at = &s
 		}
 	}

@@ -165,6 +165,10 @@ func TestFind(t *testing.T) {
 		{name: "nested module in the cache", function: "example.com/lib/sub.Wait", file: "/go/pkg/mod/example.com/lib@v1.2.3/sub/lib.go", line: 4, module: "example.com/lib@v1.2.3", want: "lib/sub/lib.go"},
 		// Its import path is its own module's, not the outer one's.
 		{name: "nested module by the outer path", function: "example.com/shop/lib/sub.Wait", file: "/ci/shop/lib/sub/lib.go", line: 4},
+		// The outer module's path is not the nested one's, whichever is listed first.
+		{name: "dotted folder by the outer path", function: "example.com/shop.Dot", file: "/ci/shop/.dotted/dot.go", line: 3},
+		// The function is ours, but its package is in another folder than the file.
+		{name: "another folder", function: refresh, file: "/ci/shop/lib/store.go", line: 7},
 		// A folder whose name begins with a dot keeps it.
 		{name: "dotted folder", function: "example.com/dotted.Dot", file: "/ci/shop/.dotted/dot.go", line: 3, want: ".dotted/dot.go"},
 		// replace with a folder: a trimmed build names the module with the version that it replaces.
