@@ -33,6 +33,7 @@ new ones, and the run is judged with them. Every report counts what was ignored.
 Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 		Example: `  leakgate judge leakgate-out
   leakgate judge leakgate-out --plan stricter.yaml --format json
+  leakgate judge leakgate-out --source ~/src/shop --since v1.4.0
   leakgate judge leakgate-out --accept=known-leaks.yaml --owner payments --until 2027-03-01`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 2 && c.Flags().Changed("accept") {
@@ -40,10 +41,13 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 			}
 			return cobra.ExactArgs(1)(c, args)
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			formats := append(sortedFormats(), "console")
 			if !slices.Contains(formats, format) {
 				return usage(fmt.Errorf("--format %q: want one of %s", format, strings.Join(formats, ", ")))
+			}
+			if err := o.source.check(c.Context()); err != nil {
+				return err
 			}
 			run, policy, err := readRun(args[0], planFile)
 			if err != nil {
@@ -54,6 +58,9 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 				if v, err = a.accept(acc, run, policy, v); err != nil {
 					return usage(err)
 				}
+			}
+			if err := o.source.annotate(c.Context(), &v); err != nil {
+				return err
 			}
 			broken := writeReports(args[0], v)
 			if render, ok := report.Formats()[format]; ok {
@@ -73,6 +80,7 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 	c.Flags().StringVar(&planFile, "plan", "", "judge by this plan's policy")
 	c.Flags().StringVar(&format, "format", "console", "console, json, junit, markdown or html, to standard output")
 	c.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print every check and the whole stacks")
+	o.source.flags(c)
 	acc.flags(c)
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(append(sortedFormats(), "console"), cobra.ShellCompDirectiveNoFileComp))
 	return c

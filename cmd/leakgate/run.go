@@ -22,6 +22,7 @@ type runOptions struct {
 	dir     string
 	quiet   bool
 	verbose bool
+	source  sourceOptions
 }
 
 func (o *runOptions) flags(c *cobra.Command) {
@@ -43,17 +44,22 @@ in the same directory moves to DIR.prev.
 
 Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell, 130 interrupted.`,
 		Example: `  leakgate run plan.yaml
-  leakgate run plan.yaml --dir out --quiet`,
+  leakgate run plan.yaml --dir out --quiet
+  leakgate run plan.yaml --since v1.4.0`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			p, err := plan.Read(args[0], a.env)
 			if err != nil {
 				return usage(err)
 			}
+			if err := o.source.check(c.Context()); err != nil {
+				return err
+			}
 			return a.gate(c.Context(), p, o)
 		},
 	}
 	o.flags(c)
+	o.source.flags(c)
 	return c
 }
 
@@ -80,6 +86,9 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 		run = onDisk // what anyone will judge from now on
 	}
 	v := verdict.Judge(run, p.Verdict())
+	if err := o.source.annotate(ctx, &v); err != nil {
+		a.complain(&exit{err: err}) // it was there before the load; the verdict stands without it
+	}
 	broken := errors.Join(recording, writeReports(dir, v))
 	if err := a.print(v, dir, o); err != nil {
 		broken = errors.Join(broken, err)

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime/pprof"
 	"strconv"
@@ -54,6 +55,11 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Values["processes"] = &processes{started: map[string]*process{}}
+			here, err := os.Getwd()
+			if err != nil {
+				return err
+			}
+			e.Setenv("ROOT", filepath.Dir(filepath.Dir(here)))
 			for _, key := range []string{"GOCACHE", "GOMODCACHE"} { // scripts have no home
 				out, err := exec.Command("go", "env", key).Output()
 				if err != nil {

@@ -130,6 +130,9 @@ func (c *console) finding(n int, f verdict.Finding) {
 	if f.Note != "" {
 		c.line("     %s", printable(f.Note))
 	}
+	for _, l := range sourceLines(f) {
+		c.line("     %s", l)
+	}
 	c.stack(f)
 }
 

@@ -35,7 +35,7 @@ const chartWidth, chartHeight = 800.0, 160.0
 // HTML writes one self-contained page: no script, nothing fetched.
 func HTML(w io.Writer, v verdict.Verdict) error {
 	t, err := template.New("report.html.tmpl").Funcs(template.FuncMap{
-		"counts": counts, "number": number, "rate": rate, "join": strings.Join,
+		"source": sourceLines, "counts": counts, "number": number, "rate": rate, "join": strings.Join,
 		"place": func(file string, line int) string { return place(file, line, "") },
 		"inc":   func(i int) int { return i + 1 },
 	}).ParseFS(files, "report.html.tmpl")

@@ -91,6 +91,9 @@ func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 		for i, f := range findingsOf(v, c.Target) {
 			if i == 0 {
 				k.File, k.Line = xmlText(f.File), f.Line
+				if s := f.Source; s != nil { // what report actions can find and annotate
+					k.File, k.Line = xmlText(s.Path), s.Line
+				}
 			}
 			if i < shown {
 				text += "\n\n" + findingText(f)
@@ -131,6 +134,7 @@ func findingText(f verdict.Finding) string {
 	for _, l := range f.Labels {
 		lines = append(lines, fmt.Sprintf("label %s: +%d", l.Label, l.Growth))
 	}
+	lines = append(lines, sourceLines(f)...)
 	return strings.Join(append(lines, stackLines(f, "")...), "\n")
 }
 

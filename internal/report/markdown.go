@@ -35,6 +35,12 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 		if f.Note != "" {
 			e.printf("\n%s\n", markdown(f.Note))
 		}
+		if lines := sourceLines(f); len(lines) > 0 {
+			e.printf("\n")
+			for _, l := range lines {
+				e.printf("- %s\n", markdown(l))
+			}
+		}
 		e.printf("\n%s\n", fenced(strings.Join(stackLines(f, ""), "\n")))
 	}
 	e.printf("\n<details><summary>Checks</summary>\n\n| check | target | outcome | measured | limit | unit |\n| --- | --- | --- | ---: | ---: | --- |\n")

@@ -62,6 +62,9 @@ func fixtures() map[string]verdict.Verdict {
 		Target: "checkout-0", Function: "example.com/cart.(*Store).refresh.func1", File: "/src/cart/store.go", Line: 42, State: "chan send",
 		Creator: "example.com/cart.(*Store).refresh", Created: "/src/cart/store.go:40", Evidence: []string{verdict.Growing}, Counts: []int{0, 80, 160, 240},
 		Kept: &kept, Leaked: 240, Per1000: 10, Labels: []verdict.Label{{Label: "tenant=blue", Growth: 200}}, Stack: frames("example.com/cart.(*Store).refresh.func1"),
+		Source: &verdict.Source{Path: "cart/store.go", Line: 42, Owners: []string{"@team-payments", "@carol"}, Since: "v1.4.0", Suspects: []verdict.Commit{
+			{Hash: "abc1234def5678abc1234def5678abc1234def56", Author: "Alice", Date: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC), Subject: "cart: refresh in the background", Function: "Store.refresh"},
+		}},
 	}}
 	unclear := base
 	unclear.Outcome, unclear.Headline = verdict.Inconclusive, "could not tell: checkout-0: restarted or replaced"
@@ -144,6 +147,7 @@ func hostile(text string) verdict.Verdict {
 	f.Target, f.Function, f.File, f.Module, f.State, f.Creator, f.Created, f.Note = text, text, text, text, text, text, text, text
 	f.Labels = []verdict.Label{{Label: text, Growth: 1}}
 	f.Stack = []verdict.Frame{{Function: text, File: text, Line: 1}}
+	f.Source = &verdict.Source{Path: text + "/x.go", Line: 1, Owners: []string{text}, Since: text, Suspects: []verdict.Commit{{Hash: text, Author: text, Subject: text, Function: text}}}
 	v.Findings = []verdict.Finding{f}
 	v.Checks = []verdict.Check{{Name: text, Target: text, Outcome: verdict.Fail, Message: text, Hint: text}, {Name: "x", Target: text, Outcome: verdict.Inconclusive, Code: text, Message: text}}
 	v.Warnings = []verdict.Warning{{Code: text, Target: text, Message: text}}
