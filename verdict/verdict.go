@@ -87,6 +87,7 @@ type Finding struct {
 	Labels   []Label  `json:"labels,omitempty"`
 	Requests []Blamed `json:"requests,omitempty"` // which requests leak it, where they were loaded alone
 	Note     string   `json:"note,omitempty"`     // what this stack usually means
+	Source   *Source  `json:"source,omitempty"`   // where it lies in a checkout; nil if none was read
 	Stack    []Frame  `json:"stack"`
 }
 
