@@ -90,7 +90,11 @@ func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 		r := &junitResult{Message: xmlText(c.Message), Type: "leak"}
 		for i, f := range findingsOf(v, c.Target) {
 			if i == 0 {
-				k.File, k.Line = xmlText(f.File), f.Line
+				k.File, k.Line = inRepository(f)
+				if k.File == "" {
+					k.File, k.Line = f.File, f.Line
+				}
+				k.File = xmlText(k.File)
 			}
 			if i < shown {
 				text += "\n\n" + findingText(f)
