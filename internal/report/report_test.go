@@ -185,6 +185,9 @@ func checkHostile(t *testing.T, text string) {
 				t.Errorf("%s: %q in a job's log is a command: %+v", ending, text, cmds)
 			}
 		case "xml":
+			if strings.ContainsAny(out, "\x1b\r\x07\u202e\u009b") {
+				t.Errorf("%s: %q is not made visible", ending, text)
+			}
 			var doc junitSuites
 			if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
 				t.Errorf("%s: %q makes XML that does not parse: %v", ending, text, err)

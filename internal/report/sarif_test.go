@@ -31,7 +31,9 @@ func checkSARIF(t *testing.T, text []byte) *sarif.Report {
 
 func sarifResults(t *testing.T, text []byte) int {
 	t.Helper()
-	var doc struct{ Runs []struct{ Results []json.RawMessage } }
+	var doc struct {
+		Runs []struct{ Results []json.RawMessage }
+	}
 	if err := json.Unmarshal(text, &doc); err != nil || len(doc.Runs) != 1 {
 		t.Fatalf("%d runs, %v, want one", len(doc.Runs), err)
 	}
