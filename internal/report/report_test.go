@@ -158,6 +158,7 @@ func hostile(text string) verdict.Verdict {
 
 func checkHostile(t *testing.T, text string) {
 	t.Helper()
+	checkHostileDiff(t, text)
 	v := hostile(text)
 	all := renderers()
 	all["summary.md"] = GitHubSummary
@@ -173,7 +174,6 @@ func checkHostile(t *testing.T, text string) {
 				t.Errorf("%s: %q becomes %+v, want one error", ending, text, cmds)
 			}
 		case "sarif":
-			checkSARIF(t, b.Bytes())
 			if n := sarifResults(t, b.Bytes()); n != 1 {
 				t.Errorf("%s: %q makes %d results of one", ending, text, n)
 			}
@@ -242,6 +242,21 @@ var attacks = []string{
 func TestHostileText(t *testing.T) {
 	for _, a := range attacks {
 		checkHostile(t, a)
+		checkSARIF(t, written(t, hostile(a))) // too slow to fuzz
+	}
+}
+
+// checkHostileDiff does the same to what leakgate diff prints.
+func checkHostileDiff(t *testing.T, text string) {
+	t.Helper()
+	after := &stacks.Profile{Total: 3, Stacks: []stacks.Stack{{Key: "a", State: text, Count: 3, Frames: []stacks.Frame{{Function: text, File: text, Line: 1}}}}}
+	d := NewDiff(&stacks.Profile{}, after)
+	var b bytes.Buffer
+	if err := errors.Join(d.Console(&b, Style{}), d.Markdown(&b)); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.String(); strings.ContainsAny(out, "\x1b\r\x07\u202e\u009b") || len(runnerCommands(out)) > 0 {
+		t.Errorf("diff: %q is a control or a command", text)
 	}
 }
 
