@@ -87,8 +87,8 @@ type Finding struct {
 	Labels   []Label  `json:"labels,omitempty"`
 	Requests []Blamed `json:"requests,omitempty"` // which requests leak it, where they were loaded alone
 	Note     string   `json:"note,omitempty"`     // what this stack usually means
-	Source   *Source  `json:"source,omitempty"`   // where it lies in a checkout; nil if none was read
 	Stack    []Frame  `json:"stack"`
+	Source   *Source  `json:"source,omitempty"` // nil where no checkout holds it
 }
 
 // Source is where a finding lies in a checkout of the service, whose it is, and

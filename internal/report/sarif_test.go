@@ -90,7 +90,7 @@ func TestSARIFResult(t *testing.T) {
 	if p := r.Properties.Properties; p["leaked"] != 240.0 || p["per_1000_requests"] != 10.0 || fmt.Sprint(p["evidence"], p["owners"]) != "[growing] [@shop/cart @ann]" {
 		t.Errorf("properties %v", p)
 	}
-	for _, part := range []string{"+240", "10 per 1,000 requests", "chan send", "owner: @shop/cart", "suspect: 0123456789ab cart: refresh prices"} {
+	for _, part := range []string{"+240", "10 per 1,000 requests", "chan send", "owner: @shop/cart", "suspect: 0123456 2026-10-30 Ann: cart: refresh prices"} {
 		if !strings.Contains(*r.Message.Text, part) {
 			t.Errorf("message %q lacks %q", *r.Message.Text, part)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -40,7 +41,7 @@ func ownership(f verdict.Finding) []string {
 	}
 	if len(f.Source.Suspects) > 0 {
 		c := f.Source.Suspects[0]
-		line := fmt.Sprintf("suspect: %s %s (%s, %s)", c.Hash[:min(len(c.Hash), 12)], c.Subject, c.Author, c.Date.UTC().Format("2006-01-02"))
+		line := fmt.Sprintf("suspect: %s %s %s: %s", c.Hash[:min(len(c.Hash), 7)], c.Date.UTC().Format(time.DateOnly), c.Author, c.Subject)
 		if n := len(f.Source.Suspects) - 1; n > 0 {
 			line += fmt.Sprintf(", and %s", plural(n, "more commit"))
 		}
