@@ -162,7 +162,7 @@ func cutMarkdown(text []byte, limit int) []byte {
 		nextFence, nextFolded := fence, folded
 		switch trimmed := string(bytes.TrimSpace(line)); {
 		case fence == "" && strings.HasPrefix(trimmed, "```"):
-			nextFence = strings.TrimRight(trimmed, "text")
+			nextFence = strings.TrimSuffix(trimmed, "text")
 		case fence != "" && trimmed == fence:
 			nextFence = ""
 		case fence == "" && strings.HasPrefix(trimmed, "<details>"):
