@@ -78,7 +78,7 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 		},
 	}
 	c.Flags().StringVar(&planFile, "plan", "", "judge by this plan's policy")
-	c.Flags().StringVar(&format, "format", "console", "console, json, junit, markdown or html, to standard output")
+	c.Flags().StringVar(&format, "format", "console", strings.Join(append([]string{"console"}, sortedFormats()...), ", ")+"; to standard output")
 	c.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print every check and the whole stacks")
 	o.source.flags(c)
 	acc.flags(c)

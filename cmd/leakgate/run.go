@@ -23,6 +23,7 @@ type runOptions struct {
 	quiet   bool
 	verbose bool
 	source  sourceOptions
+	github  githubOptions
 }
 
 func (o *runOptions) flags(c *cobra.Command) {
@@ -39,8 +40,12 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run the gate: load, watch, judge",
 		Long: `run sends the load of a plan in rounds, watches the goroutines of every target,
 and judges. Everything that was measured and the reports (verdict.json,
-junit.xml, report.html, summary.md) go into the run directory. An earlier run
-in the same directory moves to DIR.prev.
+junit.xml, report.html, summary.md, leakgate.sarif) go into the run directory. An
+earlier run in the same directory moves to DIR.prev.
+
+In a GitHub Actions job, findings also become annotations, the step gets outputs
+(outcome, leaked, findings, report, junit, sensitivity) and the summary is the
+step's; --github=off turns that off.
 
 Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell, 130 interrupted.`,
 		Example: `  leakgate run plan.yaml
@@ -48,6 +53,9 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell, 130 interrupted.`,
   leakgate run plan.yaml --since v1.4.0`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.github.check(); err != nil {
+				return usage(err)
+			}
 			p, err := plan.Read(args[0], a.env)
 			if err != nil {
 				return usage(err)
@@ -60,6 +68,7 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell, 130 interrupted.`,
 	}
 	o.flags(c)
 	o.source.flags(c)
+	o.github.flags(c)
 	return c
 }
 
@@ -93,7 +102,7 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 	if err := a.print(v, dir, o); err != nil {
 		broken = errors.Join(broken, err)
 	}
-	if broken != nil {
+	if broken = errors.Join(broken, a.github(o.github).report(v, dir)); broken != nil {
 		a.complain(&exit{err: broken})
 	}
 	switch {

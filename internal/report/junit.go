@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -44,9 +45,13 @@ type (
 	junitResult struct {
 		Message string `xml:"message,attr"`
 		Type    string `xml:"type,attr"`
-		Text    string `xml:",chardata"`
+		Text    string `xml:",cdata"`
 	}
 )
+
+// maxJUnitText is how much of one text a case holds, in bytes: dashboards keep
+// each in a column of a table, and GitLab takes 30 MB in all.
+const maxJUnitText = 64 << 10
 
 // JUnit writes a testcase per target and check. A leak is a failure, what could
 // not be told is an error. Names are stable from run to run.
@@ -87,13 +92,14 @@ func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 	}
 	switch c.Outcome {
 	case verdict.Fail:
-		r := &junitResult{Message: xmlText(c.Message), Type: "leak"}
+		r := &junitResult{Message: xmlText(clip(c.Message, maxJUnitText)), Type: "leak"}
 		for i, f := range findingsOf(v, c.Target) {
 			if i == 0 {
-				k.File, k.Line = xmlText(f.File), f.Line
-				if s := f.Source; s != nil { // what report actions can find and annotate
-					k.File, k.Line = xmlText(s.Path), s.Line
+				k.File, k.Line = inRepository(f)
+				if k.File == "" {
+					k.File, k.Line = f.File, f.Line
 				}
+				k.File = xmlText(clip(k.File, maxJUnitText))
 			}
 			if i < shown {
 				text += "\n\n" + findingText(f)
@@ -102,14 +108,14 @@ func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 		if n := len(findingsOf(v, c.Target)) - shown; n > 0 {
 			text += fmt.Sprintf("\n\nand %d more", n)
 		}
-		r.Text = xmlText(text)
+		r.Text = xmlText(clip(text, maxJUnitText))
 		k.Failure = r
 	case verdict.Inconclusive:
 		code := c.Code
 		if code == "" {
 			code = "inconclusive"
 		}
-		k.Error = &junitResult{Message: xmlText(c.Message), Type: xmlText(code), Text: xmlText(text)}
+		k.Error = &junitResult{Message: xmlText(clip(c.Message, maxJUnitText)), Type: xmlText(code), Text: xmlText(clip(text, maxJUnitText))}
 	default:
 		k.Out = xmlText(fmt.Sprintf("%s of %s %s", number(c.Measured), number(c.Limit), c.Unit))
 	}
@@ -151,11 +157,12 @@ func className(plan, target string) string {
 	return strings.Join(parts, ".")
 }
 
-// xmlText keeps to the characters that XML 1.0 can hold. The encoder escapes
-// the rest.
+// xmlText keeps to what XML 1.0 can hold and what can be seen: a character that
+// turns the direction of text makes a dashboard show what is not there. The
+// encoder escapes the rest.
 func xmlText(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFC || r >= 0x10000 {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != unicode.ReplacementChar {
 			return r
 		}
 		return '?'

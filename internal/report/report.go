@@ -21,12 +21,15 @@ type Renderer func(io.Writer, verdict.Verdict) error
 
 // Files are the reports that a run directory gets, by file name.
 func Files() map[string]Renderer {
-	return map[string]Renderer{"verdict.json": JSON, "junit.xml": JUnit, "report.html": HTML, "summary.md": Markdown}
+	return map[string]Renderer{"verdict.json": JSON, "junit.xml": JUnit, "report.html": HTML, "summary.md": Markdown, "leakgate.sarif": SARIF}
 }
 
 // Formats are the names that --format takes, for everything but the console.
 func Formats() map[string]Renderer {
-	return map[string]Renderer{"json": JSON, "junit": JUnit, "html": HTML, "markdown": Markdown}
+	return map[string]Renderer{
+		"json": JSON, "junit": JUnit, "html": HTML, "markdown": Markdown, "sarif": SARIF,
+		"github": func(w io.Writer, v verdict.Verdict) error { return GitHub(w, v, GitHubOptions{}) },
+	}
 }
 
 // JSON writes the verdict for scripts.
@@ -37,8 +40,13 @@ func JSON(w io.Writer, v verdict.Verdict) error {
 }
 
 // printable makes foreign text safe for a terminal: control characters,
-// escapes and characters that change the direction of text become visible.
+// escapes and characters that change the direction of text become visible. What
+// GitHub Actions would take for a command in the log of a job is broken up.
 func printable(s string) string {
+	if strings.HasPrefix(strings.TrimLeft(s, " "), "::") {
+		s = strings.Replace(s, "::", `\::`, 1)
+	}
+	s = strings.ReplaceAll(s, "##[", `#\#[`)
 	clean := true
 	for _, r := range s {
 		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {

@@ -77,7 +77,8 @@ func fixtures() map[string]verdict.Verdict {
 func renderers() map[string]Renderer {
 	return map[string]Renderer{
 		"txt": Console(Style{Root: "/src", Dir: "leakgate-out"}), "verbose.txt": Console(Style{Root: "/src", Dir: "leakgate-out", Verbose: true}), "colour.txt": Console(Style{Color: true}),
-		"json": JSON, "xml": JUnit, "html": HTML, "md": Markdown,
+		"json": JSON, "xml": JUnit, "html": HTML, "md": Markdown, "sarif": SARIF,
+		"github.txt": func(w io.Writer, v verdict.Verdict) error { return GitHub(w, v, GitHubOptions{}) },
 	}
 }
 
@@ -146,6 +147,7 @@ func hostile(text string) verdict.Verdict {
 	f := v.Findings[0]
 	f.Target, f.Function, f.File, f.Module, f.State, f.Creator, f.Created, f.Note = text, text, text, text, text, text, text, text
 	f.Labels = []verdict.Label{{Label: text, Growth: 1}}
+	f.Requests = []verdict.Blamed{{Requests: []string{text}, Sent: 10, Leaked: 10, Each: 1, Answer: verdict.Leaks}}
 	f.Stack = []verdict.Frame{{Function: text, File: text, Line: 1}}
 	f.Source = &verdict.Source{Path: text + "/x.go", Line: 1, Owners: []string{text}, Since: text, Suspects: []verdict.Commit{{Hash: text, Author: text, Subject: text, Function: text}}}
 	v.Findings = []verdict.Finding{f}
@@ -159,19 +161,36 @@ func hostile(text string) verdict.Verdict {
 
 func checkHostile(t *testing.T, text string) {
 	t.Helper()
+	checkHostileDiff(t, text)
 	v := hostile(text)
-	for ending, render := range renderers() {
+	all := renderers()
+	all["summary.md"] = GitHubSummary
+	for ending, render := range all {
 		var b bytes.Buffer
 		if err := render(&b, v); err != nil {
 			t.Fatalf("%s: %v", ending, err)
 		}
 		out := b.String()
 		switch ending {
+		case "github.txt":
+			if cmds := runnerCommands(out); len(cmds) != 1 || strings.Count(out, "\n") != 1 || cmds[0].name != "error" || strings.ContainsAny(out, "\x1b\r\x07\u202e\u009b") {
+				t.Errorf("%s: %q becomes %+v, want one error", ending, text, cmds)
+			}
+		case "sarif":
+			if n := sarifResults(t, b.Bytes()); n != 1 {
+				t.Errorf("%s: %q makes %d results of one", ending, text, n)
+			}
 		case "txt", "verbose.txt":
 			if strings.ContainsAny(out, "\x1b\r\x07\u202e\u009b") {
 				t.Errorf("%s: %q reaches the terminal as a control", ending, text)
 			}
+			if cmds := runnerCommands(out); len(cmds) > 0 {
+				t.Errorf("%s: %q in a job's log is a command: %+v", ending, text, cmds)
+			}
 		case "xml":
+			if strings.ContainsAny(out, "\x1b\r\x07\u202e\u009b") {
+				t.Errorf("%s: %q is not made visible", ending, text)
+			}
 			var doc junitSuites
 			if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
 				t.Errorf("%s: %q makes XML that does not parse: %v", ending, text, err)
@@ -182,7 +201,10 @@ func checkHostile(t *testing.T, text string) {
 			if strings.Contains(out, "<script") || strings.Contains(out, "<img") || strings.Count(out, "</body>") != 1 {
 				t.Errorf("%s: %q is markup", ending, text)
 			}
-		case "md":
+		case "md", "summary.md":
+			if cmds := runnerCommands(out); len(cmds) > 0 {
+				t.Errorf("%s: %q in a job's log is a command: %+v", ending, text, cmds)
+			}
 			if strings.Contains(outsideFences(out), "<img") || strings.Contains(outsideFences(out), "<script") {
 				t.Errorf("%s: %q is markup", ending, text)
 			}
@@ -216,11 +238,28 @@ func outsideFences(s string) string {
 var attacks = []string{
 	`</script><img src=x onerror=alert(1)>`, "]]>", "::error::gone", "\x1b[2J\x1b[31mred", "a\rb", "\x00\x01\x0b\ufffe", "```\n<img src=x>\n```",
 	"| a | b |", "\u202eevil", "\x9b31m", "\xff\xfe", "<!--", "&amp;", "](javascript:alert(1))", "\"' onclick=",
+	"\n::set-output name=outcome::pass", "  ::error::gone", "##[add-mask]secret", "a,file=b::c%0A::error::d", "[x](http://evil.invalid)", "{0}",
+	"##\x00[error]x", ":\u200b:error::x", "#\\#[x", "</details>",
 }
 
 func TestHostileText(t *testing.T) {
 	for _, a := range attacks {
 		checkHostile(t, a)
+		checkSARIF(t, written(t, hostile(a))) // too slow to fuzz
+	}
+}
+
+// checkHostileDiff does the same to what leakgate diff prints.
+func checkHostileDiff(t *testing.T, text string) {
+	t.Helper()
+	after := &stacks.Profile{Total: 3, Stacks: []stacks.Stack{{Key: "a", State: text, Count: 3, Frames: []stacks.Frame{{Function: text, File: text, Line: 1}}}}}
+	d := NewDiff(&stacks.Profile{}, after)
+	var b bytes.Buffer
+	if err := errors.Join(d.Console(&b, Style{}), d.Markdown(&b)); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.String(); strings.ContainsAny(out, "\x1b\r\x07\u202e\u009b") || len(runnerCommands(out)) > 0 {
+		t.Errorf("diff: %q is a control or a command", text)
 	}
 }
 
