@@ -88,6 +88,7 @@ type Finding struct {
 	Requests []Blamed `json:"requests,omitempty"` // which requests leak it, where they were loaded alone
 	Note     string   `json:"note,omitempty"`     // what this stack usually means
 	Stack    []Frame  `json:"stack"`
+	Source   *Source  `json:"source,omitempty"` // nil where no checkout was read
 }
 
 // Source is where a finding lies in a checkout of the service, whose it is, and
