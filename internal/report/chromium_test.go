@@ -3,7 +3,6 @@
 package report
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -49,7 +49,7 @@ func browser(t *testing.T) context.Context {
 	t.Cleanup(stop)
 	ctx, closeBrowser := chromedp.NewContext(ctx)
 	t.Cleanup(closeBrowser)
-	if err := chromedp.Run(ctx); err != nil {
+	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("starting %s: %v", bin, err)
 	}
 	return ctx
@@ -63,38 +63,67 @@ type visit struct {
 	requests   []string
 }
 
-func newVisit(t *testing.T, browser context.Context, setup ...chromedp.Action) *visit {
+func newVisit(t *testing.T, browser context.Context) *visit {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(browser)
 	t.Cleanup(closeTab)
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancel)
 	v := &visit{Context: ctx}
-	chromedp.ListenTarget(ctx, func(e any) {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		switch e := e.(type) {
-		case *runtime.EventExceptionThrown:
-			v.complaints = append(v.complaints, e.ExceptionDetails.Error())
-		case *runtime.EventConsoleAPICalled:
-			v.complaints = append(v.complaints, fmt.Sprintf("console.%s", e.Type))
-		case *cdplog.EventEntryAdded:
-			v.complaints = append(v.complaints, e.Entry.Text)
-		case *network.EventRequestWillBeSent:
-			v.requests = append(v.requests, e.Request.URL)
-		}
-	})
-	if err := chromedp.Run(ctx, append([]chromedp.Action{network.Enable(), cdplog.Enable()}, setup...)...); err != nil {
+	if err := chromedp.Listen(ctx, v.hear); err != nil {
 		t.Fatal(err)
 	}
+	call(t, v, network.Enable, network.EnableParams{})
+	call(t, v, cdplog.Enable, cdp.Empty{})
 	return v
 }
 
-func (v *visit) run(t *testing.T, actions ...chromedp.Action) {
+func (v *visit) hear(e any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch e := e.(type) {
+	case *runtime.EventExceptionThrown:
+		v.complaints = append(v.complaints, fmt.Sprintf("%+v", e.ExceptionDetails))
+	case *runtime.EventConsoleAPICalled:
+		v.complaints = append(v.complaints, fmt.Sprintf("console.%s", e.Type))
+	case *cdplog.EventEntryAdded:
+		v.complaints = append(v.complaints, e.Entry.Text)
+	case *network.EventRequestWillBeSent:
+		v.requests = append(v.requests, e.Request.URL)
+	}
+}
+
+// patience bounds what one step in the browser may take.
+const patience = time.Minute
+
+func call[P, R any](t *testing.T, v *visit, c cdp.Command[P, R], params P) {
 	t.Helper()
-	if err := chromedp.Run(v, actions...); err != nil {
+	if _, err := chromedp.Call(v, c, params); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// do runs one step and returns its value.
+func do[T any](t *testing.T, v *visit, a chromedp.Action[T]) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(v, patience)
+	defer cancel()
+	out, err := chromedp.Run(ctx, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// eval is the value of an expression in the page.
+func eval[T any](t *testing.T, v *visit, expression string) T {
+	t.Helper()
+	return do(t, v, chromedp.Evaluate[T](expression))
+}
+
+// open shows a page in a window of this width.
+func (v *visit) open(t *testing.T, page string, width int64) {
+	t.Helper()
+	do(t, v, chromedp.EmulateViewport(width, 800))
+	do(t, v, chromedp.Navigate(page))
 }
 
 // quiet holds a page to its promise: no complaint, and no request but for itself.
@@ -147,22 +176,18 @@ func TestPagesInChromium(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			tab := newVisit(t, b)
-			var closed, wide, buttons, blocks, drawn, charts, figures int
-			tab.run(t, chromedp.EmulateViewport(360, 740), chromedp.Navigate(page),
-				chromedp.Evaluate(openAll, &closed), chromedp.Evaluate(tooWide, &wide),
-				chromedp.Evaluate(`document.querySelectorAll(".paste button").length`, &buttons),
-				chromedp.Evaluate(`document.querySelectorAll(".paste").length`, &blocks),
-				chromedp.Evaluate(`document.querySelectorAll("figure").length`, &figures),
-			)
-			if closed != 0 || wide > 0 || buttons != blocks {
-				t.Errorf("%d details stay closed, %d pixels too wide, %d of %d blocks have a button", closed, wide, buttons, blocks)
+			tab.open(t, page, 360)
+			if closed, wide := eval[int](t, tab, openAll), eval[int](t, tab, tooWide); closed != 0 || wide > 0 {
+				t.Errorf("%d details stay closed, %d pixels too wide", closed, wide)
 			}
-			if figures > 0 {
-				tab.run(t, chromedp.ScrollIntoView("figure"), chromedp.WaitVisible("figure .uplot"),
-					chromedp.Evaluate(`document.querySelectorAll("figure .uplot").length`, &drawn),
-					chromedp.Evaluate(`document.querySelectorAll("figure.live").length`, &charts))
-				if drawn != charts || drawn == 0 {
-					t.Errorf("%d charts drawn, %d shown", drawn, charts)
+			if missing := eval[int](t, tab, `document.querySelectorAll(".paste:not(:has(button))").length`); missing != 0 {
+				t.Errorf("%d commands have no button", missing)
+			}
+			if eval[int](t, tab, `document.querySelectorAll("figure").length`) > 0 {
+				do(t, tab, chromedp.ScrollIntoView(chromedp.CSS("figure")))
+				do(t, tab, chromedp.WaitVisible(chromedp.CSS("figure .uplot")))
+				if idle := eval[int](t, tab, `document.querySelectorAll("figure.live:not(:has(.uplot)), figure:not(.live):has(.uplot)").length`); idle != 0 {
+					t.Errorf("%d charts are neither drawing nor chart", idle)
 				}
 			}
 			if len(v.Findings) > 0 {
@@ -177,13 +202,12 @@ func TestPagesInChromium(t *testing.T) {
 func copies(t *testing.T, tab *visit) {
 	t.Helper()
 	for _, block := range []string{"#dig ~ .commands .paste", ".runbook .paste:has(.ticket)"} {
-		var want, got string
-		tab.run(t,
-			chromedp.Evaluate(`window.got = ""; navigator.clipboard.writeText = text => { window.got = text; return Promise.resolve(); }; 0`, nil),
-			chromedp.Text(block+" pre", &want), chromedp.ScrollIntoView(block+" button"), chromedp.Click(block+" button"),
-			chromedp.Poll(fmt.Sprintf(`document.querySelector(%q).textContent === "Copied"`, block+" button"), nil),
-			chromedp.Evaluate(`window.got`, &got),
-		)
+		eval[int](t, tab, `window.got = ""; navigator.clipboard.writeText = text => { window.got = text; return Promise.resolve(); }; 0`)
+		want := do(t, tab, chromedp.TextContent(chromedp.CSS(block+" pre")))
+		do(t, tab, chromedp.ScrollIntoView(chromedp.CSS(block+" button")))
+		do(t, tab, chromedp.Click(chromedp.CSS(block+" button")))
+		do(t, tab, chromedp.Poll[bool](fmt.Sprintf(`document.querySelector(%q).textContent === "Copied"`, block+" button")))
+		got := eval[string](t, tab, `window.got`)
 		if strings.TrimSpace(want) != strings.TrimSpace(got) || got == "" {
 			t.Errorf("%s: the button copies %q, want %q", block, got, want)
 		}
@@ -199,13 +223,14 @@ func TestPagesWithoutScripts(t *testing.T) {
 			t.Fatal(err)
 		}
 		page := "file://" + filepath.ToSlash(file)
-		tab := newVisit(t, b, emulation.SetScriptExecutionDisabled(true))
-		var buttons, canvases, drawings, figures, wide int
-		tab.run(t, chromedp.EmulateViewport(360, 740), chromedp.Navigate(page),
-			chromedp.Evaluate(`document.querySelectorAll("button").length`, &buttons),
-			chromedp.Evaluate(`document.querySelectorAll("canvas").length`, &canvases),
-			chromedp.Evaluate(`document.querySelectorAll("details").forEach(d => d.open = true); [...document.querySelectorAll("figure svg")].filter(s => s.getBoundingClientRect().height > 100).length`, &drawings),
-			chromedp.Evaluate(`document.querySelectorAll("figure").length`, &figures), chromedp.Evaluate(tooWide, &wide))
+		tab := newVisit(t, b)
+		call(t, tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		tab.open(t, page, 360)
+		buttons := eval[int](t, tab, `document.querySelectorAll("button").length`)
+		canvases := eval[int](t, tab, `document.querySelectorAll("canvas").length`)
+		figures := eval[int](t, tab, `document.querySelectorAll("figure").length`)
+		drawings := eval[int](t, tab, `document.querySelectorAll("details").forEach(d => d.open = true); [...document.querySelectorAll("figure svg")].filter(s => s.getBoundingClientRect().height > 100).length`)
+		wide := eval[int](t, tab, tooWide)
 		if buttons != 0 || canvases != 0 || drawings != figures || wide > 0 {
 			t.Errorf("%s without scripts: %d buttons, %d canvases, %d of %d drawings, %d pixels too wide", name, buttons, canvases, drawings, figures, wide)
 		}
@@ -220,16 +245,17 @@ func TestKeyboardInChromium(t *testing.T) {
 		t.Fatal(err)
 	}
 	tab := newVisit(t, browser(t))
-	var skip, outline, hash string
-	var open, revealed bool
-	tab.run(t, chromedp.Navigate("file://"+filepath.ToSlash(file)), chromedp.KeyEvent("\t"),
-		chromedp.Evaluate(`document.activeElement.className`, &skip),
-		chromedp.Evaluate(`getComputedStyle(document.activeElement).outlineStyle`, &outline),
-		chromedp.KeyEvent("\r"), chromedp.Evaluate(`location.hash`, &hash),
-		chromedp.Evaluate(`document.querySelector("details.runbook > summary").focus()`, nil), chromedp.KeyEvent("\r"),
-		chromedp.Evaluate(`document.querySelector("details.runbook").open`, &open),
-		chromedp.Evaluate(`location.hash = "#finding-150"; 0`, nil), chromedp.Poll(`document.getElementById("finding-150").open`, &revealed),
-	)
+	tab.open(t, "file://"+filepath.ToSlash(file), 1000)
+	do(t, tab, chromedp.KeyEvent("\t"))
+	skip := eval[string](t, tab, `document.activeElement.className`)
+	outline := eval[string](t, tab, `getComputedStyle(document.activeElement).outlineStyle`)
+	do(t, tab, chromedp.KeyEvent("\r"))
+	hash := do(t, tab, chromedp.Poll[string](`location.hash`))
+	eval[int](t, tab, `document.querySelector("details.runbook > summary").focus(); 0`)
+	do(t, tab, chromedp.KeyEvent("\r"))
+	open := do(t, tab, chromedp.Poll[bool](`document.querySelector("details.runbook").open`))
+	eval[int](t, tab, `location.hash = "#finding-150"; 0`)
+	revealed := do(t, tab, chromedp.Poll[bool](`document.getElementById("finding-150").open`))
 	if skip != "skip" || outline == "none" || hash != "#main" || !open || !revealed {
 		t.Errorf("first stop %q with outline %q leads to %q; a runbook opens: %v; a link opens its finding: %v", skip, outline, hash, open, revealed)
 	}
@@ -253,16 +279,18 @@ func TestScreenshots(t *testing.T) {
 			scheme string
 			open   bool
 		}{{"light", 1100, "light", false}, {"dark", 1100, "dark", false}, {"narrow", 360, "light", false}, {"open", 1100, "dark", true}, {"narrow-open", 360, "dark", true}} {
-			tab := newVisit(t, b, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}))
-			var png []byte
-			script := "0"
+			tab := newVisit(t, b)
+			call(t, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}})
+			tab.open(t, "file://"+filepath.ToSlash(file), look.width)
 			if look.open {
-				script = `document.querySelectorAll("details.runbook").forEach((d, i) => d.open = i < 1); document.querySelectorAll("details.more, details.folded").forEach((d, i) => d.open = i < 3); 0`
+				eval[int](t, tab, `document.querySelectorAll("details.runbook").forEach((d, i) => d.open = i < 1); document.querySelectorAll("details.more, details.folded").forEach((d, i) => d.open = i < 3); 0`)
 			}
-			tab.run(t, chromedp.EmulateViewport(look.width, 900), chromedp.Navigate("file://"+filepath.ToSlash(file)), chromedp.Evaluate(script, nil),
-				chromedp.Evaluate(`document.querySelectorAll("figure").forEach(f => f.scrollIntoView()); 0`, nil), chromedp.Sleep(300*time.Millisecond),
-				chromedp.FullScreenshot(&png, 100))
-			if err := os.WriteFile(filepath.Join(dir, cmp.Or(name, "page")+"-"+look.name+".png"), png, 0o600); err != nil {
+			for i := range eval[int](t, tab, `document.querySelectorAll("figure").length`) {
+				eval[int](t, tab, fmt.Sprintf(`document.querySelectorAll("figure")[%d].scrollIntoView(); 0`, i))
+				do(t, tab, chromedp.Sleep(50*time.Millisecond))
+			}
+			png := do(t, tab, chromedp.FullScreenshot(100))
+			if err := os.WriteFile(filepath.Join(dir, name+"-"+look.name+".png"), png, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -39,7 +39,7 @@ func fixtures() map[string]verdict.Verdict {
 			Name: "checkout-0", GoVersion: "go1.26.8", Totals: []int{12, 92, 172, 252}, Baseline: "profiles/checkout-0/baseline-1.pb.gz", Last: "profiles/checkout-0/settle-3-3.pb.gz",
 			Series: []verdict.Point{{Second: 0, Goroutines: 12}, {Second: 30, Goroutines: 90}, {Second: 60, Goroutines: 252}},
 		}},
-		Load:   []verdict.LoadEntry{{Name: "GET http://127.0.0.1:8080/cart", Sent: 24000, Succeeded: 23990, Codes: map[string]uint64{"200": 23990, "500": 10}, P50ms: 1.5, P99ms: 12.25}},
+		Load: []verdict.LoadEntry{{Name: "GET http://127.0.0.1:8080/cart", Sent: 24000, Succeeded: 23990, Codes: map[string]uint64{"200": 23990, "500": 10}, P50ms: 1.5, P99ms: 12.25}},
 		Timing: verdict.Timing{Wall: 80.5, Load: 70, Phases: []record.Phase{
 			{Kind: record.Warmup, Start: 0, End: 10 * time.Second}, {Kind: record.Baseline, Start: 10 * time.Second, End: 15 * time.Second},
 			{Kind: record.Round, Round: 1, Start: 15 * time.Second, End: 30 * time.Second}, {Kind: record.Settling, Round: 1, Start: 30 * time.Second, End: 33 * time.Second},
