@@ -289,6 +289,11 @@ func TestScreenshots(t *testing.T) {
 				eval[int](t, tab, fmt.Sprintf(`document.querySelectorAll("figure")[%d].scrollIntoView(); 0`, i))
 				do(t, tab, chromedp.Sleep(50*time.Millisecond))
 			}
+			if pdf := filepath.Join(dir, name+".pdf"); look.name == "dark" {
+				if err := os.WriteFile(pdf, do(t, tab, chromedp.PrintToPDF()), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
 			png := do(t, tab, chromedp.FullScreenshot(100))
 			if err := os.WriteFile(filepath.Join(dir, name+"-"+look.name+".png"), png, 0o600); err != nil {
 				t.Fatal(err)

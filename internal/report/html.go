@@ -140,6 +140,27 @@ func policyFor(scripts ...string) string {
 	return "default-src 'none'; script-src" + allowed + "; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 }
 
+// Said is the headline after the word that says the same.
+func (p page) Said() string {
+	if p.Outcome == verdict.Inconclusive {
+		return strings.TrimPrefix(p.Headline, "could not tell: ")
+	}
+	return p.Headline
+}
+
+// Early tells whether the checks come first, because nothing else says why this
+// is not a pass.
+func (p page) Early() bool { return len(p.Findings) == 0 && len(p.Failed) > 0 }
+
+// manyFolded is from how many folded findings on their list is folded, too.
+const manyFolded = 20
+
+// ManyFolded tells whether the folded findings would fill a page by themselves.
+func (p page) ManyFolded() bool { return len(p.Folded) > manyFolded }
+
+// Ordered are the checks, those that passed last.
+func (p page) Ordered() []verdict.Check { return slices.Concat(p.Failed, p.Passed) }
+
 // FewPassed tells whether the passed checks fit on the page.
 func (p page) FewPassed() bool { return len(p.Passed) <= fewRows }
 

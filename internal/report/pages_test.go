@@ -118,7 +118,7 @@ func leakingFinding(target string, j int) verdict.Finding {
 	f := verdict.Finding{
 		Target: target, Function: fn, File: "/src/checkout/internal/cart/store.go", Line: 42 + j, State: "chan send", Wait: "2m10s",
 		Creator: "example.com/shop/checkout/internal/cart.(*Store).refresh", Created: "/src/checkout/internal/cart/store.go:40", Evidence: []string{verdict.Growing},
-		Counts: []int{0, growth(j), 2 * growth(j), 3 * growth(j), 4 * growth(j)}, Kept: &kept, Leaked: 4 * growth(j), Per1000: float64(growth(j)) / 30,
+		Counts: []int{0, growth(j), 2 * growth(j), 3 * growth(j), 4 * growth(j)}, Kept: &kept, Leaked: 4 * growth(j), Per1000: math.Round(float64(growth(j))/0.3) / 100,
 		Labels: []verdict.Label{{Label: "tenant=blue", Growth: growth(j)}, {Label: "tenant=green", Growth: 1}},
 		Stack: []verdict.Frame{
 			{Function: "net/http.(*persistConn).roundTrip", File: "/usr/local/go/src/net/http/transport.go", Line: 2700, Std: true},

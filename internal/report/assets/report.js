@@ -112,11 +112,11 @@
     const bands = [];
     for (let i = 1; i < stacked.length; i++) bands.push({ series: [i, i + 1] });
     const axis = { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui, sans-serif" };
-    const narrow = figure.clientWidth < 480;
+    const beside = (u, labels) => 18 + 7 * Math.max(2, ...(labels || []).map(l => String(l).length));
     const plot = new uPlot({
       width: figure.clientWidth, height: 230, series, bands,
       scales: { x: { time: false, range: (u, a, b) => [a, b] }, y: { range: (u, low, high) => [0, Math.max(4, high * 1.1)] } },
-      axes: [{ ...axis, size: 28, values: (u, ticks) => ticks.map(t => t + " s") }, { ...axis, size: narrow ? 42 : 56 }],
+      axes: [{ ...axis, size: 28, values: (u, ticks) => ticks.map(t => t + " s") }, { ...axis, size: beside }],
       cursor: { drag: { x: true, y: false } },
       hooks: { drawClear: [shade] },
     }, columns, figure);
