@@ -9,7 +9,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VEGETA      := github.com/tsenart/vegeta/v12@v12.13.0
 PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
 
-.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim simulate simulate-short prometheus clean
+.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim simulate simulate-short prometheus report-test clean
 
 help:
 	@echo "make demo        the gate on a service that leaks, and on its healthy twin"
@@ -20,6 +20,7 @@ help:
 	@echo "make accuracy    recall and false positives on the corpus; SHORT=1 in five minutes"
 	@echo "make claim       leaks planted at the rate that a pass claims; twenty minutes"
 	@echo "make simulate    error rates of the decision over many seeds, in virtual time"
+	@echo "make report-test report.html in a headless Chromium"
 	@echo "make prometheus  the gate on a real Prometheus server"
 	@echo "make bench       speed, as ratios against peers in the same run"
 	@echo "make fuzz        every fuzz test for a short while"
@@ -106,6 +107,14 @@ simulate:
 
 simulate-short:
 	$(GO) run ./internal/simulate -runs 60
+
+# Where there is no Chromium, root on a Debian system installs it; elsewhere the
+# tests skip and say so. SCREENSHOTS=DIR keeps pictures to look at.
+report-test:
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing chromium" && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+		echo "make report-test: no chromium and none can be installed here: the tests will skip"
+	$(GO) test -tags chromium -count=1 -v -run 'Chromium|WithoutScripts|Screenshots' ./internal/report
 
 prometheus: build $(TOOLS)/prometheus
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate

@@ -232,7 +232,7 @@ func (c *console) next(v verdict.Verdict) {
 		if t.Name == f[0].Target && t.Baseline != "" {
 			c.line("")
 			c.line("  What next: open %s and ask who was to end the wait there. To dig further:", cmp.Or(place(f[0].File, f[0].Line, c.Root), "the stack"))
-			c.line("    go tool pprof -diff_base %s %s", path.Join(c.Dir, t.Baseline), path.Join(c.Dir, t.Last))
+			c.line("    go tool pprof -diff_base %s %s", quoted(path.Join(c.Dir, t.Baseline)), quoted(path.Join(c.Dir, t.Last)))
 		}
 	}
 }

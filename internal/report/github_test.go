@@ -14,8 +14,8 @@ import (
 	"github.com/leakgate/leakgate/verdict"
 )
 
-// command is a workflow command as the runner of GitHub Actions reads it.
-type command struct {
+// workflowCommand is a workflow command as the runner of GitHub Actions reads it.
+type workflowCommand struct {
 	name, message string
 	at            map[string]string
 }
@@ -23,21 +23,21 @@ type command struct {
 // runnerCommands are the commands that a runner takes out of a job's log: lines
 // that begin with two colons after white space, and two number signs and a
 // bracket, the older form, anywhere.
-func runnerCommands(log string) []command {
+func runnerCommands(log string) []workflowCommand {
 	data := strings.NewReplacer("%0D", "\r", "%0A", "\n", "%25", "%")
 	property := strings.NewReplacer("%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",", "%25", "%")
-	var out []command
+	var out []workflowCommand
 	for line := range strings.Lines(strings.ReplaceAll(log, "\r", "\n")) {
 		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "::")
 		head, message, closed := strings.Cut(rest, "::")
 		if !ok || !closed {
 			if strings.Contains(line, "##[") {
-				out = append(out, command{name: "older form"})
+				out = append(out, workflowCommand{name: "older form"})
 			}
 			continue
 		}
 		name, properties, _ := strings.Cut(head, " ")
-		c := command{name: name, message: data.Replace(message), at: map[string]string{}}
+		c := workflowCommand{name: name, message: data.Replace(message), at: map[string]string{}}
 		for p := range strings.SplitSeq(properties, ",") {
 			if k, v, ok := strings.Cut(p, "="); ok {
 				c.at[k] = property.Replace(v)
@@ -48,7 +48,7 @@ func runnerCommands(log string) []command {
 	return out
 }
 
-func commands(t *testing.T, v verdict.Verdict, o GitHubOptions) []command {
+func commands(t *testing.T, v verdict.Verdict, o GitHubOptions) []workflowCommand {
 	t.Helper()
 	var b bytes.Buffer
 	if err := GitHub(&b, v, o); err != nil {

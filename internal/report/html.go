@@ -1,71 +1,185 @@
 package report
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/leakgate/leakgate/verdict"
 )
 
-//go:embed report.html.tmpl
+//go:embed report.html.tmpl assets
 var files embed.FS
+
+// asset is an embedded file as text.
+func asset(name string) string {
+	b, err := files.ReadFile("assets/" + name)
+	if err != nil {
+		panic(err) // not foreign input: the file is part of the program
+	}
+	return string(b)
+}
+
+// library is the chart library with its licence, which asks to go with copies.
+func library() string {
+	return "/*\n" + strings.TrimSpace(asset("uPlot.LICENSE")) + "\n*/\n" + strings.TrimSpace(asset("uPlot.iife.min.js"))
+}
 
 // page is what the template sees.
 type page struct {
 	verdict.Verdict
-	Word   string
-	Charts []chart
+	Word     string
+	Policy   string // the content security policy
+	Library  template.JS
+	Script   template.JS
+	Style    template.CSS
+	Timeline timeline
+	Flame    *node
+	Digging  []command
+	Open     []numbered // findings that stand open
+	Folded   []numbered
+	Failed   []verdict.Check // and inconclusive ones
+	Passed   []verdict.Check
+	Columns  []int // rounds
 }
 
-// chart is a target's series as the points of an SVG line.
-type chart struct {
-	Target, Points string
-	Most           int
-	Seconds        float64
-	Bands          []bandOfLoad
+// numbered is a finding with its place in the verdict, and the run around it.
+type numbered struct {
+	verdict.Finding
+	N       int
+	Run     verdict.Verdict
+	Runbook []step
+	Ticket  string
 }
 
-type bandOfLoad struct{ X, Width float64 }
+// fewRows is how many rows of a table stand open.
+const fewRows = 12
 
-const chartWidth, chartHeight = 800.0, 160.0
-
-// HTML writes one self-contained page: no script, nothing fetched.
+// HTML writes one self-contained page, which fetches nothing. Everything that
+// it has to say is there without scripts; these add charts that can be zoomed
+// and buttons that copy.
 func HTML(w io.Writer, v verdict.Verdict) error {
 	t, err := template.New("report.html.tmpl").Funcs(template.FuncMap{
-		"source": sourceLines, "counts": counts, "number": number, "rate": rate, "join": strings.Join,
+		"counts": counts, "number": number, "rate": rate, "join": strings.Join, "p": printable, "short": shortFunction, "where": func(at string) string { return where(at, "") },
 		"place": func(file string, line int) string { return place(file, line, "") },
-		"inc":   func(i int) int { return i + 1 },
+		"kind":  func(key string) string { return bandNames[key] }, "thousands": func(n uint64) string { return thousands(float64(n)) },
+		"others": func(f verdict.Finding) []string {
+			return slices.DeleteFunc(slices.Clone(f.Targets), func(t string) bool { return t == f.Target })
+		},
+		"plural": plural, "pair": func(a, b any) pair { return pair{a, b} },
+		"head": func(cs []chart) []chart { return cs[:min(len(cs), fewRows)] }, "tail": func(cs []chart) []chart { return cs[min(len(cs), fewRows):] },
+		"half": func(x float64) float64 { return tenth(x / 2) }, "halve": func(n int) string { return number(float64(n) / 2) },
 	}).ParseFS(files, "report.html.tmpl")
 	if err != nil {
 		return fmt.Errorf("parsing report template: %w", err)
 	}
-	p := page{Verdict: v, Word: map[verdict.Outcome]string{verdict.Pass: "Pass", verdict.Fail: "Fail", verdict.Inconclusive: "Could not tell"}[v.Outcome]}
-	for _, target := range v.Targets {
-		p.Charts = append(p.Charts, chartOf(v, target))
+	var b bytes.Buffer
+	if err := t.Execute(&b, pageOf(v)); err != nil {
+		return fmt.Errorf("filling in report template: %w", err)
 	}
-	return t.Execute(w, p)
+	_, err = w.Write(b.Bytes())
+	return err
 }
 
-func chartOf(v verdict.Verdict, t verdict.Target) chart {
-	c := chart{Target: t.Name, Seconds: v.Timing.Wall}
-	if len(t.Series) == 0 || v.Timing.Wall <= 0 {
-		return c
+// pair is two values for a part of the template that takes one.
+type pair struct{ A, B any }
+
+// bandNames say what is shaded.
+var bandNames = map[string]string{"load": "load", "settle": "settling", "look": "long look without load", "trial": "requests loaded alone"}
+
+func pageOf(v verdict.Verdict) page {
+	p := page{
+		Verdict: v, Word: map[verdict.Outcome]string{verdict.Pass: "Pass", verdict.Fail: "Fail", verdict.Inconclusive: "Could not tell"}[v.Outcome],
+		Timeline: timelineOf(v), Flame: flame(v),
 	}
-	for _, p := range t.Series {
-		c.Most = max(c.Most, p.Goroutines)
+	p.Style, p.Script = template.CSS(asset("report.css")), template.JS(strings.TrimSpace(asset("report.js"))) //nolint:gosec // our own files
+	if p.Timeline.Drawn() {
+		p.Library = template.JS(library())
+		p.Style = template.CSS(asset("uPlot.min.css")) + p.Style
 	}
-	var b strings.Builder
-	for _, p := range t.Series {
-		fmt.Fprintf(&b, "%.1f,%.1f ", p.Second/v.Timing.Wall*chartWidth, chartHeight-float64(p.Goroutines)/float64(max(c.Most, 1))*(chartHeight-10))
-	}
-	c.Points = b.String()
-	for _, p := range v.Timing.Phases {
-		if p.Kind == "warmup" || p.Kind == "round" {
-			c.Bands = append(c.Bands, bandOfLoad{X: p.Start.Seconds() / v.Timing.Wall * chartWidth, Width: (p.End - p.Start).Seconds() / v.Timing.Wall * chartWidth})
+	p.Policy = policyFor(string(p.Library), string(p.Script))
+	p.Digging = digging(v, p.Timeline.Charts)
+	for i, f := range v.Findings {
+		n := numbered{Finding: f, N: i + 1, Run: v, Runbook: runbook(v, f), Ticket: ticket(v, f)}
+		if i < shown {
+			p.Open = append(p.Open, n)
+		} else {
+			p.Folded = append(p.Folded, n)
 		}
 	}
-	return c
+	for _, c := range v.Checks {
+		if c.Outcome == verdict.Pass {
+			p.Passed = append(p.Passed, c)
+		} else {
+			p.Failed = append(p.Failed, c)
+		}
+	}
+	for _, t := range v.Targets {
+		for i := len(p.Columns) + 1; i < len(t.Totals); i++ {
+			p.Columns = append(p.Columns, i)
+		}
+	}
+	return p
+}
+
+// policyFor lets a browser run these scripts and no other, and fetch nothing.
+func policyFor(scripts ...string) string {
+	allowed := ""
+	for _, s := range scripts {
+		if s != "" {
+			sum := sha256.Sum256([]byte(s))
+			allowed += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		}
+	}
+	return "default-src 'none'; script-src" + allowed + "; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+}
+
+// Said is the headline after the word that says the same.
+func (p page) Said() string {
+	if p.Outcome == verdict.Inconclusive {
+		return strings.TrimPrefix(p.Headline, "could not tell: ")
+	}
+	return p.Headline
+}
+
+// Early tells whether the checks come first, because nothing else says why this
+// is not a pass.
+func (p page) Early() bool { return len(p.Findings) == 0 && len(p.Failed) > 0 }
+
+// manyFolded is from how many folded findings on their list is folded, too.
+const manyFolded = 20
+
+// ManyFolded tells whether the folded findings would fill a page by themselves.
+func (p page) ManyFolded() bool { return len(p.Folded) > manyFolded }
+
+// Ordered are the checks, those that passed last.
+func (p page) Ordered() []verdict.Check { return slices.Concat(p.Failed, p.Passed) }
+
+// FewPassed tells whether the passed checks fit on the page.
+func (p page) FewPassed() bool { return len(p.Passed) <= fewRows }
+
+// Builds are the targets' builds, each once.
+func (p page) Builds() []string {
+	return distinct(p.Targets, func(t verdict.Target) string { return t.Build })
+}
+
+// GoVersions are the targets' Go versions, each once.
+func (p page) GoVersions() []string {
+	return distinct(p.Targets, func(t verdict.Target) string { return t.GoVersion })
+}
+
+func distinct(ts []verdict.Target, of func(verdict.Target) string) []string {
+	var out []string
+	for _, t := range ts {
+		if s := printable(of(t)); s != "" && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }

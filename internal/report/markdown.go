@@ -43,6 +43,9 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 		}
 		e.printf("\n%s\n", fenced(strings.Join(stackLines(f, ""), "\n")))
 	}
+	if len(v.Findings) > 0 {
+		e.runbook(v, v.Findings[0])
+	}
 	e.printf("\n<details><summary>Checks</summary>\n\n| check | target | outcome | measured | limit | unit |\n| --- | --- | --- | ---: | ---: | --- |\n")
 	for _, c := range v.Checks {
 		e.printf("| %s | %s | %s | %s | %s | %s |\n", markdown(c.Name), markdown(c.Target), c.Outcome, number(c.Measured), number(c.Limit), c.Unit)
@@ -56,6 +59,19 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 	}
 	e.printf("\n%d requests in %s; %s.\n", v.Requests, plural(v.Rounds, "round"), v.Timing)
 	return e.err
+}
+
+// runbook is what to do about a finding, folded.
+func (e *errWriter) runbook(v verdict.Verdict, f verdict.Finding) {
+	e.printf("\n<details><summary>Runbook for %s</summary>\n", markdown(f.Function))
+	for i, s := range runbook(v, f) {
+		e.printf("\n%d. **%s.** %s\n", i+1, markdown(s.Title), markdown(s.Text))
+		for _, c := range s.Commands {
+			block := fenced(c.Line)
+			e.printf("\n   %s:\n\n   %s\n", markdown(c.What), strings.ReplaceAll(block, "\n", "\n   "))
+		}
+	}
+	e.printf("\n</details>\n")
 }
 
 var markdownEscapes = strings.NewReplacer(

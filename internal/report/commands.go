@@ -1,0 +1,100 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// command is a line to paste into a terminal.
+type command struct {
+	What string // why one would
+	Line string
+}
+
+// harmless are words that a shell takes as they are.
+var harmless = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./][A-Za-z0-9_@%+=:,./-]*$`)
+
+// quoted is one word of a POSIX shell. Names come from a target and end in
+// somebody's terminal: nothing in them is left for the shell to interpret.
+func quoted(s string) string {
+	s = printable(s)
+	if harmless.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// address is a target's pprof address with a profile's name, as a shell's word.
+func address(t verdict.Target, profile string) string {
+	return quoted(strings.TrimRight(cmp.Or(t.Pprof, "http://HOST:PORT/debug/pprof"), "/") + "/" + profile)
+}
+
+// targetOf is the watched process of a finding.
+func targetOf(v verdict.Verdict, f verdict.Finding) verdict.Target {
+	for _, t := range v.Targets {
+		if t.Name == f.Target {
+			return t
+		}
+	}
+	return verdict.Target{Name: f.Target}
+}
+
+// lastTwo is a file with its folder, which is what builds with and without
+// -trimpath agree on.
+func lastTwo(file string) string {
+	return path.Join(path.Base(path.Dir(file)), path.Base(file))
+}
+
+// digging are the commands to go on with, with the run's own file names; they
+// are run in the run directory. A failed run's are about its first finding.
+func digging(v verdict.Verdict, first []chart) []command {
+	var t verdict.Target
+	if len(first) > 0 {
+		t = first[0].Target
+	}
+	var f verdict.Finding
+	if len(v.Findings) > 0 {
+		f = v.Findings[0]
+		t = targetOf(v, f)
+	}
+	var out []command
+	add := func(what, line string, args ...any) { out = append(out, command{what, fmt.Sprintf(line, args...)}) }
+	if t.Baseline != "" && t.Last != "" {
+		before, after := quoted(t.Baseline), quoted(t.Last)
+		add("What grew, as a graph and a flame graph in the browser", "go tool pprof -http=localhost: -diff_base %s %s", before, after)
+		add("What grew, as text", "go tool pprof -top -diff_base %s %s", before, after)
+		add("What grew, stack by stack, normalised as the gate does", "leakgate diff %s %s", before, after)
+		if t.Pprof != "" {
+			add("The baseline against the process as it is now", "leakgate diff %s %s", before, address(t, "goroutine"))
+		}
+	}
+	add("The same verdict again, offline; --plan FILE judges by another policy", "leakgate judge .")
+	if f.Function == "" {
+		return out
+	}
+	add("Attach a debugger, where the process may stop for a moment", "dlv attach PID")
+	if fr, ok := userFrame(f); ok {
+		add("In dlv: the goroutines of this stack", "goroutines -with userloc %s:%d", printable(lastTwo(fr.File)), fr.Line)
+	}
+	if f.Created != "" {
+		add("In dlv: those that this go statement started", "goroutines -with goloc %s", printable(lastTwo(f.Created)))
+	}
+	add("In dlv: one of them, with its variables", "goroutine N bt -full")
+	return out
+}
+
+// userFrame is the frame by which dlv finds a goroutine: the innermost outside
+// package runtime.
+func userFrame(f verdict.Finding) (verdict.Frame, bool) {
+	for _, fr := range f.Stack {
+		if !strings.HasPrefix(fr.Function, "runtime.") && fr.File != "" && fr.Line > 0 {
+			return fr, true
+		}
+	}
+	return verdict.Frame{}, false
+}

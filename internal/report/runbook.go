@@ -1,0 +1,237 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// step is one numbered step of a runbook.
+type step struct {
+	Title    string
+	Text     string
+	Commands []command
+}
+
+// runbook is what to do about one finding, in order, for somebody who sees this
+// service for the first time. Commands are run in the run directory.
+func runbook(v verdict.Verdict, f verdict.Finding) []step {
+	t := targetOf(v, f)
+	return []step{
+		confirmStep(t, f), deployStep(t, f), captureStep(t), compareStep(t), diffStep(t, f), containStep(v, f), closeStep(),
+	}
+}
+
+func confirmStep(t verdict.Target, f verdict.Finding) step {
+	blamed := slices.IndexFunc(f.Stack, func(fr verdict.Frame) bool { return fr.Function == f.Function })
+	above := max(blamed, 0) + 3 // the frames above it, the count, the labels
+	grep := fmt.Sprintf("-e %s", quoted(f.Function))
+	if f.File != "" && f.Line > 0 {
+		grep += fmt.Sprintf(" -e %s", quoted(fmt.Sprintf("%s:%d", lastTwo(f.File), f.Line)))
+	}
+	return step{
+		Title: "Confirm that it is there",
+		Text:  fmt.Sprintf("The number before the @ is how many goroutines stand at this stack. The run left %d more than at its baseline; a number that rises between two calls a minute apart is this leak.", f.Leaked),
+		Commands: []command{{
+			What: "How many there are now",
+			Line: fmt.Sprintf("curl -fsS %s | grep -F -B %d %s", address(t, "goroutine?debug=1"), above, grep),
+		}},
+	}
+}
+
+func deployStep(t verdict.Target, f verdict.Finding) step {
+	s := step{Title: "Find the deploy that brought it"}
+	var about []string
+	if t.Build != "" {
+		about = append(about, "The run measured build "+printable(t.Build)+".")
+	}
+	if t.GoVersion != "" {
+		about = append(about, "It was built with "+printable(t.GoVersion)+".")
+	}
+	about = append(about, "Compare with the last build that passed.")
+	s.Commands = append(s.Commands, command{"Which revision an executable was built from", "go version -m BINARY | grep -E 'mod|vcs'"})
+	file := f.File
+	if f.Source != nil {
+		file = f.Source.Path
+		for _, c := range f.Source.Suspects[:min(len(f.Source.Suspects), 3)] {
+			s.Commands = append(s.Commands, command{fmt.Sprintf("%s, by %s", printable(c.Subject), printable(c.Author)), "git show " + quoted(c.Hash)})
+		}
+		if len(f.Source.Owners) > 0 {
+			about = append(about, "The file belongs to "+printable(strings.Join(f.Source.Owners, ", "))+".")
+		}
+	}
+	if file != "" {
+		at := quoted(strings.TrimPrefix(file, "/"))
+		if f.Source == nil {
+			at = quoted("*" + lastTwo(file)) // the checkout's root is not known here
+		}
+		s.Commands = append(s.Commands, command{"What changed in the file lately, in the service's checkout", "git log --oneline -10 -- " + at})
+	}
+	s.Text = strings.Join(about, " ")
+	return s
+}
+
+func captureStep(t verdict.Target) step {
+	s := step{
+		Title: "Capture before anybody restarts it",
+		Text:  "A restart destroys the evidence. debug=2 stops the process while it writes, for about half a second at 100,000 goroutines.",
+		Commands: []command{
+			{"The profile, cheap", "curl -fsS -o goroutines.pb.gz " + address(t, "goroutine")},
+			{"All stacks with wait times and creators", "curl -fsS -o goroutines.txt " + address(t, "goroutine?debug=2")},
+			{"What the goroutines hold on to", "curl -fsS -o heap.pb.gz " + address(t, "heap")},
+		},
+	}
+	if slices.Contains(t.Profiles, "goroutineleak") {
+		s.Commands = append(s.Commands, command{"What the runtime proves to be leaked", "curl -fsS -o leaked.pb.gz " + address(t, "goroutineleak")})
+	}
+	return s
+}
+
+func compareStep(t verdict.Target) step {
+	return step{
+		Title: "Compare with the run's baseline",
+		Text:  "The stack that leaked in the run should lead the list. If another one does, it is another leak.",
+		Commands: []command{
+			{"What there is more of than at the baseline", "leakgate diff " + quoted(cmp.Or(t.Baseline, "BASELINE")) + " goroutines.pb.gz"},
+		},
+	}
+}
+
+func diffStep(t verdict.Target, f verdict.Finding) step {
+	text := fmt.Sprintf("Open %s and ask who was to end the wait there: which send, close, cancel or timeout is missing on the way out.", cmp.Or(place(f.File, f.Line, ""), "the stack"))
+	if f.Note != "" {
+		text += " This stack usually is " + printable(f.Note) + "."
+	}
+	return step{
+		Title: "Look at the difference within the run",
+		Text:  text,
+		Commands: []command{
+			{"First and last profile of the run", fmt.Sprintf("go tool pprof -top -diff_base %s %s", quoted(cmp.Or(t.Baseline, "BASELINE")), quoted(cmp.Or(t.Last, "LAST")))},
+		},
+	}
+}
+
+func containStep(v verdict.Verdict, f verdict.Finding) step {
+	var text []string
+	if s := speed(v, f); s != "" {
+		text = append(text, s)
+	}
+	text = append(text, "Roll back to the last build that passed: that ends it.",
+		"Where that is not possible, restart one instance after the other; that frees what has leaked, and it comes back at the same rate.")
+	if who := culprits(f); who != "" {
+		text = append(text, "Or limit the rate of "+who+", or take it out of service.")
+	} else {
+		text = append(text, "Or limit the rate of the requests that lead there.")
+	}
+	return step{Title: "Contain it", Text: strings.Join(text, " ")}
+}
+
+func closeStep() step {
+	return step{
+		Title: "Fix, and prove it",
+		Text:  "Run the gate with the same plan against the fixed build; it has to pass, and says which leaks it would have caught.",
+		Commands: []command{
+			{"The plan as it was is kept beside the reports, in plan.yaml", "leakgate run PLAN"},
+		},
+	}
+}
+
+// culprits are the requests that were shown to leak the finding.
+func culprits(f verdict.Finding) string {
+	var out []string
+	for _, b := range f.Requests {
+		if b.Answer == verdict.Leaks {
+			out = append(out, b.Requests...)
+		}
+	}
+	if len(out) > shown {
+		out = append(slices.Clone(out[:shown]), fmt.Sprintf("%d more", len(out)-shown))
+	}
+	return printable(strings.Join(out, ", "))
+}
+
+// leastStack is the memory that a goroutine takes at the least, in bytes: the
+// stack that the runtime starts it with.
+const leastStack = 2048
+
+// speed is how fast a finding leaks at the rate at which the run loaded.
+func speed(v verdict.Verdict, f verdict.Finding) string {
+	seconds := 0.0
+	for _, p := range v.Timing.Phases {
+		if p.Kind == record.Round {
+			seconds += (p.End - p.Start).Seconds()
+		}
+	}
+	if seconds <= 0 || f.Per1000 <= 0 || v.Requests == 0 {
+		return ""
+	}
+	perSecond := float64(v.Requests) / seconds
+	day := f.Per1000 / 1000 * perSecond * 86400
+	load := thousands(perSecond)
+	if perSecond < 10 {
+		load = fmt.Sprintf("%.1f", perSecond)
+	}
+	return fmt.Sprintf("At the load of this run, %s requests/s, that is about %s goroutines a day and instance, and at least %s of memory for their stacks alone.",
+		load, thousands(day), bytesOf(day*leastStack))
+}
+
+func thousands(x float64) string {
+	digits := fmt.Sprintf("%.0f", x)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+func bytesOf(x float64) string {
+	for _, unit := range []string{"B", "KB", "MB", "GB"} {
+		if x < 1000 {
+			return fmt.Sprintf("%.3g %s", x, unit)
+		}
+		x /= 1000
+	}
+	return fmt.Sprintf("%.3g TB", x)
+}
+
+// ticket is the finding as text for an issue tracker.
+func ticket(v verdict.Verdict, f verdict.Finding) string {
+	t := targetOf(v, f)
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); text != "" {
+			fmt.Fprintf(&b, "%s: %s\n", name, text)
+		}
+	}
+	fmt.Fprintf(&b, "Goroutine leak in %s: +%d after %d requests\n\n", printable(f.Function), f.Leaked, v.Requests)
+	line("Where", "%s", place(f.File, f.Line, ""))
+	if s := f.Source; s != nil {
+		line("Source", "%s", place(s.Path, s.Line, ""))
+		line("Owner", "%s", printable(strings.Join(s.Owners, ", ")))
+		for _, c := range s.Suspects {
+			line("Suspect", "%s %s (%s)", printable(c.Hash), printable(c.Subject), printable(c.Author))
+		}
+	}
+	on := []string{f.Target}
+	if len(f.Targets) > 0 {
+		on = f.Targets
+	}
+	line("On", "%s", printable(strings.Join(on, ", ")))
+	line("Goroutines at this stack", "%s, at the baseline and after each of %s", counts(f.Counts), plural(max(len(f.Counts)-1, 0), "round"))
+	line("Rate", "%s", rate(f))
+	line("State", "%s", printable(f.State))
+	line("Evidence", "%s", strings.Join(f.Evidence, " and "))
+	line("Requests", "%s", printable(f.Attribution()))
+	for _, l := range f.Labels {
+		line("Label", "%s: +%d", printable(l.Label), l.Growth)
+	}
+	line("Usually", "%s", printable(f.Note))
+	line("Build", "%s", printable(t.Build))
+	line("Go", "%s", printable(t.GoVersion))
+	line("Run", "%s, plan %s, leakgate %s", v.Started.Format("2006-01-02 15:04 MST"), printable(v.Plan), printable(v.Tool))
+	fmt.Fprintf(&b, "\nStack, innermost first:\n\n%s\n", strings.Join(stackLines(f, ""), "\n"))
+	return b.String()
+}
