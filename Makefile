@@ -8,8 +8,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VEGETA      := github.com/tsenart/vegeta/v12@v12.13.0
 PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
+ACT         := github.com/nektos/act@v0.2.89
+ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim simulate simulate-short prometheus report-test clean
+.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim simulate simulate-short prometheus report-test action-test examples-lint clean
 
 help:
 	@echo "make demo        the gate on a service that leaks, and on its healthy twin"
@@ -22,6 +24,8 @@ help:
 	@echo "make simulate    error rates of the decision over many seeds, in virtual time"
 	@echo "make report-test report.html in a headless Chromium"
 	@echo "make prometheus  the gate on a real Prometheus server"
+	@echo "make action-test the GitHub Action on the sample shop, run by act without containers"
+	@echo "make examples-lint  the CI examples, each by its own linter"
 	@echo "make bench       speed, as ratios against peers in the same run"
 	@echo "make fuzz        every fuzz test for a short while"
 	@echo "make golden      rewrite generated docs and golden files"
@@ -119,6 +123,13 @@ report-test:
 prometheus: build $(TOOLS)/prometheus
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate
 
+# The action's script on a stand-in, then the example's jobs: about three minutes.
+action-test: $(TOOLS)/act
+	ACT=$(TOOLS)/act ./action/test.sh
+
+examples-lint: $(TOOLS)/actionlint
+	TOOLS=$(TOOLS) ./examples/lint.sh
+
 $(TOOLS)/staticcheck:
 	GOBIN=$(TOOLS) $(GO) install $(STATICCHECK)
 $(TOOLS)/govulncheck:
@@ -127,6 +138,10 @@ $(TOOLS)/vegeta:
 	GOBIN=$(TOOLS) $(GO) install $(VEGETA)
 $(TOOLS)/prometheus:
 	GOBIN=$(TOOLS) $(GO) install $(PROMETHEUS)
+$(TOOLS)/act:
+	GOBIN=$(TOOLS) $(GO) install $(ACT)
+$(TOOLS)/actionlint:
+	GOBIN=$(TOOLS) $(GO) install $(ACTIONLINT)
 
 clean:
 	rm -rf $(BIN) leakgate-out leakgate-out.prev leakgate-demo

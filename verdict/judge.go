@@ -1,8 +1,10 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -200,6 +202,8 @@ func target(run record.Run, t record.Target, h history) Target {
 			all = append(all, s)
 		}
 	}
+	// Those who count write one after the other, not always in the order of time.
+	slices.SortStableFunc(all, func(a, b record.Sample) int { return cmp.Compare(a.At, b.At) })
 	step := max(1, (len(all)+maxPoints-1)/maxPoints)
 	for i := 0; i < len(all); i += step {
 		most := all[i]

@@ -31,6 +31,7 @@ type options struct {
 	only    string // run services whose name contains this
 	keep    string // keep run directories here
 	claim   bool   // test what a pass claims to be worth instead
+	again   string // judge the runs that were kept in this folder instead of making any
 }
 
 func main() {
@@ -45,6 +46,7 @@ func main() {
 	flag.DurationVar(&o.confirm, "confirm", 150*time.Second, "the long look")
 	flag.StringVar(&o.only, "only", "", "run services whose name contains this")
 	flag.StringVar(&o.keep, "keep", "", "keep the run directories in this folder")
+	flag.StringVar(&o.again, "again", "", "judge the runs that -keep left in this folder instead of making any")
 	flag.BoolVar(&o.claim, "claim", false, "plant leaks at the rate that a pass claims it would have caught")
 	flag.Parse()
 	if o.short {
@@ -73,6 +75,15 @@ func run(ctx context.Context, o options, reportFile string) (bool, error) {
 		return false, err
 	}
 	var all []result
+	if o.again != "" {
+		if all, err = again(o, services); err != nil {
+			return false, err
+		}
+		for _, r := range all {
+			fmt.Println(r.line())
+		}
+		services = nil
+	}
 	for i, b := range batches(services, o) {
 		began := time.Now()
 		results, err := measure(ctx, o, b, i)
@@ -136,6 +147,9 @@ func batches(services []service, o options) [][]service {
 		return [][]service{some}
 	}
 	out := slices.Collect(slices.Chunk(line, o.batch))
+	if len(line) == 0 {
+		return nil
+	}
 	if len(slow) > 0 {
 		out = append(out, slow)
 	}

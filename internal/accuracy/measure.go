@@ -87,6 +87,42 @@ func measure(ctx context.Context, o options, batch []service, n int) ([]result, 
 	return out, nil
 }
 
+// again judges runs that were kept, in the order in which they were made.
+func again(o options, services []service) ([]result, error) {
+	byName := map[string]service{}
+	for _, s := range services {
+		byName[s.Name] = s
+	}
+	dirs, err := filepath.Glob(filepath.Join(o.again, "accuracy-*", "run"))
+	if err != nil {
+		return nil, err
+	}
+	var out []result
+	for _, dir := range dirs {
+		run, err := record.Read(dir)
+		if err != nil {
+			return nil, err
+		}
+		if run.End == nil {
+			fmt.Fprintf(os.Stderr, "%s was not finished, and is left out\n", dir)
+			continue
+		}
+		var policy verdict.Policy
+		if err := json.Unmarshal(run.Settings, &policy); err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		v := verdict.Judge(run, policy)
+		for _, t := range run.Targets {
+			s, known := byName[t.Name]
+			if !known {
+				return nil, fmt.Errorf("%s: the corpus has no service %q", dir, t.Name)
+			}
+			out = append(out, resultOf(s, run, v))
+		}
+	}
+	return out, nil
+}
+
 // measureRun makes one run whose targets are the services.
 func measureRun(ctx context.Context, o options, batch []service, dir string, argument func(service) string) (run record.Run, v verdict.Verdict, err error) {
 	var targets, requests strings.Builder
