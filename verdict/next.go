@@ -68,7 +68,7 @@ func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Ste
 			}
 		}
 		for _, s := range a.suspects {
-			if s.class == undecided && s.proven == 0 && s.rule == nil {
+			if s.class == undecided && s.proven == 0 && s.rule == nil && s.trend.matters() {
 				open = append(open, s)
 			}
 		}

@@ -97,7 +97,9 @@ func plantAndJudge(requests []uint64, t trend, rate int, seed uint64) bool {
 				return true
 			}
 		case undecided:
-			continue
+			if !t.matters() {
+				return false
+			}
 		default:
 			return false
 		}

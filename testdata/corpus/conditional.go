@@ -42,7 +42,7 @@ func conditionalLeaks() []service {
 		}
 	})
 	slowClient.Abandon = 0.3
-	inGlobal := leak("global-1-in-500", "one session in five hundred stays in a global table", "(*globalSession).run", everyNth(500, keepSession))
+	inGlobal := leak("global-1-in-500", "one session in five hundred stays in a global table", "main.(*globalSession).run", everyNth(500, keepSession))
 	inGlobal.Rate = 4
 	inGlobal.Slow = true
 	crowded := leak("concurrency", "only when four requests meet", "awaitTurn", func() http.HandlerFunc {
