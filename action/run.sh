@@ -105,7 +105,10 @@ fill() {
 	1) outcome=fail ;;
 	3) outcome=inconclusive ;;
 	esac
-	if [ -z "$(output outcome)" ]; then echo "outcome=$outcome" >>"$GITHUB_OUTPUT"; fi
+	# A pass that could not be reported in full ends with 3: it is none.
+	if [ -z "$(output outcome)" ] || { [ "$1" = 3 ] && [ "$(output outcome)" = pass ]; }; then
+		echo "outcome=$outcome" >>"$GITHUB_OUTPUT"
+	fi
 	report=$(output report)
 	if [ -n "$report" ] && [ -e "$report" ]; then
 		echo "run-directory=$(cd "$(dirname "$report")" && pwd)" >>"$GITHUB_OUTPUT"
@@ -120,10 +123,10 @@ supervise() {
 	"$@" &
 	child=$!
 	wait "$child" || code=$?
-	if [ -n "$interrupted" ]; then
+	while [ -n "$interrupted" ] && kill -0 "$child" 2>/dev/null; do # a signal ends wait, not the child
 		code=0
 		wait "$child" || code=$?
-	fi
+	done
 	child=
 	return "$code"
 }
@@ -158,8 +161,6 @@ run() {
 	if [ -n "$LEAKGATE_VERSION" ]; then download "$bin"; else build "$bin"; fi
 	"$bin" version
 	args=()
-	# Annotations name files from the workspace on, whatever the directory is.
-	if [ -n "${GITHUB_WORKSPACE:-}" ] && offers "$bin" --source; then args+=(--source "$GITHUB_WORKSPACE"); fi
 	if [ "$LEAKGATE_FAIL_ON" != fail ] && offers "$bin" --on-inconclusive; then args+=(--on-inconclusive warning); fi
 	if [ -n "${LEAKGATE_SINCE:-}" ]; then args+=("--since=$LEAKGATE_SINCE"); fi
 	while IFS= read -r line; do

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -58,6 +59,17 @@ func (a *app) github(o githubOptions) *github {
 	}
 }
 
+// mask tells the runner the plan's secrets, before anything is printed. What
+// leakgate prints has none; what other steps print of its files might.
+func (g *github) mask(secrets []string) {
+	if g == nil {
+		return
+	}
+	for _, s := range secrets {
+		g.AddMask(s)
+	}
+}
+
 // report writes annotations, outputs and summary. One that fails does not keep
 // the others from being written.
 func (g *github) report(v verdict.Verdict, dir string) error {
@@ -71,6 +83,9 @@ func (g *github) report(v verdict.Verdict, dir string) error {
 func (g *github) outputs(v verdict.Verdict, dir string) error {
 	if g.Getenv("GITHUB_OUTPUT") == "" {
 		return nil
+	}
+	if abs, err := filepath.Abs(dir); err == nil { // later steps run elsewhere
+		dir = filepath.ToSlash(abs)
 	}
 	out := report.GitHubOutputs(v, dir)
 	var errs []error

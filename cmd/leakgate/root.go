@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/leakgate/leakgate/internal/plan"
+	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -82,13 +84,25 @@ func (a *app) complain(e *exit) {
 	switch {
 	case errors.As(e.err, &problems):
 		for _, p := range problems {
-			fmt.Fprintln(a.errOut, "leakgate: error:", p)
+			a.say("error", fmt.Sprint(p))
 		}
 	case e.err != nil:
-		fmt.Fprintln(a.errOut, "leakgate: error:", e.err)
+		a.say("error", e.err.Error())
 	}
 	if e.hint != "" {
-		fmt.Fprintln(a.errOut, "leakgate: hint:", e.hint)
+		a.say("hint", e.hint)
+	}
+}
+
+// say prints a message whose every line is this program's: what it quotes could
+// otherwise begin a line of its own, and speak to whatever reads the log.
+func (a *app) say(kind, text string) {
+	for i, line := range strings.Split(text, "\n") {
+		lead := "leakgate: " + kind + ": "
+		if i > 0 {
+			lead = "  "
+		}
+		fmt.Fprintln(a.errOut, lead+report.Printable(line))
 	}
 }
 

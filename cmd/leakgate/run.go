@@ -84,6 +84,7 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 	if err != nil {
 		return usage(err)
 	}
+	a.github(o.github).mask(p.Secrets)
 	hide := func() {}
 	if !o.quiet {
 		live := report.NewLive(report.LiveConfig{Out: a.errOut, Terminal: a.terminal(a.errOut), Width: width(a.errOut), Now: a.now, Sent: g.Sent})
@@ -102,7 +103,11 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 	if err := a.print(v, dir, o); err != nil {
 		broken = errors.Join(broken, err)
 	}
-	if broken = errors.Join(broken, a.github(o.github).report(v, dir)); broken != nil {
+	told := v
+	if broken != nil && v.Outcome == verdict.Pass { // nobody can read what passed
+		told.Outcome, told.Headline = verdict.Inconclusive, "could not tell: the run passed, but not everything could be written"
+	}
+	if broken = errors.Join(broken, a.github(o.github).report(told, dir)); broken != nil {
 		a.complain(&exit{err: broken})
 	}
 	switch {

@@ -162,8 +162,8 @@ func cutMarkdown(text []byte, limit int) []byte {
 		nextFence, nextFolded := fence, folded
 		switch trimmed := string(bytes.TrimSpace(line)); {
 		case fence == "" && strings.HasPrefix(trimmed, "```"):
-			nextFence = strings.TrimSuffix(trimmed, "text")
-		case fence != "" && trimmed == fence:
+			nextFence = strings.TrimRight(string(line[:len(line)-len(bytes.TrimLeft(line, " "))])+strings.TrimSuffix(trimmed, "text"), "\r\n")
+		case fence != "" && trimmed == strings.TrimSpace(fence):
 			nextFence = ""
 		case fence == "" && strings.HasPrefix(trimmed, "<details>"):
 			nextFolded = true

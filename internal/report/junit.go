@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/xml"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strings"
 	"time"
@@ -86,6 +87,7 @@ func JUnit(w io.Writer, v verdict.Verdict) error {
 
 func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 	k := junitCase{Class: className(v.Plan, c.Target), Name: xmlText(c.Name), Time: seconds(0)}
+	c.Message, c.Hint = printable(c.Message), printable(c.Hint)
 	text := c.Message
 	if c.Hint != "" {
 		text += "\nhint: " + c.Hint
@@ -141,7 +143,17 @@ func findingText(f verdict.Finding) string {
 		lines = append(lines, fmt.Sprintf("label %s: +%d", l.Label, l.Growth))
 	}
 	lines = append(lines, sourceLines(f)...)
-	return strings.Join(append(lines, stackLines(f, "")...), "\n")
+	lines = append(lines, stackLines(f, "")...)
+	for i, l := range lines { // a job may print the file
+		lines[i] = noCommand(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// noCommand makes a line no workflow command, and leaves tabs.
+func noCommand(line string) string {
+	indent := line[:len(line)-len(strings.TrimLeft(line, "\t "))]
+	return indent + printable(line[len(indent):])
 }
 
 // className is the dotted path that dashboards show as packages: dots inside
@@ -152,7 +164,10 @@ func className(plan, target string) string {
 		parts = append(parts, target)
 	}
 	for i, p := range parts {
-		parts[i] = strings.ReplaceAll(xmlText(p), ".", "_")
+		parts[i] = strings.ReplaceAll(printable(xmlText(p)), ".", "_")
+		if strings.Contains(p, ".") { // shop.0 is not shop_0
+			parts[i] += fmt.Sprintf("-%06x", crc32.ChecksumIEEE([]byte(p))&0xffffff)
+		}
 	}
 	return strings.Join(parts, ".")
 }
@@ -161,6 +176,7 @@ func className(plan, target string) string {
 // turns the direction of text makes a dashboard show what is not there. The
 // encoder escapes the rest.
 func xmlText(s string) string {
+	s = strings.ReplaceAll(s, "##[", `#\#[`) // an old form of GitHub's commands, anywhere in a line
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != unicode.ReplacementChar {
 			return r

@@ -16,10 +16,21 @@ func inRepository(f verdict.Finding) (file string, line int) {
 	if f.Source != nil {
 		return f.Source.Path, f.Source.Line
 	}
-	if f.Module != "" || !relative(f.File) {
+	if f.Module != "" || !relative(f.File) || trimmed(f.Function, f.File) {
 		return "", 0
 	}
 	return path.Clean(f.File), f.Line
+}
+
+// trimmed tells whether a file's path is what -trimpath makes of it: the import
+// path of the function's package, which is no path in a repository.
+func trimmed(function, file string) bool {
+	head, rest := "", function
+	if i := strings.LastIndexByte(function, '/'); i >= 0 {
+		head, rest = function[:i+1], function[i+1:]
+	}
+	pkg, _, _ := strings.Cut(rest, ".")
+	return strings.HasPrefix(file, head+pkg+"/") && strings.Contains(strings.SplitN(head+pkg, "/", 2)[0], ".")
 }
 
 // relative tells whether a file's path can lie below a repository: no root, no

@@ -23,6 +23,9 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 		}
 		e.printf("\n### %s\n\n%s · +%d goroutines · %s · %s on %s: %s\n", markdown(f.Function), markdown(place(f.File, f.Line, "")),
 			f.Leaked, rate(f), markdown(f.State), markdown(f.Target), counts(f.Counts))
+		if i == 0 {
+			e.printf("%s", timeline1(v, f.Target))
+		}
 		if by := f.Attribution(); by != "" {
 			e.printf("\n**%s**\n", markdown(by))
 		}
@@ -72,6 +75,35 @@ func (e *errWriter) runbook(v verdict.Verdict, f verdict.Finding) {
 		}
 	}
 	e.printf("\n</details>\n")
+}
+
+// chartWide is how many characters the chart of a summary has.
+const chartWide = 60
+
+// timeline1 is a chart of a target's goroutines over the run, in one line of
+// text; empty without a series.
+func timeline1(v verdict.Verdict, target string) string {
+	for _, t := range v.Targets {
+		if t.Name != target || len(t.Series) < 2 {
+			continue
+		}
+		from, to := t.Series[0], t.Series[len(t.Series)-1]
+		if to.Second <= from.Second {
+			continue
+		}
+		ns := make([]int, chartWide)
+		at, most := 0, 0
+		for i := range ns {
+			second := from.Second + (to.Second-from.Second)*float64(i)/float64(chartWide-1)
+			for at+1 < len(t.Series) && t.Series[at+1].Second <= second {
+				at++
+			}
+			ns[i] = t.Series[at].Goroutines
+			most = max(most, ns[i])
+		}
+		return fmt.Sprintf("\n```text\n%s\n%d goroutines at most, over %.0f s\n```\n", Spark(ns), most, to.Second-from.Second)
+	}
+	return ""
 }
 
 var markdownEscapes = strings.NewReplacer(

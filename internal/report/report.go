@@ -5,6 +5,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,14 +35,22 @@ func Formats() map[string]Renderer {
 
 // JSON writes the verdict for scripts.
 func JSON(w io.Writer, v verdict.Verdict) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	// An old form of GitHub's commands, anywhere in a line of a job's log.
+	_, err := w.Write(bytes.ReplaceAll(b.Bytes(), []byte("##["), []byte(`#\u0023[`)))
+	return err
 }
 
-// printable makes foreign text safe for a terminal: control characters,
+// Printable makes foreign text safe for a terminal: control characters,
 // escapes and characters that change the direction of text become visible. What
 // GitHub Actions would take for a command in the log of a job is broken up.
+func Printable(s string) string { return printable(s) }
+
 func printable(s string) string {
 	if strings.HasPrefix(strings.TrimLeft(s, " "), "::") {
 		s = strings.Replace(s, "::", `\::`, 1)

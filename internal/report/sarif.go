@@ -158,7 +158,7 @@ func sarifStack(f verdict.Finding) *sarif.Stack {
 	for _, fr := range f.Stack[:min(len(f.Stack), maxSarifFrames)] {
 		at := sarif.NewLocation().AddLogicalLocation(logical(fr.Function))
 		if fr.File != "" {
-			at = sarifLocation(fr.Function, fr.File, fr.Line, fr.Module == "" && !fr.Std && relative(fr.File))
+			at = sarifLocation(fr.Function, fr.File, fr.Line, fr.Module == "" && !fr.Std && relative(fr.File) && !trimmed(fr.Function, fr.File))
 		}
 		frame := sarif.NewStackFrame().WithLocation(at)
 		if fr.Module != "" {
