@@ -279,7 +279,7 @@ test_reporting() {
 	# The action knows the run directory from the output report.
 	has "healthy: artifact" "$work/healthy.log" "uploads leakgate-healthy/verdict.json"
 	has "leaking: artifact, from a folder with spaces" "$work/leaking.log" "uploads leakgate-leaking/verdict.json"
-	want "leaking: annotation where it leaks" "$(grep -cE '❗ +::error .*file=examples/shop/shop\.go,' "$work/leaking.log")" 1
+	want "leaking: annotation where it leaks" "$(grep -cE "❗ +::error .*file=examples/shop/shop\\.go,line=$(grep -n 'quotes <- len' examples/shop/shop.go | cut -d: -f1)," "$work/leaking.log")" 1
 	want "healthy: no annotation" "$(grep -c '❗' "$work/healthy.log")" 0
 	has "healthy: summary" "$work/healthy.log" "Summary - "
 	has "leaking: summary" "$work/leaking.log" "Summary - "

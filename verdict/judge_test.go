@@ -406,6 +406,9 @@ func TestNext(t *testing.T) {
 		{"among many that stay", script{stacks: map[string][]int{f: {1000, 1030, 1060}}, noise: map[string]int{f: 1}}, verdict.Load, "too little to say"},
 		// The baseline held slow work: below it, the count may be growing.
 		{"growth below the baseline", script{stacks: map[string][]int{f: {106, 60, 101}}}, verdict.Load, "too little to say"},
+		{"growth in the last rounds only", script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}}, verdict.Watch, "not clear why"},
+		{"growth in the last rounds only, watched", script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}, looks: map[string][]int{f: {41}}, lookFrom: 150 * time.Second}, verdict.Stop, "used up"},
+		{"growth in the last rounds only, gone", script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}, looks: map[string][]int{f: {41, 0, 0}}, lookFrom: time.Minute}, verdict.Stop, "used up"},
 		{"a little growth, budget spent", script{stacks: map[string][]int{f: {1, 1, 1, 1, 1, 3, 5}}}, verdict.Stop, "used up"},
 	} {
 		got := verdict.Next(c.in.run(), policy())

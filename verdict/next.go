@@ -57,6 +57,7 @@ func Next(run record.Run, policy Policy) Step {
 // next weighs what the targets' analyses leave open.
 func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Step {
 	watch := Step{Action: Watch, Until: policy.Confirm}
+	unclear := watch
 	var open []suspect
 	leaks := 0
 	for _, a := range analyses {
@@ -65,6 +66,13 @@ func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Ste
 			watch.Targets = append(watch.Targets, a.target)
 			if watch.Why == "" {
 				watch.Why = blamed(a.pending[0].stack) + " keeps growing: watching whether it falls"
+			}
+		}
+		for _, s := range a.suspects {
+			if s.class == undecided && s.proven == 0 && s.rule == nil && !a.tolerated(s) && !a.confirmed(&s) {
+				unclear.Targets = append(unclear.Targets, a.target)
+				unclear.Why = blamed(s.stack) + " grew, and it is not clear why: watching whether it falls"
+				break
 			}
 		}
 		for _, s := range a.suspects {
@@ -81,6 +89,8 @@ func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Ste
 		return watch
 	case leaks > 0:
 		return Step{Action: Stop, Why: "a leak is confirmed"}
+	case rounds >= policy.MaxRounds && len(unclear.Targets) > 0:
+		return unclear
 	case rounds >= policy.MaxRounds:
 		return Step{Action: Stop, Why: "the plan's rounds are used up"}
 	case more:
