@@ -107,7 +107,6 @@ two  words \$(touch $work/owned) \`touch $work/owned\`
 --name=*" "$root/action/run.sh" run || true
 	has "a line is one argument" "$work/step.log" "arg<two  words \$(touch $work/owned) \`touch $work/owned\`>"
 	has "no globbing" "$work/step.log" "arg<--name=*>"
-	has "the checkout, for annotations" "$work/step.log" "arg<$work>"
 	has "since" "$work/step.log" "arg<--since=main; touch $work/owned>"
 	has "a plan is no flag" "$work/step.log" "arg<-p; \$(touch $work/owned).yaml>"
 	has "directory" "$work/step.log" "pwd<$(cd "$work/project" && pwd -P)>"
