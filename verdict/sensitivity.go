@@ -15,7 +15,7 @@ const (
 	// caughtShare is the share of them that has to be caught for the rate to
 	// be claimed: more than the 95 in 100 that is promised, so that what chance
 	// takes from 200 does not break the promise.
-	caughtShare = 0.98
+	caughtShare = 0.96
 	// promised is the share below which no smaller leak is looked at. Between the
 	// two, chance decides, and a smaller one may do better.
 	promised = 0.95
