@@ -60,7 +60,7 @@ func TestGitHubFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"earlier=1\n", "outcome<<", "\ninconclusive\n", "report<<", "\nout/report.html\n"} {
+	for _, part := range []string{"earlier=1\n", "outcome<<", "\ninconclusive\n", "report<<", "/out/report.html\n"} {
 		if !strings.Contains(string(got), part) {
 			t.Errorf("outputs %q lack %q", got, part)
 		}

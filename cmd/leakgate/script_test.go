@@ -206,7 +206,7 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	data, err := os.ReadFile(path)
 	ts.Check(err)
-	for i := note.Offset + note.Size - 8; i < note.Offset+note.Size; i++ { // the end of the note is the id's
+	for i := note.Offset + 16; i < note.Offset+24; i++ { // the id follows four words of the note's header
 		data[i] ^= 0xff
 	}
 	other := ts.MkAbs("other")
