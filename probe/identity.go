@@ -12,20 +12,26 @@ import (
 )
 
 // Count reads the number of goroutines as cheaply as the target allows: from
-// its metrics, or from its profile.
-func (t *Target) Count(ctx context.Context) (record.Sample, error) {
+// its metrics, with what they say of its identity, or from its profile, which
+// says nothing of it.
+func (t *Target) Count(ctx context.Context) (record.Sample, record.Sight, error) {
 	if t.metrics != nil {
 		m, err := t.scrape(ctx)
 		if err != nil {
-			return record.Sample{}, err
+			return record.Sample{}, record.Sight{}, err
 		}
-		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Metric: true}, nil
+		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Metric: true}, t.seen(m), nil
 	}
 	_, p, err := t.Goroutines(ctx)
 	if err != nil {
-		return record.Sample{}, err
+		return record.Sample{}, record.Sight{}, err
 	}
-	return record.Sample{Target: t.name, Goroutines: p.Total}, nil
+	return record.Sample{Target: t.name, Goroutines: p.Total}, record.Sight{Target: t.name}, nil
+}
+
+// seen is what a metrics page says of the target's identity.
+func (t *Target) seen(m metrics) record.Sight {
+	return record.Sight{Target: t.name, Start: m.start, GoVersion: m.goVersion, Allocated: m.allocated}
 }
 
 // Identify finds out who the target is and what it offers. It fails where the
@@ -97,7 +103,7 @@ func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) 
 		if err != nil {
 			return s, err
 		}
-		s.Start, s.GoVersion = m.start, m.goVersion
+		s = t.seen(m)
 	}
 	if t.metrics != nil && s.Start > 0 && !collect {
 		return s, nil

@@ -21,6 +21,13 @@ var counters = []string{
 	"runtime_go_goroutines",          // and before that
 }
 
+// allocated are the metrics that count the bytes allocated since the start.
+var allocated = []string{
+	"go_memstats_alloc_bytes_total",   // client_golang
+	"go_gc_heap_allocs_bytes_total",   // client_golang with runtime metrics
+	"go_memory_allocated_bytes_total", // OpenTelemetry's runtime instrumentation
+}
+
 // metrics is what leakgate reads from a metrics page.
 type metrics struct {
 	counter    string
@@ -28,6 +35,7 @@ type metrics struct {
 	start      float64
 	goVersion  string
 	resident   uint64
+	allocated  uint64
 }
 
 const textFormat = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
@@ -87,6 +95,12 @@ func read(families map[string]*dto.MetricFamily) (metrics, error) {
 	}
 	if mf, ok := families["process_resident_memory_bytes"]; ok {
 		m.resident = uint64(max(0, value(mf)))
+	}
+	for _, name := range allocated {
+		if mf, ok := families[name]; ok {
+			m.allocated = uint64(max(0, value(mf)))
+			break
+		}
 	}
 	if mf, ok := families["go_info"]; ok && len(mf.GetMetric()) > 0 {
 		for _, l := range mf.GetMetric()[0].GetLabel() {

@@ -178,7 +178,7 @@ func TestCounters(t *testing.T) {
 	} {
 		s := newService(t, nil)
 		s.metrics = c.page
-		got, err := target(t, probe.Config{Pprof: s.URL + "/debug/pprof", Metrics: s.URL + "/metrics"}).Count(t.Context())
+		got, _, err := target(t, probe.Config{Pprof: s.URL + "/debug/pprof", Metrics: s.URL + "/metrics"}).Count(t.Context())
 		if c.err != "" {
 			var e *probe.Error
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), c.err) {

@@ -86,6 +86,7 @@ type Sight struct {
 	Start      float64       `json:"start,omitempty"`       // process start, Unix seconds
 	TotalAlloc uint64        `json:"total_alloc,omitempty"` // bytes allocated since the start; only grows within one process
 	NumGC      uint64        `json:"num_gc,omitempty"`      // collections since the start; only grows within one process
+	Allocated  uint64        `json:"allocated,omitempty"`   // as TotalAlloc, by the target's metrics, which count a little differently
 }
 
 // Sample is a cheap count of a target's goroutines.

@@ -255,6 +255,13 @@ func TestInvalidRuns(t *testing.T) {
 		{"aborted", func(r *record.Run) { *r.End = record.End{Reason: record.Aborted, Code: verdict.CodeLost} }, verdict.CodeLost},
 		{"start time moved", func(r *record.Run) { r.Sights[1].Start = 2000; r.Sights[2].Start = 2000 }, verdict.CodeRestarted},
 		{"start time drifts by a clock tick", func(r *record.Run) { r.Sights[1].Start = 1000.01 }, ""},
+		// The boot's time is rounded otherwise.
+		{"start time drifts by a second", func(r *record.Run) { r.Sights[1].Start = 1001 }, ""},
+		// Two replicas that a balancer's deploy started in the same second.
+		{"start time moved by less than a second", func(r *record.Run) { r.Sights[1].Start = 1000.37 }, verdict.CodeFlips},
+		// A start time that is computed at every scrape, from the time that it is and for how long it runs.
+		{"start time is inexact", func(r *record.Run) { r.Sights[1].Start = 1000.3712 }, ""},
+		{"allocations by metrics went down", func(r *record.Run) { r.Targets[0].Allocated = 5 << 20; r.Sights[1].Allocated = 1 << 20 }, verdict.CodeRestarted},
 		{"build changed", func(r *record.Run) { r.Targets[0].Build = "a"; r.Sights[1].Build = "b" }, verdict.CodeReplaced},
 		{"allocations went down", func(r *record.Run) { r.Targets[0].TotalAlloc = 5 << 20; r.Sights[1].TotalAlloc = 1 << 20 }, verdict.CodeRestarted},
 		{"allocations went up", func(r *record.Run) { r.Targets[0].TotalAlloc = 1 << 20; r.Sights[1].TotalAlloc = 5 << 20 }, ""},

@@ -196,6 +196,8 @@ func changed(a, b record.Sight) string {
 		return fmt.Sprintf("Go version changed from %s to %s", a.GoVersion, b.GoVersion)
 	case b.TotalAlloc > 0 && b.TotalAlloc < a.TotalAlloc:
 		return fmt.Sprintf("bytes allocated since the start went down from %d to %d", a.TotalAlloc, b.TotalAlloc)
+	case b.Allocated > 0 && b.Allocated < a.Allocated:
+		return fmt.Sprintf("bytes allocated since the start went down from %d to %d, by its metrics", a.Allocated, b.Allocated)
 	case b.NumGC > 0 && b.NumGC < a.NumGC:
 		return fmt.Sprintf("collections since the start went down from %d to %d", a.NumGC, b.NumGC)
 	}
@@ -207,11 +209,26 @@ func rebuilt(a, b record.Sight) bool {
 	return a.Build != "" && b.Build != "" && a.Build != b.Build || a.GoVersion != "" && b.GoVersion != "" && a.GoVersion != b.GoVersion
 }
 
-// startMoved allows for a second of drift: a process computes its start time
-// from clock ticks.
+// startMoved allows for a second of drift: on Linux, a process computes its start
+// time from ticks of 10 ms since the boot, and the boot's time, in whole seconds,
+// may be rounded otherwise later. So two start times in ticks are those of one
+// process only if they lie whole seconds apart.
 func startMoved(a, b record.Sight) bool {
-	return a.Start > 0 && b.Start > 0 && math.Abs(a.Start-b.Start) > 1
+	if a.Start <= 0 || b.Start <= 0 {
+		return false
+	}
+	apart := math.Abs(a.Start - b.Start)
+	if inTicks(a.Start) && inTicks(b.Start) && math.Abs(apart-math.Round(apart)) > 1.5*tick {
+		return true
+	}
+	return apart > 1+1.5*tick
 }
+
+// tick is the unit of a process's start time in /proc, in seconds.
+const tick = 0.01
+
+// inTicks tells whether a start time is a whole number of ticks.
+func inTicks(unix float64) bool { return math.Abs(unix/tick-math.Round(unix/tick)) < 0.001 }
 
 func clock(unix float64) string {
 	return time.Unix(int64(unix), 0).UTC().Format(time.TimeOnly)
@@ -230,6 +247,9 @@ func merge(a, b record.Sight) record.Sight {
 	}
 	if b.TotalAlloc == 0 {
 		b.TotalAlloc = a.TotalAlloc
+	}
+	if b.Allocated == 0 {
+		b.Allocated = a.Allocated
 	}
 	if b.NumGC == 0 {
 		b.NumGC = a.NumGC

@@ -94,7 +94,7 @@ func (g *Gate) guard(ctx context.Context, stop context.CancelCauseFunc, names []
 		}
 		wg.Go(func() {
 			for sleep(ctx, sampleEvery) == nil {
-				if s, err := t.Count(ctx); err == nil && s.Goroutines > limit {
+				if s, _, err := t.Count(ctx); err == nil && s.Goroutines > limit {
 					stop(&abort{message: fmt.Sprintf("%s: stopped at %d goroutines, safety.goroutines is %d", t.Name(), s.Goroutines, limit)})
 				}
 			}

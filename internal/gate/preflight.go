@@ -29,7 +29,7 @@ func Identify(ctx context.Context, targets []*probe.Target) []Found {
 			f.Target, f.Err = t.Identify(ctx)
 			if f.Err == nil {
 				var s record.Sample
-				s, f.Err = t.Count(ctx)
+				s, _, f.Err = t.Count(ctx)
 				f.Goroutines = s.Goroutines
 			}
 		})

@@ -15,7 +15,8 @@ import (
 const (
 	// sampleEvery is the interval of counts, through all phases.
 	sampleEvery = time.Second
-	// sightEvery is how many samples lie between two looks at who the target is.
+	// sightEvery is how many samples lie between two looks at who the target is,
+	// where the samples themselves do not show it.
 	sightEvery = 5
 	// lostAfter is how many samples in a row may fail before a target counts
 	// as lost. A deploy of the target takes longer; a dropped packet does not.
@@ -42,8 +43,8 @@ func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t
 	defer tick.Stop()
 	failures := 0
 	for n := 0; ; n++ {
-		count, err := t.Count(ctx)
-		if err == nil && n%sightEvery == 0 {
+		count, known, err := g.count(ctx, t)
+		if err == nil && !known && n%sightEvery == 0 {
 			err = g.look(ctx, t, false)
 		}
 		if ctx.Err() != nil {
@@ -88,6 +89,21 @@ func (g *Gate) missed(stop context.CancelCauseFunc, t *probe.Target, err error, 
 		stop(&abort{code: verdict.CodeLost, message: fmt.Sprintf("%s: lost after %s: %s: %s", t.Name(), g.now().Round(time.Second), e.Asked, e.Got),
 			hint: "look at the target's log: it may have crashed, been replaced, or be too busy to answer"})
 	}
+}
+
+// count counts a target's goroutines. It tells whether that showed who the target
+// is, too.
+func (g *Gate) count(ctx context.Context, t *probe.Target) (record.Sample, bool, error) {
+	order := g.lookOrder(t.Name())
+	order.Lock()
+	defer order.Unlock()
+	count, s, err := t.Count(ctx)
+	if err != nil || s.Start == 0 && s.Allocated == 0 {
+		return count, false, err
+	}
+	s.At = g.now()
+	g.writer.Sight(s)
+	return count, true, nil
 }
 
 // look records who the target is. Looks at one target are recorded in the order
