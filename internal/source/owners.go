@@ -45,6 +45,9 @@ func parseOwners(text string) owners {
 			all = append(all, section{defaults: strings.Fields(m[1])})
 			continue
 		}
+		if f := strings.Fields(line); len(f) > 0 && f[0] == "/" {
+			continue // matches nothing, and codeowners v1.2.1 panics when it is asked
+		}
 		in := &all[len(all)-1]
 		rules, err := codeowners.ParseFile(strings.NewReader(line), codeowners.WithOwnerMatchers([]codeowners.OwnerMatcher{codeowners.OwnerMatchFunc(owner)}))
 		if err == nil {

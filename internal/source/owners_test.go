@@ -40,6 +40,8 @@ docs/*       @writers
 		// GitLab: every section has its say, with its own owners where a rule names none.
 		{name: "section defaults", text: sections, path: "cart/x.txt", want: "@fallback @payments @pay-lead"},
 		{name: "sections add up", text: sections, path: "cart/store.go", want: "@fallback @org/store @gophers"},
+		// A rule for the root alone matches no file.
+		{name: "root", text: "* @a\n/ @b\n", path: "cart/store.go", want: "@a"},
 		{name: "empty", text: "", path: "cart/store.go", want: ""},
 	}
 	for _, r := range rows {
@@ -67,6 +69,7 @@ func TestReadOwners(t *testing.T) {
 func FuzzOwners(f *testing.F) {
 	f.Add("* @a\n[S][2] @b\n/x/ c@d.ef", "x/y.go")
 	f.Add("[", "")
+	f.Add("/ @a\n/\t@b\n/", "x/y.go")
 	f.Fuzz(func(t *testing.T, text, path string) {
 		seen := map[string]bool{}
 		for _, o := range parseOwners(text).of(path) {
