@@ -36,14 +36,17 @@ func parse(name string, text []byte) *file {
 	}
 	f.pkg = syntax.Name.Name
 	line := func(p token.Pos) int { return fset.PositionFor(p, false).Line } // a line directive does not move it
+	last := func(n ast.Node) int {
+		return max(line(n.Pos()), line(n.End())) // what is cut off may end behind the file, at line 0
+	}
 	for _, d := range syntax.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			f.decls = append(f.decls, decl{path: name, name: declared(d), start: line(d.Pos()), end: line(d.End())})
+			f.decls = append(f.decls, decl{path: name, name: declared(d), start: line(d.Pos()), end: last(d)})
 		case *ast.GenDecl:
 			for _, s := range d.Specs {
 				if v, ok := s.(*ast.ValueSpec); ok && d.Tok == token.VAR {
-					f.decls = append(f.decls, decl{path: name, name: v.Names[0].Name, start: line(v.Pos()), end: line(v.End()), variable: true})
+					f.decls = append(f.decls, decl{path: name, name: v.Names[0].Name, start: line(v.Pos()), end: last(v), variable: true})
 				}
 			}
 		}

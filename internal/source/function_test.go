@@ -88,6 +88,7 @@ func TestParseBroken(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(functionsText), "example.com/cart.(*Store[...]).refresh", 8)
 	f.Add([]byte("package a; func ("), "(", -1)
+	f.Add([]byte("package A\nfunc()refresh"), ".refresh", 8)
 	f.Fuzz(func(t *testing.T, text []byte, function string, line int) {
 		p := parse("a.go", text)
 		if d, ok := p.enclosing(function, line); ok && (d.start < 1 || d.end < d.start) {
