@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
-	"strconv"
-	"strings"
 
 	"github.com/leakgate/leakgate/record"
 )
@@ -108,12 +106,23 @@ func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) 
 	if t.metrics != nil && s.Start > 0 && !collect {
 		return s, nil
 	}
+	body, err := t.heapText(ctx, collect)
+	if err != nil {
+		return s, err
+	}
+	s.TotalAlloc, s.NumGC = memStat(body, "TotalAlloc"), memStat(body, "NumGC")
+	return s, nil
+}
+
+// heapText reads the heap profile as text, whose end has the runtime's memory
+// statistics; nil if the target has none.
+func (t *Target) heapText(ctx context.Context, collect bool) ([]byte, error) {
 	query := "debug=1"
 	if collect {
 		query += "&gc=1"
 	}
 	if t.lacksHeap() {
-		return s, nil
+		return nil, nil
 	}
 	body, _, err := t.get(ctx, t.profileURL("heap", query), "")
 	var e *Error
@@ -121,16 +130,15 @@ func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) 
 		t.mu.Lock()
 		t.noHeap = true
 		t.mu.Unlock()
-		return s, nil
+		return nil, nil
 	}
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	t.mu.Lock()
 	t.heap = true
 	t.mu.Unlock()
-	s.TotalAlloc, s.NumGC = memStat(body, "TotalAlloc"), memStat(body, "NumGC")
-	return s, nil
+	return body, nil
 }
 
 // hadHeap tells whether the target has served a heap profile: then a 404 is not
@@ -145,19 +153,4 @@ func (t *Target) lacksHeap() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.noHeap
-}
-
-// memStat reads a counter from the comments that end a heap profile's text.
-func memStat(body []byte, name string) uint64 {
-	text := string(body[max(0, len(body)-32<<10):])
-	_, rest, ok := strings.Cut(text, "\n# "+name+" = ")
-	if !ok {
-		return 0
-	}
-	line, _, _ := strings.Cut(rest, "\n")
-	n, err := strconv.ParseUint(strings.TrimSpace(line), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }

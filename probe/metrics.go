@@ -28,6 +28,13 @@ var allocated = []string{
 	"go_memory_allocated_bytes_total", // OpenTelemetry's runtime instrumentation
 }
 
+// threads are the metrics that count threads of the operating system.
+var threads = []string{
+	"go_threads",                     // client_golang's default collector
+	"go_sched_threads_total_threads", // client_golang with runtime metrics
+	"process_runtime_go_threads",     // OpenTelemetry before its stable names
+}
+
 // metrics is what leakgate reads from a metrics page.
 type metrics struct {
 	counter    string
@@ -36,6 +43,7 @@ type metrics struct {
 	goVersion  string
 	resident   uint64
 	allocated  uint64
+	threads    int
 }
 
 const textFormat = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
@@ -96,12 +104,8 @@ func read(families map[string]*dto.MetricFamily) (metrics, error) {
 	if mf, ok := families["process_resident_memory_bytes"]; ok {
 		m.resident = uint64(max(0, value(mf)))
 	}
-	for _, name := range allocated {
-		if mf, ok := families[name]; ok {
-			m.allocated = uint64(max(0, value(mf)))
-			break
-		}
-	}
+	m.allocated = uint64(first(families, allocated))
+	m.threads = int(first(families, threads))
 	if mf, ok := families["go_info"]; ok && len(mf.GetMetric()) > 0 {
 		for _, l := range mf.GetMetric()[0].GetLabel() {
 			if l.GetName() == "version" {
@@ -110,6 +114,16 @@ func read(families map[string]*dto.MetricFamily) (metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// first is the value of the first of some metrics that is there; 0 without one.
+func first(families map[string]*dto.MetricFamily, names []string) float64 {
+	for _, name := range names {
+		if mf, ok := families[name]; ok {
+			return max(0, value(mf))
+		}
+	}
+	return 0
 }
 
 // value is the first sample of a family, whatever its type.

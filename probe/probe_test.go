@@ -325,3 +325,52 @@ func Example() {
 	fmt.Println(len(raw) > 0, p.Total > 0, err)
 	// Output: true true <nil>
 }
+
+// What this process holds is in its answer, with threads from its metrics or
+// from its profile.
+func TestMemory(t *testing.T) {
+	s := newService(t, nil)
+	s.metrics = page + "# TYPE go_threads gauge\ngo_threads 11\n"
+	keep := make([][]byte, 64)
+	for i := range keep {
+		keep[i] = make([]byte, 1<<20)
+	}
+	with := target(t, probe.Config{Pprof: s.URL + "/debug/pprof", Metrics: s.URL + "/metrics"})
+	m, sight, raw, err := with.Memory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Heap < 64<<20 || m.Heap > m.Runtime || m.Objects == 0 || m.Stacks == 0 || m.Peak == 0 || m.Threads != 11 || m.Resident != 15e6 {
+		t.Errorf("Memory = %+v, want 64 MiB of heap and more, 11 threads, 15 MB resident", m)
+	}
+	if sight.NumGC == 0 || sight.Start != 1.7e9 || m.Profile == nil || m.Profile.Bytes < 60<<20 {
+		t.Errorf("sight %+v, profile %+v: want collections, a start time, and 64 MiB", sight, m.Profile)
+	}
+	if h, err := stacks.ParseHeap(raw); err != nil || h.Bytes != m.Profile.Bytes {
+		t.Errorf("ParseHeap(raw) = %+v, %v; want what Memory parsed", h, err)
+	}
+	for i := range keep {
+		keep[i] = nil
+	}
+	m, _, _, err = target(t, probe.Config{Pprof: s.URL + "/debug/pprof"}).Memory(t.Context())
+	if err != nil || m.Heap > 64<<20 || m.Threads < 2 {
+		t.Errorf("Memory = %+v, %v; want less than 64 MiB after the collection, and some threads", m, err)
+	}
+}
+
+// Without a heap profile there is nothing but threads, and no error.
+func TestMemoryLacksHeap(t *testing.T) {
+	s := newService(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/heap") {
+				http.NotFound(w, r)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	m, _, raw, err := target(t, probe.Config{Pprof: s.URL + "/debug/pprof"}).Memory(t.Context())
+	if err != nil || raw != nil || m.Heap != 0 || m.Threads == 0 {
+		t.Errorf("Memory(no heap) = %+v, %d bytes, %v; want threads alone", m, len(raw), err)
+	}
+}

@@ -1,20 +1,15 @@
 package record
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"sync"
-
-	"github.com/leakgate/leakgate/internal/stacks"
 )
 
 // The files of a run directory. Each is appended to or replaced as a whole, so
@@ -190,6 +185,23 @@ func (w *Writer) Capture(c Capture, raw []byte) {
 	w.add(event{Capture: &c})
 }
 
+// Memory stores a raw heap profile, if there is one, and records what a target
+// held.
+func (w *Writer) Memory(m Memory, raw []byte) {
+	if raw != nil {
+		name := fmt.Sprintf("heap-%s.pb.gz", m.Kind)
+		if m.Round > 0 {
+			name = fmt.Sprintf("heap-%s-%d.pb.gz", m.Kind, m.Round)
+		}
+		m.File = filepath.ToSlash(filepath.Join(ProfilesDir, fileName(m.Target), name))
+		err := w.file(m.File, raw)
+		w.mu.Lock()
+		w.fail(err)
+		w.mu.Unlock()
+	}
+	w.add(event{Memory: &m})
+}
+
 func (w *Writer) file(name string, data []byte) error {
 	full := filepath.Join(w.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
@@ -204,7 +216,7 @@ func (w *Writer) Run() Run {
 	defer w.mu.Unlock()
 	r := w.run
 	r.Phases, r.Targets, r.Sights = slices.Clip(r.Phases), slices.Clip(r.Targets), slices.Clip(r.Sights)
-	r.Samples, r.Captures = slices.Clip(r.Samples), slices.Clip(r.Captures)
+	r.Samples, r.Captures, r.Memories = slices.Clip(r.Samples), slices.Clip(r.Captures), slices.Clip(r.Memories)
 	r.Loads, r.Trials = slices.Clip(r.Loads), slices.Clip(r.Trials)
 	r.Settles, r.Gaps, r.Notes = slices.Clip(r.Settles), slices.Clip(r.Gaps), slices.Clip(r.Notes)
 	return r
@@ -246,121 +258,3 @@ func fileName(target string) string {
 
 // FileName is the folder and file name under which a target is stored.
 func FileName(target string) string { return fileName(target) }
-
-// Read loads a run directory and parses its profiles. A journal that ends in
-// the middle of a line, as a killed writer leaves it, is read up to there; a
-// profile that is missing or unreadable becomes a needed Gap.
-func Read(dir string) (Run, error) {
-	data, err := os.ReadFile(filepath.Join(dir, JournalFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Run{}, fmt.Errorf("%s: %w: no %s in it", dir, ErrNotARun, JournalFile)
-	}
-	if err != nil {
-		return Run{}, fmt.Errorf("reading journal: %w", err)
-	}
-	var r Run
-	err = eachLine(data, func(n int, line []byte) error {
-		var e event
-		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("%s:%d: %w", filepath.Join(dir, JournalFile), n, err)
-		}
-		r.apply(e)
-		if r.Schema > Schema { // before its events, which may have another form
-			return fmt.Errorf("%s: written in format %d by leakgate %s; this one reads up to %d", dir, r.Schema, r.Tool, Schema)
-		}
-		return nil
-	})
-	if err != nil {
-		return Run{}, err
-	}
-	if r.Schema < 1 {
-		return Run{}, fmt.Errorf("%s: %w: its journal has no header", dir, ErrNotARun)
-	}
-	if err := r.readSeries(dir); err != nil {
-		return Run{}, err
-	}
-	r.readProfiles(dir)
-	return r, nil
-}
-
-// eachLine calls f with every complete line. An incomplete last line is left
-// out: its writer died.
-func eachLine(data []byte, f func(n int, line []byte) error) error {
-	for n := 1; ; n++ {
-		line, rest, complete := bytes.Cut(data, []byte("\n"))
-		if !complete {
-			return nil
-		}
-		if len(bytes.TrimSpace(line)) > 0 {
-			if err := f(n, line); err != nil {
-				return err
-			}
-		}
-		data = rest
-	}
-}
-
-// readSeries reads the files of all targets, and puts their samples in the order
-// in which they were taken.
-func (r *Run) readSeries(dir string) error {
-	for _, t := range r.Targets {
-		name := filepath.Join(dir, SeriesDir, fileName(t.Name)+".jsonl")
-		data, err := os.ReadFile(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("reading series: %w", err)
-		}
-		err = eachLine(data, func(n int, line []byte) error {
-			var s Sample
-			if err := json.Unmarshal(line, &s); err != nil {
-				return fmt.Errorf("%s:%d: %w", name, n, err)
-			}
-			r.Samples = append(r.Samples, s)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	slices.SortStableFunc(r.Samples, func(a, b Sample) int { return cmp.Compare(a.At, b.At) })
-	return nil
-}
-
-func (r *Run) readProfiles(dir string) {
-	kept := r.Captures[:0]
-	for _, c := range r.Captures {
-		p, err := readProfile(dir, c.File)
-		if err != nil {
-			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: c.Kind != Trying && c.Kind != Evidence})
-			continue
-		}
-		c.Profile = p
-		kept = append(kept, c)
-	}
-	r.Captures = kept
-}
-
-// readProfile reads a file below dir, and none that the journal or a link would
-// lead to elsewhere: a run directory may be somebody else's.
-func readProfile(dir, name string) (*stacks.Profile, error) {
-	raw, err := readBelow(dir, filepath.FromSlash(name))
-	if err != nil {
-		var perr *fs.PathError
-		if errors.As(err, &perr) {
-			return nil, perr.Err // the path would differ between copies of one run
-		}
-		return nil, err
-	}
-	return stacks.Parse(raw)
-}
-
-func readBelow(dir, name string) ([]byte, error) {
-	f, err := os.OpenInRoot(dir, name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
-}

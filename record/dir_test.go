@@ -34,6 +34,20 @@ func profile(t testing.TB, debug int) ([]byte, *stacks.Profile) {
 	return raw.Bytes(), p
 }
 
+// heap is a real heap profile of this process, raw and parsed.
+func heap(t testing.TB) ([]byte, *stacks.Heap) {
+	t.Helper()
+	var raw bytes.Buffer
+	if err := pprof.Lookup("heap").WriteTo(&raw, 0); err != nil {
+		t.Fatal(err)
+	}
+	h, err := stacks.ParseHeap(raw.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw.Bytes(), h
+}
+
 var header = record.Header{
 	Tool: "1.2.3", Plan: "checkout", Started: time.Date(2026, 11, 23, 18, 0, 0, 123456789, time.FixedZone("", 3600)),
 	Settings: json.RawMessage(`{"goroutines":{"tolerance":10}}`),
@@ -81,6 +95,11 @@ func fill(t testing.TB, w *record.Writer, targets ...string) {
 		w.Capture(record.Capture{At: 8, Target: name, Kind: record.Baseline, Seq: 1, Profile: parsed}, raw)
 		w.Capture(record.Capture{At: 9, Target: name, Kind: record.Settling, Round: 1, Seq: 2, Profile: parsed}, raw)
 		w.Capture(record.Capture{At: 10, Target: name, Kind: record.Evidence, Seq: 1, Profile: parsedDump}, dump)
+	}
+	rawHeap, parsedHeap := heap(t)
+	for _, name := range targets {
+		w.Memory(record.Memory{At: 9, Target: name, Kind: record.Baseline, Heap: 1 << 40, Objects: 2, Stacks: 3, Runtime: 4, Resident: 5, Peak: 6, Threads: 7, Profile: parsedHeap}, rawHeap)
+		w.Memory(record.Memory{At: 10, Target: name, Kind: record.Settling, Round: 1, Threads: 7}, nil)
 	}
 	w.Gap(record.Gap{At: 11, Target: targets[0], What: "http://127.0.0.1:6060/metrics", Error: "404", Kind: record.Baseline, Round: 1, Needed: true, Hint: "serve it"})
 	w.Note(record.Note{At: 12, Target: targets[0], Code: "slow", Message: "one\ntwo \u2028 <b>"})
@@ -143,9 +162,9 @@ func TestReadEqualsRun(t *testing.T) {
 	if d := cmp.Diff(want, read(t, dir)); d != "" {
 		t.Errorf("after the end (-Run +Read):\n%s", d)
 	}
-	counts := []int{len(want.Phases), len(want.Targets), len(want.Sights), len(want.Samples), len(want.Captures), len(want.Loads), len(want.Settles), len(want.Gaps), len(want.Notes)}
-	if d := cmp.Diff([]int{1, 3, 3, 20, 9, 1, 3, 1, 1}, counts); d != "" {
-		t.Errorf("phases, targets, sights, samples, captures, loads, settles, gaps, notes (-want +got):\n%s", d)
+	counts := []int{len(want.Phases), len(want.Targets), len(want.Sights), len(want.Samples), len(want.Captures), len(want.Memories), len(want.Loads), len(want.Settles), len(want.Gaps), len(want.Notes)}
+	if d := cmp.Diff([]int{1, 3, 3, 20, 9, 6, 1, 3, 1, 1}, counts); d != "" {
+		t.Errorf("phases, targets, sights, samples, captures, memories, loads, settles, gaps, notes (-want +got):\n%s", d)
 	}
 	if want.Schema != record.Schema || want.Plan != "checkout" || want.End == nil || want.Captures[0].Profile.Total == 0 {
 		t.Errorf("the run lacks its header, its end or its profiles: %+v", want)
@@ -280,6 +299,19 @@ func TestReadDamagedProfile(t *testing.T) {
 				t.Errorf("the gap's error %q differs between two copies of the run", want.Error)
 			}
 		})
+	}
+}
+
+// A heap profile that is damaged loses its stacks, and no verdict about goroutines.
+func TestReadDamagedHeap(t *testing.T) {
+	dir := written(t)
+	edit(t, dir, "profiles/shop/heap-baseline.pb.gz", func(b []byte) []byte { return b[:len(b)/2] })
+	run := read(t, dir)
+	if m := run.Memories[0]; m.Profile != nil || m.Heap != 1<<40 || len(run.Captures) != 3 {
+		t.Errorf("Read(damaged heap) has %+v and %d captures, want the numbers without the profile, and 3", m, len(run.Captures))
+	}
+	if len(run.Gaps) != 2 || run.Gaps[1].Needed || !strings.Contains(run.Gaps[1].Error, "unexpected EOF") {
+		t.Errorf("gaps are %+v, want one for the heap that is not needed", run.Gaps)
 	}
 }
 
@@ -420,7 +452,7 @@ func TestHostileTargetNames(t *testing.T) {
 				t.Errorf("target %q wrote %s", name, f)
 			}
 		}
-		if len(files) != 6 { // journal, plan, series, three captures
+		if len(files) != 7 { // journal, plan, series, three captures, a heap profile
 			t.Errorf("target %q wrote %v", name, files)
 		}
 		if got := record.FileName(name); !filepath.IsLocal(got) || strings.ContainsAny(got, `/\`) {

@@ -7,6 +7,7 @@ type event struct {
 	Target  *Target  `json:"target,omitempty"`
 	Sight   *Sight   `json:"sight,omitempty"`
 	Capture *Capture `json:"capture,omitempty"`
+	Memory  *Memory  `json:"memory,omitempty"`
 	Load    *Load    `json:"load,omitempty"`
 	Trial   *Trial   `json:"trial,omitempty"`
 	Settle  *Settle  `json:"settle,omitempty"`
@@ -29,6 +30,8 @@ func (r *Run) apply(e event) {
 		r.Sights = append(r.Sights, *e.Sight)
 	case e.Capture != nil:
 		r.Captures = append(r.Captures, *e.Capture)
+	case e.Memory != nil:
+		r.Memories = append(r.Memories, *e.Memory)
 	case e.Load != nil:
 		r.Loads = append(r.Loads, *e.Load)
 	case e.Trial != nil:

@@ -23,6 +23,7 @@ type Run struct {
 	Sights   []Sight
 	Samples  []Sample
 	Captures []Capture
+	Memories []Memory
 	Loads    []Load
 	Trials   []Trial
 	Settles  []Settle
@@ -95,6 +96,7 @@ type Sample struct {
 	Target     string        `json:"target"`
 	Goroutines int           `json:"goroutines"`
 	Resident   uint64        `json:"resident,omitempty"` // bytes, where the target says
+	Threads    int           `json:"threads,omitempty"`  // of the operating system, where the target's metrics say
 	Metric     bool          `json:"metric,omitempty"`   // counted by the target's metrics, not in its profile
 }
 
@@ -108,6 +110,24 @@ type Capture struct {
 	Seq     int             `json:"seq"`  // position within the window
 	File    string          `json:"file"` // below the run directory
 	Profile *stacks.Profile `json:"-"`    // parsed from File
+}
+
+// Memory is what a target held in a quiet moment, after a forced collection. What
+// the target does not offer is 0.
+type Memory struct {
+	At       time.Duration `json:"at"`
+	Target   string        `json:"target"`
+	Kind     Kind          `json:"kind"` // Baseline, Settling or Confirm
+	Round    int           `json:"round,omitempty"`
+	Heap     uint64        `json:"heap,omitempty"`     // bytes of live objects
+	Objects  uint64        `json:"objects,omitempty"`  // live objects
+	Stacks   uint64        `json:"stacks,omitempty"`   // bytes of goroutine stacks
+	Runtime  uint64        `json:"runtime,omitempty"`  // bytes that Go's runtime has of the system, less what it gave back
+	Resident uint64        `json:"resident,omitempty"` // bytes, by the target's metrics
+	Peak     uint64        `json:"peak,omitempty"`     // bytes that were resident at most since the start
+	Threads  int           `json:"threads,omitempty"`  // of the operating system; without metrics, how many were ever started
+	File     string        `json:"file,omitempty"`     // heap profile, below the run directory
+	Profile  *stacks.Heap  `json:"-"`                  // parsed from File
 }
 
 // Load is what one phase of load asked for and got.

@@ -89,7 +89,7 @@ func (g *Gate) lookAt(ctx context.Context, round, seq int, names []string) error
 		}
 		wg.Go(func() {
 			if seq%collectEvery == 0 {
-				errs[i] = g.collect(ctx, t, record.Confirm, round)
+				errs[i] = g.needed(ctx, record.Confirm, round, func() error { return g.memory(ctx, t, record.Confirm, round) })
 			}
 			if errs[i] == nil {
 				errs[i] = g.capture(ctx, t, record.Confirm, round, seq)

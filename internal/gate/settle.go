@@ -66,7 +66,10 @@ func (g *Gate) settleTarget(ctx context.Context, t *probe.Target, kind record.Ki
 		g.stillMoving(t, &s, polls, round)
 	}
 	g.writer.Settle(s)
-	return g.window(ctx, t, kind, round)
+	if err := g.window(ctx, t, kind, round); err != nil {
+		return err
+	}
+	return g.memoryOfWindow(ctx, t, kind, round)
 }
 
 // rest polls until the count is level, after a forced collection, and for at

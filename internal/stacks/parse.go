@@ -110,7 +110,8 @@ func gorootOf(p *profile.Profile) string {
 	return ""
 }
 
-func (n *normaliser) protoStack(s *profile.Sample) Stack {
+// protoFrames normalises the frames of a sample.
+func (n *normaliser) protoFrames(s *profile.Sample) Stack {
 	var all []Frame
 	for _, loc := range s.Location {
 		for _, line := range loc.Line {
@@ -120,7 +121,11 @@ func (n *normaliser) protoStack(s *profile.Sample) Stack {
 			all = append(all, Frame{Function: line.Function.Name, File: line.Function.Filename, Line: int(line.Line)})
 		}
 	}
-	st := n.stack(all)
+	return n.stack(all)
+}
+
+func (n *normaliser) protoStack(s *profile.Sample) Stack {
+	st := n.protoFrames(s)
 	st.Count = int(s.Value[0])
 	for name, values := range s.Label {
 		for _, v := range values {
