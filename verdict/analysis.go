@@ -22,6 +22,7 @@ type suspect struct {
 	// proven is how many goroutines of it, that were not there at baseline, the
 	// runtime says can never wake.
 	proven int
+	slope  bool // found by its growth under load
 }
 
 // analysis is what the history of one target amounts to.
@@ -37,6 +38,16 @@ type analysis struct {
 	findings []Finding
 	ignored  []Ignored
 	warnings []Warning
+
+	slope   *Slope  // nil where there are too few samples
+	scatter float64 // of the difference of two of its levels by themselves, in goroutines
+	rising  bool    // another round would tell whether it goes on
+
+	memory     *Memory    // nil where the target does not tell
+	grown      []HeapSite // every place where the heap grew, the most first
+	descriptor int64      // bytes that the runtime keeps per goroutine
+	extra      []Check    // about what grows beside goroutines, where the plan lets it fail
+	wants      Action     // what that needs before it may
 }
 
 // analyse judges every stack of one target.
@@ -45,7 +56,7 @@ func analyse(run record.Run, policy Policy, target string, rules []rule) analysi
 	if a.history.rounds() < 1 {
 		return a
 	}
-	a.total = a.history.of(byTotal, "total")
+	a.total = a.history.of(byTotal, stacks.AllGoroutines)
 	stacksOf := a.shown()
 	trends := a.history.trends(byKey)
 	covered := map[string]bool{} // sites that some stack of theirs already explains
@@ -63,7 +74,11 @@ func analyse(run record.Run, policy Policy, target string, rules []rule) analysi
 	}
 	a.addSites(covered, stacksOf, rules)
 	a.addProven(rules)
+	a.readSlope(run)
+	a.addSlope(run, rules)
+	a.memory = a.readMemory(run)
 	a.report(run)
+	a.reportBesides(run)
 	return a
 }
 
@@ -150,12 +165,12 @@ func (a *analysis) settle(s *suspect, rules []rule) {
 	switch {
 	case !a.confirmed(s):
 		a.pending = append(a.pending, *s)
-	case !s.trend.outgrows(s.look): // others' work, drifting
+	case s.slope && s.look != nil && !a.outgrowsLevel(s), !s.slope && !s.trend.outgrows(s.look): // others' work, drifting
 		s.class = noise
 		if !a.spent() {
 			s.class = undecided
 		}
-	case s.trend.creeps():
+	case s.trend.creeps() && !s.slope:
 		s.class = pool
 		if !a.spent() {
 			s.class = undecided
@@ -282,12 +297,14 @@ func (a *analysis) checks(sound bool) []Check {
 	baseline.Measured, baseline.Limit = float64(a.total.above()), float64(a.limit())
 	a.checkGrowth(&growth)
 	a.checkBaseline(&baseline)
+	all := append([]Check{baseline, growth}, a.extra...)
 	if !sound {
-		for _, c := range []*Check{&growth, &baseline} {
+		for i := range all {
+			c := &all[i]
 			c.Outcome, c.Message, c.Hint, c.Code = Inconclusive, "not judged: the target was not measured throughout", "", ""
 		}
 	}
-	return []Check{baseline, growth}
+	return all
 }
 
 func (a *analysis) checkGrowth(c *Check) {
@@ -302,7 +319,10 @@ func (a *analysis) checkGrowth(c *Check) {
 		f := a.findings[0]
 		c.Outcome = Fail
 		c.Message = fmt.Sprintf("%s grew again in every round: %v goroutines", f.Function, f.Counts)
-		if f.Evidence[0] == Proven {
+		switch f.Evidence[0] {
+		case Rising:
+			c.Message = fmt.Sprintf("%s: goroutines rise from round to round under load, %s", f.Function, a.slope)
+		case Proven:
 			c.Message = fmt.Sprintf("%s: the runtime proves that %s can never wake", f.Function, plural(f.Leaked, "goroutine"))
 		}
 		c.Hint = "open the stack in the report; the goroutines stay where it says"
@@ -357,6 +377,9 @@ func (a *analysis) checkBaseline(c *Check) {
 func blamed(s stacks.Stack) string {
 	if i := stacks.Blame(s.Frames); i >= 0 {
 		return s.Frames[i].Function
+	}
+	if s.Key == stacks.AllGoroutines {
+		return s.Key
 	}
 	return stacks.NoFrames
 }

@@ -21,6 +21,9 @@ func (a *analysis) finding(run record.Run, s suspect) Finding {
 		Counts: s.trend.mids(), Leaked: s.trend.rise(), Stack: s.stack.Frames,
 		Note: stacks.Meaning(s.stack),
 	}
+	if s.slope {
+		f.Evidence = []string{Rising}
+	}
 	if s.proven > 0 {
 		f.Evidence = append(f.Evidence, Proven)
 		if s.class != leak {
@@ -30,6 +33,10 @@ func (a *analysis) finding(run record.Run, s suspect) Finding {
 	if i := stacks.Blame(s.stack.Frames); i >= 0 {
 		b := s.stack.Frames[i]
 		f.Function, f.File, f.Line, f.Module = b.Function, b.File, b.Line, b.Module
+	}
+	if s.key == stacks.AllGoroutines {
+		f.Function = stacks.AllGoroutines
+		f.Note = "the target only tells how many goroutines it has: give its pprof in the plan to see which"
 	}
 	var requests uint64
 	for _, r := range s.trend.requests {
@@ -44,6 +51,7 @@ func (a *analysis) finding(run record.Run, s suspect) Finding {
 	}
 	f.Labels = a.labels(s)
 	a.evidence(s, &f)
+	f.Retains = a.sameCause(&f)
 	f.Requests = a.attribute(run, s)
 	return f
 }

@@ -107,7 +107,7 @@ func (t trend) classify() class {
 func (t trend) ample(s int) bool {
 	n := len(t.bands) - 1 - s
 	records, falls, least := t.score(s)
-	if records < n || falls > 0 || least < amplePerRound {
+	if records < n || falls > 0 || least < amplePerRound || t.counted && (s > t.base() && n < clearRecords || !t.even(s)) {
 		return false
 	}
 	var requests uint64
@@ -134,12 +134,34 @@ func (t trend) clear(s int) bool {
 	records, falls, least := t.score(s)
 	grown := t.bands[len(t.bands)-1].lo - t.bands[s].hi
 	switch {
+	case t.counted && (s > t.base() && n < clearRecords || !t.even(s)):
+		return false
 	case n == 3:
 		return records == 3 && falls == 0 && least >= max(amplePerRound, overConcurrency/2*t.workers)
 	case records-falls >= surelyRecords:
 		return true
 	}
 	return records-falls >= clearRecords && grown >= clearGrowth
+}
+
+// uneven is the probability under which rounds have grown too differently for one
+// leak.
+const uneven = 0.001
+
+// even tells whether growth from window s on is as even as a leak's, which scatters
+// as Poisson's numbers do, and by what moves within the windows. Where only the
+// number of all goroutines is known, pools that fill, timeouts and other users add
+// up to growth in every round now and then, but to an uneven one.
+func (t trend) even(s int) bool {
+	var grown, noise, requests []float64
+	for i := s + 1; i < len(t.bands); i++ {
+		a, b := t.bands[i-1], t.bands[i]
+		grown = append(grown, float64(b.mid-a.mid))
+		half := float64(b.hi-b.lo+a.hi-a.lo) / 2
+		noise = append(noise, half*half/2)
+		requests = append(requests, float64(t.requests[i-1]))
+	}
+	return stat.Dispersion(grown, requests, noise) >= uneven
 }
 
 // spent tells whether the plan allows no further round.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
 )
 
@@ -65,6 +66,12 @@ func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
 	if !identifiable(run, t) {
 		v.Warnings = append(v.Warnings, Warning{Code: "no-identity", Target: t.Name,
 			Message: "nothing would show a restart: give its metrics in the plan, or serve the heap profile"})
+	}
+	if a.slope != nil {
+		v.Slopes = append(v.Slopes, *a.slope)
+	}
+	if a.memory != nil {
+		v.Memory = append(v.Memory, *a.memory)
 	}
 	v.Ignored = append(v.Ignored, a.ignored...)
 	v.Warnings = append(v.Warnings, a.warnings...)
@@ -191,7 +198,7 @@ const maxPoints = 240
 func target(run record.Run, t record.Target, h history) Target {
 	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.Build, Pprof: t.Pprof, Profiles: t.Profiles, Totals: []int{}}
 	if n := len(h.windows); n > 0 {
-		out.Totals = h.of(byTotal, "total").mids()
+		out.Totals = h.of(byTotal, stacks.AllGoroutines).mids()
 		out.Baseline = h.windows[0].captures[0].File
 		last := h.windows[n-1].captures
 		out.Last = last[len(last)-1].File

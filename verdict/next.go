@@ -82,6 +82,18 @@ func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Ste
 		}
 	}
 	more := rounds < policy.MaxRounds && len(open) > 0
+	growing, held := false, false // memory, that the plan lets fail
+	rising := ""
+	for _, a := range analyses {
+		growing = growing || a.wants == Load
+		if a.rising {
+			rising = a.target
+		}
+		if a.wants == Watch {
+			held = true
+			unclear.Targets, unclear.Why = append(unclear.Targets, a.target), a.memory.Message+": watching whether it falls"
+		}
+	}
 	switch {
 	case policy.Thorough && more:
 		return Step{Action: Load, Why: blamed(open[0].stack) + " is not decided yet"}
@@ -93,8 +105,14 @@ func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Ste
 		return unclear
 	case rounds >= policy.MaxRounds:
 		return Step{Action: Stop, Why: "the plan's rounds are used up"}
+	case growing:
+		return Step{Action: Load, Why: "memory grew: another round"}
+	case held && !more:
+		return unclear
 	case more:
 		return Step{Action: Load, Why: blamed(open[0].stack) + " grew, too little to say: another round"}
+	case rising != "":
+		return Step{Action: Load, Why: rising + ": goroutines rise from round to round under load: another round"}
 	case policy.Detect > 0 && sensed() < policy.Detect:
 		return Step{Action: Load, Why: "more requests are needed to see as small a leak as the plan demands"}
 	}

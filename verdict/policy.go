@@ -20,8 +20,21 @@ type Policy struct {
 	Thorough  bool          `json:"thorough,omitempty"` // go on until every stack of every target is decided
 	FailOld   bool          `json:"fail_old,omitempty"` // a proven leak that was there before the load fails too
 	GroupBy   string        `json:"group_by,omitempty"` // goroutine label over whose values growth is divided
+	Heap      Reaction      `json:"heap,omitempty"`     // to a heap that grows while goroutines do not; warn if empty
+	Resident  Reaction      `json:"resident,omitempty"` // to resident memory that grows while neither does; warn if empty
+	Threads   Reaction      `json:"threads,omitempty"`  // to threads that grow; warn if empty
 	Ignore    []Rule        `json:"ignore,omitempty"`
 }
+
+// Reaction is what growth beside the goroutines' does to a run.
+type Reaction string
+
+// The reactions.
+const (
+	ReactWarn   Reaction = "warn"
+	ReactFail   Reaction = "fail"
+	ReactIgnore Reaction = "ignore"
+)
 
 // Rule lets a stack grow that matches all of the regular expressions that are
 // not empty; one at least is not.

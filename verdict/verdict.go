@@ -42,6 +42,8 @@ type Verdict struct {
 	Sensitivity *Sensitivity `json:"sensitivity,omitempty"`
 	Warnings    []Warning    `json:"warnings"`
 	Targets     []Target     `json:"targets"`
+	Memory      []Memory     `json:"memory,omitempty"`
+	Slopes      []Slope      `json:"slopes,omitempty"`
 	Load        []LoadEntry  `json:"load"`
 	Timing      Timing       `json:"timing"`
 	Tool        string       `json:"tool"`
@@ -65,30 +67,32 @@ type Check struct {
 const (
 	Growing = "growing" // it grew again every round, in proportion to requests
 	Proven  = "proven"  // the runtime says that it can never wake
+	Rising  = "rising"  // all goroutines together rise from round to round under load
 )
 
 // Finding is a stack that leaks.
 type Finding struct {
-	Target   string   `json:"target"`
-	Targets  []string `json:"targets,omitempty"` // all targets on which the same stack leaks, where there are more
-	Function string   `json:"function"`
-	File     string   `json:"file"`
-	Line     int      `json:"line"`
-	Module   string   `json:"module,omitempty"`
-	State    string   `json:"state,omitempty"`
-	Wait     string   `json:"wait,omitempty"` // longest wait seen in a dump
-	Creator  string   `json:"created_by,omitempty"`
-	Created  string   `json:"created_at,omitempty"` // file:line of the go statement
-	Evidence []string `json:"evidence"`
-	Counts   []int    `json:"counts"` // goroutines at baseline and after each round
-	Kept     *int     `json:"kept,omitempty"`
-	Leaked   int      `json:"leaked"` // goroutines more than at baseline
-	Per1000  float64  `json:"per_1000_requests"`
-	Labels   []Label  `json:"labels,omitempty"`
-	Requests []Blamed `json:"requests,omitempty"` // which requests leak it, where they were loaded alone
-	Note     string   `json:"note,omitempty"`     // what this stack usually means
-	Stack    []Frame  `json:"stack"`
-	Source   *Source  `json:"source,omitempty"` // nil where no checkout holds it
+	Target   string    `json:"target"`
+	Targets  []string  `json:"targets,omitempty"` // all targets on which the same stack leaks, where there are more
+	Function string    `json:"function"`
+	File     string    `json:"file"`
+	Line     int       `json:"line"`
+	Module   string    `json:"module,omitempty"`
+	State    string    `json:"state,omitempty"`
+	Wait     string    `json:"wait,omitempty"` // longest wait seen in a dump
+	Creator  string    `json:"created_by,omitempty"`
+	Created  string    `json:"created_at,omitempty"` // file:line of the go statement
+	Evidence []string  `json:"evidence"`
+	Counts   []int     `json:"counts"` // goroutines at baseline and after each round
+	Kept     *int      `json:"kept,omitempty"`
+	Leaked   int       `json:"leaked"` // goroutines more than at baseline
+	Per1000  float64   `json:"per_1000_requests"`
+	Labels   []Label   `json:"labels,omitempty"`
+	Retains  *HeapSite `json:"retains,omitempty"`  // the place on the heap that grew by the same cause
+	Requests []Blamed  `json:"requests,omitempty"` // which requests leak it, where they were loaded alone
+	Note     string    `json:"note,omitempty"`     // what this stack usually means
+	Stack    []Frame   `json:"stack"`
+	Source   *Source   `json:"source,omitempty"` // nil where no checkout holds it
 }
 
 // Source is where a finding lies in a checkout of the service, whose it is, and

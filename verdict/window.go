@@ -24,7 +24,7 @@ type identity func(stacks.Stack) string
 
 func byKey(s stacks.Stack) string   { return s.Key }
 func bySite(s stacks.Stack) string  { return s.Site() }
-func byTotal(s stacks.Stack) string { return "total" }
+func byTotal(s stacks.Stack) string { return stacks.AllGoroutines }
 
 // history is everything captured of one target: the baseline, a window per
 // round, and the long looks.
@@ -88,6 +88,7 @@ type trend struct {
 	span     int64 // nanoseconds from the base window to the last
 	steps    int   // goroutines that came or went between the captures of windows
 	watched  int64 // nanoseconds that the windows last, in sum
+	counted  bool  // of all goroutines together, of which nothing else is known
 }
 
 // trends counts every identity in every window.
@@ -118,7 +119,7 @@ func (h history) trends(id identity) map[string]trend {
 				t.steps += max(captures[i][k]-captures[i-1][k], captures[i-1][k]-captures[i][k])
 			}
 		}
-		t.watched = watched
+		t.watched, t.counted = watched, k == stacks.AllGoroutines && len(seen) == 1
 		t.span = h.at(len(h.windows)-1) - h.at(t.base())
 		if t.moves() {
 			moving++

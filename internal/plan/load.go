@@ -253,6 +253,11 @@ func (d *decoder) policy(p *Plan) {
 	if b := p.Policy.Before; b != "warn" && b != "fail" {
 		d.bad("policy.leaked_before", "warn or fail", "%s is neither", quote(b))
 	}
+	for _, r := range []struct{ key, value string }{{"heap", p.Policy.Heap}, {"resident", p.Policy.Resident}, {"threads", p.Policy.Threads}} {
+		if !slices.Contains([]string{"warn", "fail", "ignore"}, r.value) {
+			d.bad("policy."+r.key, "warn, fail or ignore", "%s is none of them", quote(r.value))
+		}
+	}
 	if strings.ContainsAny(p.Policy.GroupBy, "=\"\n") {
 		d.bad("policy.group_by", "the label's name alone, as tenant", "%s is not the name of a goroutine label", quote(p.Policy.GroupBy))
 	}

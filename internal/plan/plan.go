@@ -110,6 +110,9 @@ type Policy struct {
 	Before     string     `yaml:"leaked_before" default:"warn" enum:"warn,fail" doc:"What to make of goroutines that, as the runtime proves, could never wake since before the load: warn or fail."`
 	Thorough   bool       `yaml:"thorough" doc:"Go on until every stack of every target is decided, instead of stopping at the first confirmed leak."`
 	GroupBy    string     `yaml:"group_by" doc:"Name of a goroutine label (pprof.SetGoroutineLabels), as tenant: every finding says how its growth divides over the label's values."`
+	Heap       string     `yaml:"heap" default:"warn" enum:"warn,fail,ignore" doc:"What to make of a heap that grows in every round while goroutines do not, as slices and caches do: warn, fail or ignore. fail asks for four rounds at least, and the long look."`
+	Resident   string     `yaml:"resident" default:"warn" enum:"warn,fail,ignore" doc:"The same of resident memory that grows while neither heap nor goroutines do: mapped files, C's memory, threads' stacks."`
+	Threads    string     `yaml:"threads" default:"warn" enum:"warn,fail,ignore" doc:"The same of threads of the operating system: goroutines in system calls or cgo that do not return."`
 	Ignore     []Ignore   `yaml:"ignore" doc:"Stacks that may grow."`
 	IgnoreFile string     `yaml:"ignore_file" doc:"File with further rules, a list as under ignore; judge --accept writes one."`
 }
@@ -150,6 +153,7 @@ func (p *Plan) Verdict() verdict.Policy {
 		MinRounds: p.Load.Rounds.Min, MaxRounds: p.Load.Rounds.Max,
 		Success: float64(p.Load.Success), Delivered: float64(p.Load.Delivered), Confirm: time.Duration(p.Settle.Confirm),
 		Thorough: p.Policy.Thorough, FailOld: p.Policy.Before == "fail", GroupBy: p.Policy.GroupBy,
+		Heap: verdict.Reaction(p.Policy.Heap), Resident: verdict.Reaction(p.Policy.Resident), Threads: verdict.Reaction(p.Policy.Threads),
 	}
 	own := false
 	floors := make([]float64, len(p.Load.Requests))

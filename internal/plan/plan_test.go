@@ -65,7 +65,7 @@ func TestReadFull(t *testing.T) {
 			},
 		},
 		Settle: Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
-		Policy: Policy{Before: "warn",
+		Policy: Policy{Before: "warn", Heap: "warn", Resident: "warn", Threads: "warn",
 			Goroutines: Goroutines{Tolerance: 10, Percent: 2}, Detect: 1000,
 			Ignore: []Ignore{{
 				Function: `^example\.com/pool\.\(\*Pool\)\.worker$`, Reason: "sized by config, see ADR-12",
@@ -93,7 +93,7 @@ func TestReadSmallest(t *testing.T) {
 			Requests: []Request{{Method: "GET", URL: "http://127.0.0.1:8080/", Weight: 1}},
 		},
 		Settle:    Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
-		Policy:    Policy{Before: "warn", Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
+		Policy:    Policy{Before: "warn", Heap: "warn", Resident: "warn", Threads: "warn", Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
 		Attribute: true,
 		Safety:    Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
 	}
@@ -140,7 +140,7 @@ func TestReadEveryKey(t *testing.T) {
 			},
 		},
 		Settle: Settle{Timeout: Duration(10 * time.Second), Quiet: Duration(500 * time.Millisecond)},
-		Policy: Policy{Before: "warn",
+		Policy: Policy{Before: "fail", Heap: "fail", Resident: "ignore", Threads: "fail",
 			Goroutines: Goroutines{Percent: 0.5}, Detect: 20,
 			Ignore: []Ignore{
 				{Function: "^a$", Reason: "r", Owner: "o", Until: "2027-03-01", Max: 1},
@@ -327,6 +327,7 @@ policy: {detect: 1/1000000000, goroutines: {tolerance: 7}, ignore: [{function: a
 	}
 	want := verdict.Policy{
 		Tolerance: 7, Percent: 2, Detect: 1000000000, MinRounds: 2, MaxRounds: 6, Success: 0.5, Delivered: 0.9,
+		Heap: "warn", Resident: "warn", Threads: "warn",
 		Confirm: 150 * time.Second, Entries: []float64{-1, -1, 0}, Ignore: []verdict.Rule{{Function: "a", Reason: "${WHY}"}},
 	}
 	if diff := cmp.Diff(want, p.Verdict()); diff != "" {
@@ -339,7 +340,7 @@ policy: {detect: 1/1000000000, goroutines: {tolerance: 7}, ignore: [{function: a
 	// A verdict must not depend on a value that is not known: to judge by the
 	// default instead would be to judge by another plan.
 	for _, policy := range []string{
-		"policy: {detect: '${D}'}", "policy: {thorough: '${T}'}", "policy: {leaked_before: '${B}'}", "policy: {goroutines: {tolerance: '${T}'}}", "policy: {goroutines: {percent: '${P}'}}",
+		"policy: {detect: '${D}'}", "policy: {thorough: '${T}'}", "policy: {leaked_before: '${B}'}", "policy: {heap: '${H}'}", "policy: {threads: '${T}'}", "policy: {goroutines: {tolerance: '${T}'}}", "policy: {goroutines: {percent: '${P}'}}",
 		"policy: {ignore: [{function: '${F}', reason: a}]}", "policy: {ignore: [{function: a, reason: a, until: '${U}'}]}",
 		"policy: {ignore: [{function: a, reason: a, max: '${M}'}]}", "settle: {confirm: '${C}'}",
 	} {

@@ -79,6 +79,10 @@ var problemCases = []struct {
 		"neither of two words", oneTarget + oneLoad + "policy: {leaked_before: stop}\n",
 		[]string{`plan.yaml:3:25: policy.leaked_before: "stop" is neither (warn or fail)`},
 	},
+	{
+		"none of three words", oneTarget + oneLoad + "policy: {heap: red}\n",
+		[]string{`plan.yaml:3:16: policy.heap: "red" is none of them (warn, fail or ignore)`},
+	},
 	// What is missing.
 	{
 		"targets and load missing", "version: 1\n",

@@ -33,6 +33,7 @@ type world struct {
 	now      time.Duration
 	run      record.Run
 	settled  time.Duration // how long the baseline took
+	counted  bool          // the target only tells how many goroutines it has
 }
 
 func newWorld(k kind, rate int, seed uint64) *world {
@@ -87,6 +88,7 @@ func (w *world) load(kind record.Kind, round int, d time.Duration) {
 	start := w.now
 	for range int(d / time.Second) {
 		w.pass(time.Second, w.rate)
+		w.run.Samples = append(w.run.Samples, record.Sample{At: w.now, Target: target, Goroutines: w.total()})
 	}
 	sent := uint64(w.rate) * uint64(d/time.Second)
 	w.run.Loads = append(w.run.Loads, record.Load{
@@ -134,6 +136,10 @@ func (w *world) total() int {
 
 func (w *world) capture(kind record.Kind, round, seq int) {
 	p := &stacks.Profile{}
+	if w.counted {
+		w.run.Captures = append(w.run.Captures, record.Capture{At: w.now, Target: target, Kind: kind, Round: round, Seq: seq, Profile: stacks.Counted(w.total())})
+		return
+	}
 	for i, s := range w.services {
 		n := s.count()
 		if n <= 0 {

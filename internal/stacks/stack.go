@@ -38,6 +38,19 @@ type Profile struct {
 // taken right after a burst shows them without a single frame.
 const NoFrames = "(not yet scheduled)"
 
+// AllGoroutines is the key of goroutines of which only the number is known, and
+// what stands for all stacks together.
+const AllGoroutines = "(all goroutines)"
+
+// Counted is the profile of a target that only tells how many goroutines it has.
+func Counted(n int) *Profile {
+	p := &Profile{Total: n}
+	if n > 0 {
+		p.Stacks = []Stack{{Key: AllGoroutines, Count: n}}
+	}
+	return p
+}
+
 // key joins the function names of a stack, innermost first.
 func key(frames []Frame) string {
 	if len(frames) == 0 {
