@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"syscall"
+	"time"
 )
 
 // Error is a request to a target that did not bring what was asked for.
@@ -17,6 +18,7 @@ type Error struct {
 	Got    string // what came instead
 	Hint   string // the next thing to do, if there is one
 	Status int    // HTTP status, 0 without an answer
+	Code   string // what it means for a run, where the kind of failure alone does not say
 	Err    error  // underlying error, if there is one
 }
 
@@ -29,8 +31,11 @@ func (e *Error) Gone() bool {
 	return errors.Is(e.Err, syscall.ECONNREFUSED) || errors.Is(e.Err, os.ErrNotExist)
 }
 
-func (t *Target) failed(asked string, err error) *Error {
-	e := &Error{Target: t.name, Asked: asked, Err: err}
+func (t *Target) failed(asked string, err error) *Error { return failed(t.name, asked, t.timeout, err) }
+
+// failed says what became of a request to a target, or to who knows it.
+func failed(target, asked string, within time.Duration, err error) *Error {
+	e := &Error{Target: target, Asked: asked, Err: err}
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
 	switch {
@@ -43,7 +48,7 @@ func (t *Target) failed(asked string, err error) *Error {
 		e.Got = "no such host: " + dns.Name
 		e.Hint = "check the address in the plan"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		e.Got = fmt.Sprintf("no answer within %s", t.timeout)
+		e.Got = fmt.Sprintf("no answer within %s", within)
 		e.Hint = "does the target hang? targets[].timeout sets how long to wait"
 	case errors.Is(err, ErrTooLarge):
 		e.Got = err.Error()

@@ -13,12 +13,12 @@ import (
 // its metrics, with what they say of its identity, or from its profile, which
 // says nothing of it.
 func (t *Target) Count(ctx context.Context) (record.Sample, record.Sight, error) {
-	if t.metrics != nil {
-		m, err := t.scrape(ctx)
+	if t.measured() {
+		m, taken, err := t.measure(ctx)
 		if err != nil {
 			return record.Sample{}, record.Sight{}, err
 		}
-		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Metric: true}, t.seen(m), nil
+		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Threads: m.threads, Metric: true, Taken: taken}, t.seen(m), nil
 	}
 	_, p, err := t.Goroutines(ctx)
 	if err != nil {
@@ -40,9 +40,13 @@ func (t *Target) Identify(ctx context.Context) (record.Target, error) {
 	if err != nil {
 		return out, err
 	}
-	if t.metrics != nil {
-		out.Metrics = clean(t.metrics.String())
-		m, err := t.scrape(ctx)
+	if t.measured() {
+		if t.series != nil {
+			out.Metrics, out.Selector = t.series.group.prom.address, t.series.group.selector
+		} else {
+			out.Metrics = clean(t.metrics.String())
+		}
+		m, _, err := t.measure(ctx)
 		if err != nil {
 			return out, err
 		}
@@ -96,14 +100,14 @@ func (t *Target) profiles(ctx context.Context) ([]string, error) {
 // are gone. A target without a heap profile is asked for its metrics alone.
 func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) {
 	s := record.Sight{Target: t.name}
-	if t.metrics != nil {
-		m, err := t.scrape(ctx)
+	if t.measured() {
+		m, _, err := t.measure(ctx)
 		if err != nil {
 			return s, err
 		}
 		s = t.seen(m)
 	}
-	if t.metrics != nil && s.Start > 0 && !collect {
+	if t.measured() && s.Start > 0 && !collect {
 		return s, nil
 	}
 	body, err := t.heapText(ctx, collect)

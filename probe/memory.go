@@ -15,8 +15,8 @@ import (
 // target does not offer is left out: raw is nil without a heap profile.
 func (t *Target) Memory(ctx context.Context) (m record.Memory, s record.Sight, raw []byte, err error) {
 	m.Target, s.Target = t.name, t.name
-	if t.metrics != nil {
-		page, err := t.scrape(ctx)
+	if t.measured() {
+		page, _, err := t.measure(ctx)
 		if err != nil {
 			return m, s, nil, err
 		}

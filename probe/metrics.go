@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -47,6 +48,23 @@ type metrics struct {
 }
 
 const textFormat = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
+
+// measured tells whether the target has metrics.
+func (t *Target) measured() bool { return t.metrics != nil || t.series != nil }
+
+// measure is what the target's metrics say, by its own page or by Prometheus, and
+// when they were taken, if that is not just now.
+func (t *Target) measure(ctx context.Context) (m metrics, taken time.Time, err error) {
+	if t.series == nil {
+		m, err = t.scrape(ctx)
+		return m, taken, err
+	}
+	r, err := t.series.current(ctx)
+	if err != nil {
+		return m, taken, err
+	}
+	return r.metrics(), r.newest().Add(-t.series.group.skew), nil
+}
 
 // scrape reads the target's metrics page.
 func (t *Target) scrape(ctx context.Context) (metrics, error) {

@@ -46,6 +46,7 @@ type Target struct {
 	name    string
 	pprof   *url.URL
 	metrics *url.URL
+	series  *Series // what Prometheus knows of it, instead of metrics
 	cfg     Config
 	timeout time.Duration
 	client  *http.Client
@@ -85,6 +86,13 @@ func New(cfg Config) (*Target, error) {
 	}
 	return t, nil
 }
+
+// Known makes the target take its metrics from what Prometheus knows of it. It is
+// for the time before the target is read.
+func (t *Target) Known(s *Series) { t.series = s }
+
+// Every is 0: a process that is read itself shows at any time what it is at.
+func (t *Target) Every() time.Duration { return 0 }
 
 // Name is the target's name in the plan.
 func (t *Target) Name() string { return t.name }
@@ -140,17 +148,21 @@ func (t *Target) get(ctx context.Context, u *url.URL, accept string) ([]byte, ht
 }
 
 func (t *Target) authorize(req *http.Request) {
-	for k, v := range t.cfg.Headers {
-		req.Header.Set(k, v)
-		if strings.EqualFold(k, "Host") {
-			req.Host = v
-		}
-	}
+	setHeaders(req, t.cfg.Headers)
 	switch {
 	case t.cfg.Bearer != "":
 		req.Header.Set("Authorization", "Bearer "+t.cfg.Bearer)
 	case t.cfg.User != "":
 		req.SetBasicAuth(t.cfg.User, t.cfg.Password)
+	}
+}
+
+func setHeaders(req *http.Request, headers map[string]string) {
+	for k, v := range headers {
+		req.Header.Set(k, v)
+		if strings.EqualFold(k, "Host") {
+			req.Host = v
+		}
 	}
 }
 

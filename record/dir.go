@@ -165,8 +165,15 @@ func (w *Writer) Sample(s Sample) {
 }
 
 // Capture stores a raw profile and records it. The parsed form has to be what
-// stacks.Parse makes of raw.
+// stacks.Parse makes of raw. Without raw bytes, only the number of goroutines is
+// recorded.
 func (w *Writer) Capture(c Capture, raw []byte) {
+	if raw == nil {
+		n := c.Profile.Total
+		c.Count = &n
+		w.add(event{Capture: &c})
+		return
+	}
 	name := fmt.Sprintf("%s-%d.pb.gz", c.Kind, c.Seq)
 	if c.Round > 0 {
 		name = fmt.Sprintf("%s-%d-%d.pb.gz", c.Kind, c.Round, c.Seq)

@@ -99,6 +99,11 @@ func (r *Run) readSeries(dir string) error {
 func (r *Run) readProfiles(dir string) {
 	kept := r.Captures[:0]
 	for _, c := range r.Captures {
+		if c.File == "" && c.Count != nil {
+			c.Profile = stacks.Counted(*c.Count)
+			kept = append(kept, c)
+			continue
+		}
 		p, err := readProfile(dir, c.File)
 		if err != nil {
 			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: c.Kind != Trying && c.Kind != Evidence})

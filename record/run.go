@@ -72,7 +72,12 @@ type Target struct {
 	Pprof    string   `json:"pprof,omitempty"`   // address without secrets
 	Metrics  string   `json:"metrics,omitempty"` // address without secrets
 	Profiles []string `json:"profiles,omitempty"`
-	Counter  string   `json:"counter,omitempty"` // metric that counts goroutines; "" where the profile is counted
+	Counter  string   `json:"counter,omitempty"`  // metric that counts goroutines; "" where the profile is counted
+	Selector string   `json:"selector,omitempty"` // by which Prometheus knows it
+	Group    string   `json:"group,omitempty"`    // name of the plan's target, where its selector stands for several processes
+	// CountOnly: how many goroutines it has is all that is known, every Every.
+	CountOnly bool          `json:"count_only,omitempty"`
+	Every     time.Duration `json:"every,omitempty"`
 	Sight
 }
 
@@ -97,6 +102,7 @@ type Sample struct {
 	Goroutines int           `json:"goroutines"`
 	Resident   uint64        `json:"resident,omitempty"` // bytes, where the target says
 	Threads    int           `json:"threads,omitempty"`  // of the operating system, where the target's metrics say
+	Taken      time.Time     `json:"-"`                  // when it was counted, if that was not just now; not recorded
 	Metric     bool          `json:"metric,omitempty"`   // counted by the target's metrics, not in its profile
 }
 
@@ -107,9 +113,10 @@ type Capture struct {
 	Target  string          `json:"target"`
 	Kind    Kind            `json:"kind"` // Baseline, Settling or Confirm
 	Round   int             `json:"round,omitempty"`
-	Seq     int             `json:"seq"`  // position within the window
-	File    string          `json:"file"` // below the run directory
-	Profile *stacks.Profile `json:"-"`    // parsed from File
+	Seq     int             `json:"seq"`             // position within the window
+	File    string          `json:"file,omitempty"`  // below the run directory; empty where there is but a count
+	Count   *int            `json:"count,omitempty"` // goroutines, without a File
+	Profile *stacks.Profile `json:"-"`               // parsed from File, or of the Count
 }
 
 // Memory is what a target held in a quiet moment, after a forced collection. What
@@ -210,7 +217,8 @@ type Gap struct {
 	Error  string        `json:"error"`
 	Kind   Kind          `json:"kind"`
 	Round  int           `json:"round,omitempty"`
-	Needed bool          `json:"needed"` // the verdict depends on it
+	Needed bool          `json:"needed"`         // the verdict depends on it
+	Code   string        `json:"code,omitempty"` // what it means for the run, where that it is missing does not say it all
 	Hint   string        `json:"hint,omitempty"`
 	// Inconsistent: something came, and it contradicts itself.
 	Inconsistent bool `json:"inconsistent,omitempty"`

@@ -146,7 +146,7 @@ func (t trend) clear(s int) bool {
 
 // uneven is the probability under which rounds have grown too differently for one
 // leak.
-const uneven = 0.001
+const uneven = 0.01
 
 // even tells whether growth from window s on is as even as a leak's, which scatters
 // as Poisson's numbers do, and by what moves within the windows. Where only the

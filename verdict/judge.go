@@ -114,7 +114,7 @@ func (v *Verdict) conclude(run record.Run, policy Policy) {
 // priority orders the causes of an inconclusive run: the first explains the
 // others.
 func priority(code string) int {
-	for i, c := range []string{CodeUnreachable, CodeReplaced, CodeRestarted, CodeFlips, CodeLost, CodeCounts, CodeRefused, CodeFailing, CodeGenerator, CodeSlow, CodeGap} {
+	for i, c := range []string{CodeUnreachable, CodeReplaced, CodeRestarted, CodeFlips, CodeInstances, CodeLost, CodeCounts, CodeRefused, CodeFailing, CodeGenerator, CodeSlow, CodeGap} {
 		if c == code {
 			return i
 		}

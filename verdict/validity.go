@@ -16,6 +16,7 @@ const (
 	CodeReplaced    = "target-replaced"
 	CodeFlips       = "identity-flips"
 	CodeLost        = "target-lost"
+	CodeInstances   = "instances-changed"
 	CodeGap         = "samples-missing"
 	CodeCounts      = "profile-inconsistent"
 	CodeRefused     = "load-refused"
@@ -127,6 +128,9 @@ func measured(run record.Run, target string) Check {
 		if first.Inconsistent {
 			c.Code = CodeCounts
 		}
+		if first.Code != "" {
+			c.Code = first.Code
+		}
 		if first.Kind == record.Preflight {
 			c.Code = CodeUnreachable
 		}
@@ -174,11 +178,11 @@ func sameProcess(run record.Run, t record.Target) Check {
 
 // identifiable tells whether anything would show that a target was restarted.
 func identifiable(run record.Run, t record.Target) bool {
-	if t.Start > 0 || t.TotalAlloc > 0 {
+	if t.Start > 0 || t.TotalAlloc > 0 || t.Allocated > 0 {
 		return true
 	}
 	for _, s := range run.Sights {
-		if s.Target == t.Name && (s.Start > 0 || s.TotalAlloc > 0) {
+		if s.Target == t.Name && (s.Start > 0 || s.TotalAlloc > 0 || s.Allocated > 0) {
 			return true
 		}
 	}

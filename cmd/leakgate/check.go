@@ -36,7 +36,7 @@ Exit codes: 0 ready to run, 2 usage error, 3 a target or a request did not answe
 }
 
 func (a *app) check(ctx context.Context, p *plan.Plan) error {
-	targets, err := gate.Targets(p)
+	found, err := gate.Look(ctx, p)
 	if err != nil {
 		return usage(err)
 	}
@@ -45,7 +45,7 @@ func (a *app) check(ctx context.Context, p *plan.Plan) error {
 		return usage(err)
 	}
 	ready := true
-	for _, f := range gate.Identify(ctx, targets) {
+	for _, f := range found {
 		ready = a.describe(f) && ready
 	}
 	for i, r := range answers {

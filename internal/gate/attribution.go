@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/loadgen"
-	"github.com/leakgate/leakgate/probe"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -116,7 +115,7 @@ func (g *Gate) trialWindow(ctx context.Context, names []string, n int) error {
 	return errors.Join(errs...)
 }
 
-func (g *Gate) trialWindowOf(ctx context.Context, t *probe.Target, n int) error {
+func (g *Gate) trialWindowOf(ctx context.Context, t source, n int) error {
 	var polls []Poll
 	for start := g.now(); ; {
 		_, p, err := t.Goroutines(ctx)
@@ -125,7 +124,7 @@ func (g *Gate) trialWindowOf(ctx context.Context, t *probe.Target, n int) error 
 		}
 		at := g.now() - start
 		polls = append(polls, Poll{At: at, Count: p.Total})
-		if at >= trialRest || Level(polls, time.Duration(g.plan.Settle.Quiet)) {
+		if at >= max(trialRest, 6*t.Every()) || Level(polls, g.quiet(t)) {
 			break
 		}
 		if err := sleep(ctx, settleEvery); err != nil {

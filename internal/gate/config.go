@@ -11,7 +11,6 @@ import (
 
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/loadgen"
-	"github.com/leakgate/leakgate/probe"
 )
 
 // newDriver makes the load of a plan.
@@ -70,30 +69,6 @@ func requestsOf(p *plan.Plan) ([]loadgen.Request, error) {
 			lr.Body = body
 		}
 		out = append(out, lr)
-	}
-	return out, nil
-}
-
-// newTargets makes the probes of a plan.
-func newTargets(p *plan.Plan) ([]*probe.Target, error) {
-	var out []*probe.Target
-	for _, t := range p.Targets {
-		tc, err := tlsConfig(p, t.CA, t.Auth.Cert, t.Auth.Key, t.Skip)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.Name, err)
-		}
-		cfg := probe.Config{
-			Name: t.Name, Pprof: t.Pprof, Metrics: t.Metrics, Bearer: t.Auth.Bearer, Headers: t.Auth.Headers,
-			TLS: tc, Timeout: time.Duration(t.Timeout),
-		}
-		if t.Auth.Basic != nil {
-			cfg.User, cfg.Password = t.Auth.Basic.User, t.Auth.Basic.Password
-		}
-		target, err := probe.New(cfg)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, target)
 	}
 	return out, nil
 }

@@ -60,7 +60,7 @@ func (g *Gate) prove(ctx context.Context, round int) error {
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(g.targets))
-	for i, t := range g.targets {
+	for i, t := range g.readable() {
 		if !able[t.Name()] {
 			continue
 		}
@@ -110,7 +110,7 @@ func (g *Gate) evidence(ctx context.Context) {
 	start := g.now()
 	g.watch.Begin(record.Phase{Kind: record.Evidence, Start: start}, 0, "")
 	defer func() { g.writer.Phase(record.Phase{Kind: record.Evidence, Start: start, End: g.now()}) }()
-	for _, t := range g.targets {
+	for _, t := range g.readable() {
 		if slices.ContainsFunc(v.Findings, func(f verdict.Finding) bool { return f.Target == t.Name() }) {
 			g.dump(ctx, t, 0)
 		}
@@ -119,7 +119,7 @@ func (g *Gate) evidence(ctx context.Context) {
 
 // dumpFor takes the dumps that decide whether a rule ignores what grew.
 func (g *Gate) dumpFor(ctx context.Context, round int, names []string) {
-	for _, t := range g.targets {
+	for _, t := range g.readable() {
 		if slices.Contains(names, t.Name()) {
 			g.dump(ctx, t, round)
 		}

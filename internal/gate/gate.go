@@ -23,7 +23,8 @@ type Gate struct {
 	plan    *plan.Plan
 	policy  verdict.Policy
 	driver  loadgen.Driver
-	targets []*probe.Target
+	sources sources
+	targets []source // from the preflight on
 	writer  *record.Writer
 	watch   Observer
 	began   time.Time
@@ -31,17 +32,19 @@ type Gate struct {
 	mu      sync.Mutex
 	settled map[string]time.Duration // target → how long its baseline took to settle
 	looking map[string]*sync.Mutex   // target → held while it is looked at
+
+	lastTaken map[string]time.Duration // target → when its last sample was taken, where that is not when it is given
 }
 
 // New prepares a run and its directory. Errors are the plan's or the
 // directory's; no request is sent.
 func New(p *plan.Plan, dir, tool string, now time.Time, watch Observer) (*Gate, error) {
-	g := &Gate{plan: p, policy: p.Verdict(), watch: watch, began: now, settled: map[string]time.Duration{}, looking: map[string]*sync.Mutex{}}
+	g := &Gate{plan: p, policy: p.Verdict(), watch: watch, began: now, settled: map[string]time.Duration{}, looking: map[string]*sync.Mutex{}, lastTaken: map[string]time.Duration{}}
 	var err error
 	if g.driver, err = newDriver(p, tool); err != nil {
 		return nil, err
 	}
-	if g.targets, err = newTargets(p); err != nil {
+	if g.sources, err = newSources(p); err != nil {
 		return nil, err
 	}
 	settings, err := json.Marshal(g.policy)
@@ -175,7 +178,7 @@ func (g *Gate) hopeless(ctx context.Context) error {
 // another build too: only its profiles say so.
 func (g *Gate) lookAtBuild(ctx context.Context, name string) bool {
 	for _, t := range g.targets {
-		if t.Name() != name {
+		if _, counted := t.(*probe.Series); counted || t.Name() != name {
 			continue
 		}
 		if _, p, err := t.Goroutines(ctx); err == nil && p.BuildID != "" {

@@ -9,7 +9,7 @@ import (
 )
 
 // memory records what a target holds, after a collection that it is asked for.
-func (g *Gate) memory(ctx context.Context, t *probe.Target, kind record.Kind, round int) error {
+func (g *Gate) memory(ctx context.Context, t source, kind record.Kind, round int) error {
 	order := g.lookOrder(t.Name())
 	order.Lock()
 	defer order.Unlock()
@@ -31,7 +31,7 @@ func (g *Gate) memory(ctx context.Context, t *probe.Target, kind record.Kind, ro
 
 // memoryOfWindow is memory after a window. The verdict about goroutines does not
 // depend on it: that it fails is a gap that is not needed.
-func (g *Gate) memoryOfWindow(ctx context.Context, t *probe.Target, kind record.Kind, round int) error {
+func (g *Gate) memoryOfWindow(ctx context.Context, t source, kind record.Kind, round int) error {
 	err := g.memory(ctx, t, kind, round)
 	var e *probe.Error
 	switch {

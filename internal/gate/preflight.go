@@ -19,8 +19,18 @@ type Found struct {
 	Err        error // *probe.Error, or nil
 }
 
-// Identify reaches every target at once.
-func Identify(ctx context.Context, targets []*probe.Target) []Found {
+// Look reaches every target of a plan, for commands that only look.
+func Look(ctx context.Context, p *plan.Plan) ([]Found, error) {
+	s, err := newSources(p)
+	if err != nil {
+		return nil, err
+	}
+	targets, failed := s.find(ctx)
+	return append(identify(ctx, targets), failed...), nil
+}
+
+// identify reaches targets, all at once.
+func identify(ctx context.Context, targets []source) []Found {
 	out := make([]Found, len(targets))
 	var wg sync.WaitGroup
 	for i, t := range targets {
@@ -38,9 +48,6 @@ func Identify(ctx context.Context, targets []*probe.Target) []Found {
 	return out
 }
 
-// Targets makes the probes of a plan, for commands that only look.
-func Targets(p *plan.Plan) ([]*probe.Target, error) { return newTargets(p) }
-
 // looksAtStart is how often each target is asked who it is before the load.
 // Every request is a new connection: behind a load balancer with two backends,
 // three looks in a row meet the same one in 1 of 4 runs, and the run has many
@@ -53,8 +60,10 @@ func (g *Gate) preflight(ctx context.Context) error {
 	g.watch.Begin(record.Phase{Kind: record.Preflight, Start: start}, 0, "")
 	defer func() { g.writer.Phase(record.Phase{Kind: record.Preflight, Start: start, End: g.now()}) }()
 	var failed *probe.Error
-	for i, f := range Identify(ctx, g.targets) {
-		f.At, f.Sight.Target = g.now(), g.targets[i].Name()
+	var unknown []Found
+	g.targets, unknown = g.sources.find(ctx)
+	for _, f := range append(identify(ctx, g.targets), unknown...) {
+		f.At, f.Sight.Target = g.now(), f.Target.Name
 		g.writer.Target(f.Target)
 		if f.Err == nil {
 			continue
@@ -88,7 +97,7 @@ func (g *Gate) preflight(ctx context.Context) error {
 // gap records a failed request to a target.
 func (g *Gate) gap(e *probe.Error, kind record.Kind, round int, needed bool) {
 	g.writer.Gap(record.Gap{
-		At: g.now(), Target: e.Target, What: e.Asked, Error: g.plan.Mask(e.Got), Hint: e.Hint, Kind: kind, Round: round, Needed: needed,
+		At: g.now(), Target: e.Target, What: e.Asked, Error: g.plan.Mask(e.Got), Hint: e.Hint, Kind: kind, Round: round, Needed: needed, Code: e.Code,
 		Inconsistent: errors.Is(e, stacks.ErrInconsistent),
 	})
 }

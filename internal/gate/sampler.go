@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func (g *Gate) sample(ctx context.Context, stop context.CancelCauseFunc) *sample
 	return s
 }
 
-func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t *probe.Target) {
+func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t source) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	failures := 0
@@ -70,15 +71,27 @@ func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t
 	}
 }
 
+// counted records a count, once: what was taken earlier may be given again and
+// again.
 func (g *Gate) counted(s record.Sample) {
 	s.At = g.now()
+	if !s.Taken.IsZero() {
+		s.At, s.Taken = s.Taken.Sub(g.began).Round(time.Millisecond), time.Time{}
+		g.mu.Lock()
+		known := s.At <= g.lastTaken[s.Target]
+		g.lastTaken[s.Target] = max(s.At, g.lastTaken[s.Target])
+		g.mu.Unlock()
+		if known || s.At < 0 {
+			return
+		}
+	}
 	g.writer.Sample(s)
 	g.watch.Sample(s)
 }
 
 // missed records a sample that failed. The load goes on while the target may
 // come back.
-func (g *Gate) missed(stop context.CancelCauseFunc, t *probe.Target, err error, failures int) {
+func (g *Gate) missed(stop context.CancelCauseFunc, t source, err error, failures int) {
 	var e *probe.Error
 	if !errors.As(err, &e) {
 		e = &probe.Error{Target: t.Name(), Asked: "sample", Got: err.Error(), Err: err}
@@ -86,14 +99,14 @@ func (g *Gate) missed(stop context.CancelCauseFunc, t *probe.Target, err error, 
 	lost := failures >= lostAfter
 	g.gap(e, "", 0, lost)
 	if lost {
-		stop(&abort{code: verdict.CodeLost, message: fmt.Sprintf("%s: lost after %s: %s: %s", t.Name(), g.now().Round(time.Second), e.Asked, e.Got),
+		stop(&abort{code: cmp.Or(e.Code, verdict.CodeLost), message: fmt.Sprintf("%s: lost after %s: %s: %s", t.Name(), g.now().Round(time.Second), e.Asked, e.Got),
 			hint: "look at the target's log: it may have crashed, been replaced, or be too busy to answer"})
 	}
 }
 
 // count counts a target's goroutines. It tells whether that showed who the target
 // is, too.
-func (g *Gate) count(ctx context.Context, t *probe.Target) (record.Sample, bool, error) {
+func (g *Gate) count(ctx context.Context, t source) (record.Sample, bool, error) {
 	order := g.lookOrder(t.Name())
 	order.Lock()
 	defer order.Unlock()
@@ -109,7 +122,7 @@ func (g *Gate) count(ctx context.Context, t *probe.Target) (record.Sample, bool,
 // look records who the target is. Looks at one target are recorded in the order
 // in which they were made: counters that were read first and recorded last
 // would seem to go backwards, as after a restart.
-func (g *Gate) look(ctx context.Context, t *probe.Target, collect bool) error {
+func (g *Gate) look(ctx context.Context, t source, collect bool) error {
 	order := g.lookOrder(t.Name())
 	order.Lock()
 	defer order.Unlock()

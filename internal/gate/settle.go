@@ -44,7 +44,7 @@ func (g *Gate) settle(ctx context.Context, kind record.Kind, round int) error {
 	return errors.Join(errs...)
 }
 
-func (g *Gate) settleTarget(ctx context.Context, t *probe.Target, kind record.Kind, round int, start time.Duration) error {
+func (g *Gate) settleTarget(ctx context.Context, t source, kind record.Kind, round int, start time.Duration) error {
 	s := record.Settle{Target: t.Name(), Kind: kind, Round: round}
 	polls, err := g.rest(ctx, t, kind, round, start, &s)
 	if err != nil {
@@ -75,8 +75,8 @@ func (g *Gate) settleTarget(ctx context.Context, t *probe.Target, kind record.Ki
 // rest polls until the count is level, after a forced collection, and for at
 // least as long as the baseline took: what is compared was looked at after the
 // same delay.
-func (g *Gate) rest(ctx context.Context, t *probe.Target, kind record.Kind, round int, start time.Duration, s *record.Settle) ([]Poll, error) {
-	quiet, limit := time.Duration(g.plan.Settle.Quiet), time.Duration(g.plan.Settle.Timeout)
+func (g *Gate) rest(ctx context.Context, t source, kind record.Kind, round int, start time.Duration, s *record.Settle) ([]Poll, error) {
+	quiet, limit := g.quiet(t), g.patience(t)
 	var polls []Poll
 	collected := -1
 	if err := g.collect(ctx, t, kind, round); err != nil {
@@ -91,7 +91,7 @@ func (g *Gate) rest(ctx context.Context, t *probe.Target, kind record.Kind, roun
 		polls = append(polls, Poll{At: at, Count: p.Total})
 		g.counted(record.Sample{Target: t.Name(), Goroutines: p.Total})
 		atRest := at >= min(g.least(t, kind), limit-quiet) && Level(polls, quiet)
-		freed := collected < 0 || p.Total < collected-max(1, collected/100)
+		freed := t.Every() == 0 && (collected < 0 || p.Total < collected-max(1, collected/100)) // what is only counted cannot be made to collect
 		switch {
 		case atRest && !freed:
 			s.Quiet = true
@@ -111,7 +111,7 @@ func (g *Gate) rest(ctx context.Context, t *probe.Target, kind record.Kind, roun
 }
 
 // least is how long a target is given at least.
-func (g *Gate) least(t *probe.Target, kind record.Kind) time.Duration {
+func (g *Gate) least(t source, kind record.Kind) time.Duration {
 	if kind == record.Baseline {
 		return 0
 	}
@@ -121,7 +121,7 @@ func (g *Gate) least(t *probe.Target, kind record.Kind) time.Duration {
 }
 
 // stillMoving says so, and when a falling count would arrive.
-func (g *Gate) stillMoving(t *probe.Target, s *record.Settle, polls []Poll, round int) {
+func (g *Gate) stillMoving(t source, s *record.Settle, polls []Poll, round int) {
 	s.PerSec = math.Round(slope(polls, 10*time.Second)*10) / 10
 	text := fmt.Sprintf("%d goroutines and still moving after %s", s.Last, s.After.Round(time.Second))
 	if base, ok := baseline(g.writer.Run(), t.Name()); ok && s.PerSec < 0 && s.Last > base {
@@ -150,12 +150,12 @@ func baseline(run record.Run, target string) (int, bool) {
 }
 
 // window captures the profiles that are compared.
-func (g *Gate) window(ctx context.Context, t *probe.Target, kind record.Kind, round int) error {
-	for seq := 1; seq <= windowSize; seq++ {
+func (g *Gate) window(ctx context.Context, t source, kind record.Kind, round int) error {
+	for seq := 1; seq <= windowOf(t); seq++ {
 		if err := g.capture(ctx, t, kind, round, seq); err != nil {
 			return err
 		}
-		if seq < windowSize {
+		if seq < windowOf(t) {
 			if err := sleep(ctx, windowEvery); err != nil {
 				return err
 			}
@@ -164,7 +164,7 @@ func (g *Gate) window(ctx context.Context, t *probe.Target, kind record.Kind, ro
 	return nil
 }
 
-func (g *Gate) capture(ctx context.Context, t *probe.Target, kind record.Kind, round, seq int) error {
+func (g *Gate) capture(ctx context.Context, t source, kind record.Kind, round, seq int) error {
 	raw, p, err := g.profile(ctx, t, kind, round)
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (g *Gate) capture(ctx context.Context, t *probe.Target, kind record.Kind, r
 
 // profile reads a profile that the verdict depends on: it is asked for again
 // before it is given up, and then the run is.
-func (g *Gate) profile(ctx context.Context, t *probe.Target, kind record.Kind, round int) (raw []byte, p *stacks.Profile, err error) {
+func (g *Gate) profile(ctx context.Context, t source, kind record.Kind, round int) (raw []byte, p *stacks.Profile, err error) {
 	err = g.needed(ctx, kind, round, func() (err error) {
 		raw, p, err = t.Goroutines(ctx)
 		return err
@@ -185,7 +185,7 @@ func (g *Gate) profile(ctx context.Context, t *probe.Target, kind record.Kind, r
 }
 
 // collect forces a collection in the target, and looks at who it is.
-func (g *Gate) collect(ctx context.Context, t *probe.Target, kind record.Kind, round int) error {
+func (g *Gate) collect(ctx context.Context, t source, kind record.Kind, round int) error {
 	return g.needed(ctx, kind, round, func() error { return g.look(ctx, t, true) })
 }
 
@@ -213,6 +213,8 @@ func (g *Gate) needed(ctx context.Context, kind record.Kind, round int, ask func
 	g.gap(e, kind, round, true)
 	code := verdict.CodeGap
 	switch {
+	case e.Code != "":
+		code = e.Code
 	case e.Gone():
 		code = verdict.CodeLost
 	case errors.Is(e, stacks.ErrInconsistent):

@@ -60,12 +60,17 @@ func checkProblems(t *testing.T, p *Plan, err error) {
 
 func checkPlan(t *testing.T, p *Plan) {
 	l := p.Load
-	if len(p.Targets) == 0 || len(l.Requests) == 0 && l.File == "" || p.Version != 1 ||
+	if len(p.Targets) == 0 || len(l.Requests)+len(l.Streams) == 0 && l.File == "" && l.Exec == nil && l.None == nil || p.Version != 1 ||
 		l.Rounds.Min < 2 || l.Rounds.Max < l.Rounds.Min || l.Round <= 0 || l.Timeout <= 0 || l.Rate < 0 || !(l.Success >= 0 && l.Success <= 1) {
 		t.Errorf("Parse accepts %+v", p)
 	}
+	for _, g := range p.Targets {
+		if g.Pprof == "" && (g.Selector == "" || p.Prometheus.URL == "") {
+			t.Errorf("Parse accepts the target %+v", g)
+		}
+	}
 	for _, r := range p.Policy.Ignore {
-		if _, err := regexp.Compile(r.Function); err != nil || r.Function == "" {
+		if _, err := regexp.Compile(r.Function); err != nil || r.Function+r.Frame+r.CreatedBy+r.Label == "" {
 			t.Errorf("Parse accepts the rule %+v: %v", r, err)
 		}
 	}
@@ -76,7 +81,7 @@ func checkPlan(t *testing.T, p *Plan) {
 // FuzzScalars looks for a text that a value accepts and the schema's pattern
 // does not: an editor would complain of a plan that runs.
 func FuzzScalars(f *testing.F) {
-	for _, seed := range []string{"1m30s", ".5s", "0", "-0s", "200/s", "5/2s500ms", "5/", "max", "1e3", "5 %", "1/1000", "2027-03-01", "NaN", "0x1p4", "1_000", "\u00a05%"} {
+	for _, seed := range []string{"1m30s", ".5s", "0", "-0s", "200/s", "5/2s500ms", "5/", "max", "1e3", "5 %", "1/1000", "2027-03-01", "4Gi", "1.5 G", "NaN", "0x1p4", "1_000", "\u00a05%"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

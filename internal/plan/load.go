@@ -111,9 +111,16 @@ func (d *decoder) validate(p *Plan) {
 	if p.Version != 1 {
 		d.bad("version", "write version: 1", "format %d is not known to this leakgate", p.Version)
 	}
+	d.prometheus(p)
 	d.targets(p)
 	d.load(p)
 	d.policy(p)
+	if p.Production.Replicas < 1 {
+		d.bad("production.replicas", "", "%d is not a number of replicas", p.Production.Replicas)
+	}
+	if d.given("production.rate") && p.Production.Rate == Max && d.sound("production.rate") {
+		d.bad("production.rate", "as 500/s", "max is not the rate of a production")
+	}
 	if p.Safety.Goroutines < 0 {
 		d.bad("safety.goroutines", "0 sets no limit", "%d is negative", p.Safety.Goroutines)
 	}
@@ -136,13 +143,7 @@ func (d *decoder) targets(p *Plan) {
 	for i := range p.Targets {
 		t := &p.Targets[i]
 		at := fmt.Sprintf("targets[%d]", i)
-		u := d.url(t.Pprof, at+".pprof")
-		if t.Metrics != "" {
-			d.url(t.Metrics, at+".metrics")
-		}
-		if t.Name == "" && u != nil {
-			t.Name = u.Host
-		}
+		d.source(p, t, at)
 		if t.Name != "" {
 			d.name(p, names, i)
 		}
@@ -154,6 +155,49 @@ func (d *decoder) targets(p *Plan) {
 		if t.Timeout <= 0 {
 			d.bad(at+".timeout", "", "must be more than 0")
 		}
+	}
+}
+
+// source checks where a target is read from, and names it after that if it has no
+// name.
+func (d *decoder) source(p *Plan, t *Target, at string) {
+	switch {
+	case t.Pprof == "" && t.Selector == "" && !d.given(at+".pprof") && !d.given(at+".selector"):
+		d.bad(at+".pprof", "or a selector, with prometheus: {url: …}", "missing: address of net/http/pprof, up to and including /debug/pprof")
+	case t.Pprof != "" || d.given(at+".pprof"):
+		if u := d.url(t.Pprof, at+".pprof"); t.Name == "" && u != nil {
+			t.Name = u.Host
+		}
+	case t.Name == "":
+		t.Name = t.Selector
+	}
+	if t.Metrics != "" {
+		d.url(t.Metrics, at+".metrics")
+	}
+	switch {
+	case t.Selector == "" && d.given(at+".selector"):
+		d.bad(at+".selector", `as {job="checkout"}`, "is empty")
+	case t.Selector == "":
+	case p.Prometheus.URL == "" && d.sound("prometheus.url"):
+		d.bad(at+".selector", "add prometheus: {url: http://prometheus:9090}", "needs a Prometheus server to ask")
+	case t.Metrics != "":
+		d.bad(at+".metrics", "", "metrics and selector exclude each other")
+	}
+}
+
+// prometheus checks the server's settings.
+func (d *decoder) prometheus(p *Plan) {
+	c := p.Prometheus
+	if c.URL != "" || d.given("prometheus.url") {
+		d.url(c.URL, "prometheus.url")
+	}
+	if c.Auth.Bearer != "" && c.Auth.Basic != nil {
+		d.bad("prometheus.auth.basic", "", "bearer and basic exclude each other")
+	}
+	d.pair("prometheus.auth", p, c.Auth.Cert, c.Auth.Key)
+	d.file1("prometheus.ca", p, c.CA)
+	if c.Timeout <= 0 {
+		d.bad("prometheus.timeout", "", "must be more than 0")
 	}
 }
 
@@ -185,12 +229,7 @@ var method = regexp.MustCompile(`^[A-Z]+$`)
 
 func (d *decoder) load(p *Plan) {
 	l := &p.Load
-	switch {
-	case len(l.Requests) == 0 && l.File == "":
-		d.bad("load.requests", "list at least one: - GET http://127.0.0.1:8080/", "no request to send")
-	case len(l.Requests) > 0 && l.File != "":
-		d.bad("load.file", "", "requests and file exclude each other")
-	}
+	d.kinds(p)
 	d.file1("load.file", p, l.File)
 	if l.Format != "" && l.Format != "http" && l.Format != "json" {
 		d.bad("load.format", "http or json", "%q is not a target format", l.Format)
@@ -225,6 +264,75 @@ func (d *decoder) load(p *Plan) {
 	d.pair("load", p, l.Cert, l.Key)
 	d.file1("load.ca", p, l.CA)
 }
+
+// kinds checks where the load comes from.
+func (d *decoder) kinds(p *Plan) {
+	l := &p.Load
+	sends := len(l.Requests) > 0 || l.File != "" || len(l.Streams) > 0
+	switch {
+	case !sends && l.Exec == nil && l.None == nil:
+		d.bad("load.requests", "list at least one: - GET http://127.0.0.1:8080/", "no request to send")
+	case len(l.Requests) > 0 && l.File != "":
+		d.bad("load.file", "", "requests and file exclude each other")
+	case l.Exec != nil && (sends || l.None != nil):
+		d.bad("load.exec", "give the command all of the load", "exec excludes requests, file, streams and none")
+	case l.None != nil && sends:
+		d.bad("load.none", "", "none excludes requests, file and streams")
+	}
+	for i := range l.Streams {
+		d.stream(p, &l.Streams[i], fmt.Sprintf("load.streams[%d]", i))
+	}
+	if l.Exec != nil {
+		if d.given("load.exec.command") && (len(l.Exec.Command) == 0 || l.Exec.Command[0] == "") {
+			d.bad("load.exec.command", "as [ghz, --insecure, …]", "is empty")
+		}
+		if !slices.Contains([]string{"auto", "k6", "ghz", "vegeta", "wrk", "none"}, l.Exec.Summary) {
+			d.bad("load.exec.summary", "auto, k6, ghz, vegeta, wrk or none", "%s is none of them", quote(l.Exec.Summary))
+		}
+	}
+	if l.None != nil && (l.None.Requests != "" || l.None.Connections != "") && p.Prometheus.URL == "" && d.sound("prometheus.url") {
+		d.bad("load.none", "add prometheus: {url: http://prometheus:9090}", "its queries need a Prometheus server to ask")
+	}
+}
+
+func (d *decoder) stream(p *Plan, s *Stream, at string) {
+	n := 0
+	for _, k := range []struct{ key, value, schemes string }{
+		{"websocket", s.WebSocket, "ws wss http https"}, {"sse", s.SSE, "http https"}, {"poll", s.Poll, "http https"}, {"grpc", s.GRPC, "http https"},
+	} {
+		if k.value == "" && !d.given(at+"."+k.key) {
+			continue
+		}
+		n++
+		d.address(k.value, at+"."+k.key, strings.Fields(k.schemes))
+	}
+	if n != 1 {
+		d.bad(at, "as {websocket: ws://127.0.0.1:8080/ws, connections: 200}", "names %d of websocket, sse, poll and grpc; want one", n)
+	}
+	if (s.GRPC == "") != (s.Method == "") && d.sound(at+".grpc", at+".method") {
+		d.bad(at+".method", "as /chat.Chat/Join", "grpc and method go together")
+	}
+	if s.Method != "" && !grpcMethod.MatchString(s.Method) {
+		d.bad(at+".method", "as /chat.Chat/Join", "%s is not the full name of a method", quote(s.Method))
+	}
+	if s.Connections < 1 || s.Connections > maxConnections {
+		d.bad(at+".connections", "", "%d is not between 1 and %d", s.Connections, maxConnections)
+	}
+	if s.Hold > 0 && s.Hold < Duration(100*time.Millisecond) {
+		d.bad(at+".hold", "load.requests sends short requests", "%s is too short for something that is held; 100ms at least", time.Duration(s.Hold))
+	}
+	if s.Every > 0 && s.Every < Duration(time.Millisecond) {
+		d.bad(at+".every", "", "%s is too short; 1ms at least", time.Duration(s.Every))
+	}
+	if d.given(at+".every") && s.Send == "" && s.GRPC == "" {
+		d.bad(at+".every", "", "there is no message to send")
+	}
+	if (s.SSE != "" || s.Poll != "") && s.Send != "" {
+		d.bad(at+".send", "", "nothing can be sent on sse and poll")
+	}
+}
+
+var grpcMethod = regexp.MustCompile(`^/[A-Za-z_][\w.]*/[A-Za-z_]\w*$`)
 
 func (d *decoder) oneRequest(p *Plan, r *Request, at string) {
 	u := d.url(r.URL, at+".url")
@@ -338,6 +446,12 @@ func parseRules(file string, text []byte, env func(string) (string, bool)) ([]Ig
 }
 
 func (d *decoder) url(text, path string) *url.URL {
+	return d.address(text, path, []string{"http", "https"})
+}
+
+// address checks an address whose scheme has to be one of some.
+func (d *decoder) address(text, path string, schemes []string) *url.URL {
+	begin := fmt.Sprintf("begin it with %s:// or %s://", schemes[0], schemes[1])
 	if text == "" {
 		d.bad(path, "", "is empty")
 		return nil
@@ -346,7 +460,7 @@ func (d *decoder) url(text, path string) *url.URL {
 		return nil
 	}
 	if !strings.Contains(text, "://") {
-		d.bad(path, "begin it with http:// or https://", "%s is not an http address", quote(cleanHost(text)))
+		d.bad(path, begin, "%s is not %s address", quote(cleanHost(text)), article(schemes[0]))
 		return nil
 	}
 	u, err := url.Parse(text)
@@ -356,14 +470,21 @@ func (d *decoder) url(text, path string) *url.URL {
 	switch {
 	case err != nil:
 		d.bad(path, "", "not an address: %s", urlReason(err, text))
-	case u.Scheme != "http" && u.Scheme != "https":
-		d.bad(path, "begin it with http:// or https://", "%s is not an http address", quote(CleanURL(text)))
+	case !slices.Contains(schemes, u.Scheme):
+		d.bad(path, begin, "%s is not %s address", quote(CleanURL(text)), article(schemes[0]))
 	case u.Host == "":
 		d.bad(path, "", "no host in the address")
 	default:
 		return u
 	}
 	return nil
+}
+
+func article(scheme string) string {
+	if scheme == "http" {
+		return "an http"
+	}
+	return "a " + scheme
 }
 
 // cleanHost is CleanURL for an address without a scheme.

@@ -15,9 +15,14 @@ type Plan struct {
 	Version int      `yaml:"version" default:"1" doc:"Format of the plan; 1 is the only one."`
 	Name    string   `yaml:"name" doc:"Name of the plan, used in every report. The file's name without its ending if absent."`
 	Targets []Target `yaml:"targets" required:"true" doc:"Every process to watch, one entry per replica."`
-	Load    Load     `yaml:"load" required:"true" doc:"The load to send."`
-	Settle  Settle   `yaml:"settle" doc:"How the targets come to rest after each round."`
-	Policy  Policy   `yaml:"policy" doc:"What fails the gate."`
+
+	Prometheus Prometheus `yaml:"prometheus" doc:"A server of Prometheus' HTTP API, for targets that it knows and for queries."`
+
+	Load   Load   `yaml:"load" required:"true" doc:"The load to send."`
+	Settle Settle `yaml:"settle" doc:"How the targets come to rest after each round."`
+	Policy Policy `yaml:"policy" doc:"What fails the gate."`
+
+	Production Production `yaml:"production" doc:"Where the service will run, to project when a leak would take all memory there."`
 
 	Attribute bool `yaml:"attribute" default:"true" doc:"After a fail with more than one request: load requests alone, for a minute at most, to say which of them leaks."`
 
@@ -31,13 +36,24 @@ type Plan struct {
 
 // Target is a process to watch.
 type Target struct {
-	Name    string   `yaml:"name" doc:"Name in reports; host:port if absent."`
-	Pprof   string   `yaml:"pprof" required:"true" doc:"Address of net/http/pprof, up to and including /debug/pprof."`
-	Metrics string   `yaml:"metrics" doc:"Address of Prometheus metrics: cheap counts, start time, memory."`
-	Auth    Auth     `yaml:"auth" doc:"How to authenticate to both."`
+	Name     string   `yaml:"name" doc:"Name in reports; host:port if absent."`
+	Pprof    string   `yaml:"pprof" doc:"Address of net/http/pprof, up to and including /debug/pprof. A target needs this or a selector."`
+	Metrics  string   `yaml:"metrics" doc:"Address of Prometheus metrics: cheap counts, start time, memory."`
+	Selector string   `yaml:"selector" doc:"PromQL selector, as {job=\"checkout\"}: the instances that the prometheus server knows by it. Without pprof, only the number of goroutines is judged, per instance; with it, it stands for metrics."`
+	Auth     Auth     `yaml:"auth" doc:"How to authenticate to both."`
+	CA       string   `yaml:"ca" doc:"PEM file with the certificates to trust."`
+	Skip     bool     `yaml:"insecure" doc:"Do not verify the target's certificate."`
+	Timeout  Duration `yaml:"timeout" default:"10s" doc:"How long one request for a profile or for metrics may take."`
+}
+
+// Prometheus is the server that is asked about targets.
+type Prometheus struct {
+	URL     string   `yaml:"url" doc:"Address of the server, in front of /api/v1."`
+	Auth    Auth     `yaml:"auth" doc:"How to authenticate to it."`
+	Tenant  string   `yaml:"tenant" doc:"Tenant, sent as X-Scope-OrgID."`
 	CA      string   `yaml:"ca" doc:"PEM file with the certificates to trust."`
-	Skip    bool     `yaml:"insecure" doc:"Do not verify the target's certificate."`
-	Timeout Duration `yaml:"timeout" default:"10s" doc:"How long one request for a profile or for metrics may take."`
+	Skip    bool     `yaml:"insecure" doc:"Do not verify the server's certificate."`
+	Timeout Duration `yaml:"timeout" default:"10s" doc:"How long one query may take."`
 }
 
 // Auth is how leakgate shows who it is. Secrets belong in the environment.
@@ -74,6 +90,9 @@ type Load struct {
 	UnixSocket  string    `yaml:"unix_socket" doc:"Socket to connect to, whatever host the URLs name."`
 	Abandon     Share     `yaml:"abandon" doc:"Share of the requests (5%) whose client hangs up at a random moment before the answer."`
 	Requests    []Request `yaml:"requests" doc:"The requests, as METHOD URL or in full."`
+	Streams     []Stream  `yaml:"streams" doc:"Connections that are opened, held and closed, beside requests or instead of them."`
+	Exec        *Exec     `yaml:"exec" doc:"Instead of requests: a command that sends the load of a round, as ghz, k6, wrk or a script."`
+	None        *None     `yaml:"none" doc:"Instead of requests: the load comes from elsewhere, and each round only watches."`
 	File        string    `yaml:"file" doc:"Instead of requests: a file in vegeta's http or json target format."`
 	Format      string    `yaml:"format" enum:"http,json" doc:"Format of file; by its ending if absent."`
 }
@@ -94,6 +113,34 @@ type Request struct {
 	Weight   int               `yaml:"weight" default:"1" doc:"How often it is sent, relative to the others."`
 	Success  *Share            `yaml:"success" doc:"Success floor of this request; 0 where failing is the point."`
 	Abandon  *Share            `yaml:"abandon" doc:"Share of this request that is abandoned."`
+}
+
+// Stream is a kind of connection that lasts. One of websocket, sse, poll and grpc
+// says which.
+type Stream struct {
+	WebSocket   string            `yaml:"websocket" doc:"Address of a WebSocket, ws:// or wss://."`
+	SSE         string            `yaml:"sse" doc:"Address of server-sent events, or of any answer that goes on."`
+	Poll        string            `yaml:"poll" doc:"Address of a long poll, which is asked again as soon as it has answered."`
+	GRPC        string            `yaml:"grpc" doc:"Address of a gRPC server, http://host:port or https://host:port."`
+	Method      string            `yaml:"method" doc:"Full name of the gRPC stream, as /chat.Chat/Join."`
+	Connections int               `yaml:"connections" default:"100" doc:"How many are held at once."`
+	Hold        Duration          `yaml:"hold" doc:"How long each is held before it is closed and another opened; to the end of the round if absent."`
+	Cut         Share             `yaml:"cut" doc:"Share of them that is cut off, as by a client that is gone, instead of closed politely."`
+	Header      map[string]string `yaml:"header" doc:"Request headers, or gRPC metadata."`
+	Send        string            `yaml:"send" doc:"Message to send once it is open; for gRPC as JSON, which needs server reflection unless it is empty."`
+	Every       Duration          `yaml:"every" doc:"How often the message is sent again; once if absent."`
+}
+
+// Exec is a command that sends load.
+type Exec struct {
+	Command []string `yaml:"command" required:"true" doc:"Program and arguments. LEAKGATE_RATE (requests per second), LEAKGATE_SECONDS and LEAKGATE_DURATION (as 20s) say what a round asks for, LEAKGATE_ROUND which it is (0: warm-up), LEAKGATE_SUMMARY where a summary may be written."`
+	Summary string   `yaml:"summary" default:"auto" enum:"auto,k6,ghz,vegeta,wrk,none" doc:"Form of the summary that it prints or writes: k6 (JSON), ghz (JSON), vegeta (JSON), wrk, none; by its looks if auto."`
+}
+
+// None is load that comes from elsewhere.
+type None struct {
+	Requests    string `yaml:"requests" doc:"PromQL query that counts the requests that were answered, as sum(http_requests_total)."`
+	Connections string `yaml:"connections" doc:"PromQL query of the connections that are open, as sum(ws_connections): goroutines per connection have to stay level."`
 }
 
 // Settle is how long to wait for rest.
@@ -133,6 +180,13 @@ type Ignore struct {
 	Owner     string `yaml:"owner" doc:"Who answers for it."`
 	Until     Date   `yaml:"until" doc:"Last day (YYYY-MM-DD) on which the rule holds; then it is a warning."`
 	Max       int    `yaml:"max" doc:"Most goroutines that it covers; 0: any number."`
+}
+
+// Production is where the service will run.
+type Production struct {
+	Rate     Rate `yaml:"rate" doc:"Requests per unit of time, over all replicas."`
+	Memory   Size `yaml:"memory" doc:"Memory that one replica may use, as 4Gi or 512Mi."`
+	Replicas int  `yaml:"replicas" default:"1" doc:"Number of replicas that share the rate."`
 }
 
 // Safety stops the load at once.

@@ -72,8 +72,8 @@ func TestReadFull(t *testing.T) {
 				Owner: "platform", Until: "2027-03-01", Max: 64,
 			}},
 		},
-		Attribute: true,
-		Safety:    Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
+		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1},
+		Safety: Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
 		Secrets: []string{"t0p-s3cret"},
 	}
 	got := mustRead(t, "testdata/valid/full.yaml")
@@ -94,8 +94,8 @@ func TestReadSmallest(t *testing.T) {
 		},
 		Settle:    Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
 		Policy:    Policy{Before: "warn", Heap: "warn", Resident: "warn", Threads: "warn", Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
-		Attribute: true,
-		Safety:    Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
+		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1},
+		Safety: Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
 	}
 	got := mustRead(t, "testdata/valid/smallest.yaml")
 	if diff := cmp.Diff(want, got, ignoreSource); diff != "" {
@@ -126,7 +126,13 @@ func TestReadEveryKey(t *testing.T) {
 				Auth: Auth{Basic: &Basic{User: "gate", Password: "hunter2!"}, Headers: map[string]string{"X-Tenant": "7", "X-On": "true"}},
 			},
 			{Name: "b", Pprof: "http://b:6060/debug/pprof", Auth: Auth{Bearer: "t0k3n-of-b"}, Timeout: Duration(10 * time.Second)},
+			{Name: "c", Selector: `{job="c"}`, Timeout: Duration(10 * time.Second)},
 		},
+		Prometheus: Prometheus{
+			URL: "https://prometheus:9090", Tenant: "team-a", Skip: true, Timeout: Duration(20 * time.Second),
+			Auth: Auth{Bearer: "t0k3n-of-b"},
+		},
+		Production: Production{Rate: 500, Memory: 4 << 30, Replicas: 6},
 		Load: Load{
 			Rate: Max, Connections: 8, Timeout: Duration(1500 * time.Millisecond), Round: Duration(time.Hour),
 			Rounds: Rounds{Min: 3, Max: 9}, Success: 0.95, Delivered: 0.5, Insecure: true, UnixSocket: "/run/shop.sock", Abandon: 0.05,
@@ -137,6 +143,12 @@ func TestReadEveryKey(t *testing.T) {
 					Method: "PUT", URL: "https://a/y", Header: map[string]string{"X-Key": "1"}, Body: "{}", Weight: 10000,
 					Success: share(0), Abandon: share(1),
 				},
+			},
+			Streams: []Stream{
+				{WebSocket: "ws://a/ws", Connections: 2000, Cut: 0.5, Header: map[string]string{"X-Key": "1"}, Send: "hello", Every: Duration(time.Second)},
+				{SSE: "https://a/events", Connections: 100, Hold: Duration(5 * time.Second)},
+				{Poll: "http://a/poll", Connections: 1},
+				{GRPC: "http://a:50051", Method: "/chat.Chat/Join", Connections: 100, Send: "{}"},
 			},
 		},
 		Settle: Settle{Timeout: Duration(10 * time.Second), Quiet: Duration(500 * time.Millisecond)},
@@ -297,6 +309,20 @@ func TestFilesArePlanRelative(t *testing.T) {
 		if got := p.Resolve(name); got != want {
 			t.Errorf("Resolve(%q) = %q, want %q", name, got, want)
 		}
+	}
+}
+
+func TestReadOtherLoads(t *testing.T) {
+	exec := mustRead(t, "testdata/valid/exec.yaml").Load
+	if diff := cmp.Diff(&Exec{Command: []string{"ghz", "--insecure", "127.0.0.1:50051"}, Summary: "ghz"}, exec.Exec); diff != "" || exec.None != nil {
+		t.Errorf("load.exec differs (-want +got):\n%s", diff)
+	}
+	none := mustRead(t, "testdata/valid/none.yaml").Load
+	if diff := cmp.Diff(&None{Requests: "sum(http_requests_total)"}, none.None); diff != "" || none.Exec != nil {
+		t.Errorf("load.none differs (-want +got):\n%s", diff)
+	}
+	if bare := mustRead(t, "testdata/valid/none-bare.yaml").Load; bare.None == nil || *bare.None != (None{}) {
+		t.Errorf("load.none with nothing under it is %+v, want it empty", bare.None)
 	}
 }
 

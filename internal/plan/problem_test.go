@@ -17,7 +17,7 @@ var problemCases = []struct {
 	// Keys.
 	{
 		"unknown key", oneTarget + oneLoad + "colour: red\n",
-		[]string{`plan.yaml:3:1: colour: unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)`},
+		[]string{`plan.yaml:3:1: colour: unknown key (known keys: version, name, targets, prometheus, load, settle, policy, production, attribute, safety, report)`},
 	},
 	// A misspelt key is not also a missing one.
 	{
@@ -63,21 +63,78 @@ var problemCases = []struct {
 	},
 	{
 		"alias as a key", oneTarget + oneLoad + "name: &n colour\n*n : red\n",
-		[]string{`plan.yaml:4:1: colour: unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)`},
+		[]string{`plan.yaml:4:1: colour: unknown key (known keys: version, name, targets, prometheus, load, settle, policy, production, attribute, safety, report)`},
 	},
 	// A key cannot write to the terminal, or make a second line of its own.
 	{
 		"control characters in a key", oneTarget + oneLoad + "\"a\\e[31m\\nb\\u202e\": 1\n",
-		[]string{`plan.yaml:3:1: a\x1b[31m\nb\u202e: unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)`},
+		[]string{`plan.yaml:3:1: a\x1b[31m\nb\u202e: unknown key (known keys: version, name, targets, prometheus, load, settle, policy, production, attribute, safety, report)`},
 	},
 	{
 		"long key", oneTarget + oneLoad + "? " + strings.Repeat("targets", 2000) + "\n: 1\n",
-		[]string{"plan.yaml:3:3: " + strings.Repeat("targets", 2000) + ": unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)"},
+		[]string{"plan.yaml:3:3: " + strings.Repeat("targets", 2000) + ": unknown key (known keys: version, name, targets, prometheus, load, settle, policy, production, attribute, safety, report)"},
 	},
 
 	{
 		"neither of two words", oneTarget + oneLoad + "policy: {leaked_before: stop}\n",
 		[]string{`plan.yaml:3:25: policy.leaked_before: "stop" is neither (warn or fail)`},
+	},
+	{
+		"sources that cannot be", `
+targets:
+  - {name: a, selector: '{job="a"}', metrics: http://a/}
+  - {name: b, selector: ""}
+prometheus: {auth: {bearer: x, basic: {user: u}}, timeout: 0s}
+`[1:] + oneLoad,
+		[]string{
+			`plan.yaml:2:25: targets[0].selector: needs a Prometheus server to ask (add prometheus: {url: http://prometheus:9090})`,
+			`plan.yaml:3:25: targets[1].selector: is empty (as {job="checkout"})`,
+			`plan.yaml:4:39: prometheus.auth.basic: bearer and basic exclude each other`,
+			`plan.yaml:4:60: prometheus.timeout: must be more than 0`,
+		},
+	},
+	{
+		"loads that exclude each other", oneTarget + "load: {requests: [GET http://h/], exec: {command: [x], summary: y}, none: {}}\n",
+		[]string{
+			`plan.yaml:2:41: load.exec: exec excludes requests, file, streams and none (give the command all of the load)`,
+		},
+	},
+	{
+		"a summary of no known form", oneTarget + "load: {exec: {command: [x], summary: y}}\n",
+		[]string{`plan.yaml:2:38: load.exec.summary: "y" is none of them (auto, k6, ghz, vegeta, wrk or none)`},
+	},
+	{
+		"queries without a server", oneTarget + "load: {none: {requests: sum(x)}}\n",
+		[]string{`plan.yaml:2:14: load.none: its queries need a Prometheus server to ask (add prometheus: {url: http://prometheus:9090})`},
+	},
+	{
+		"streams that cannot be", oneTarget + `
+load:
+  streams:
+    - {websocket: ftp://a/, connections: 0}
+    - {websocket: ws://a/, sse: http://a/}
+    - {grpc: http://a, hold: 1ms}
+    - {sse: http://a/, send: x, every: 1us}
+    - {grpc: http://a, method: Join}
+`[1:],
+		[]string{
+			`plan.yaml:4:19: load.streams[0].websocket: "ftp://a/" is not a ws address (begin it with ws:// or wss://)`,
+			`plan.yaml:4:42: load.streams[0].connections: 0 is not between 1 and 65535`,
+			`plan.yaml:5:7: load.streams[1]: names 2 of websocket, sse, poll and grpc; want one (as {websocket: ws://127.0.0.1:8080/ws, connections: 200})`,
+			`plan.yaml:6:7: load.streams[2].method: grpc and method go together (as /chat.Chat/Join)`,
+			`plan.yaml:6:30: load.streams[2].hold: 1ms is too short for something that is held; 100ms at least (load.requests sends short requests)`,
+			`plan.yaml:7:30: load.streams[3].send: nothing can be sent on sse and poll`,
+			`plan.yaml:7:40: load.streams[3].every: 1µs is too short; 1ms at least`,
+			`plan.yaml:8:32: load.streams[4].method: "Join" is not the full name of a method (as /chat.Chat/Join)`,
+		},
+	},
+	{
+		"productions that cannot be", oneTarget + oneLoad + "production: {rate: max, replicas: 0, memory: 5000T}\n",
+		[]string{
+			`plan.yaml:3:20: production.rate: max is not the rate of a production (as 500/s)`,
+			`plan.yaml:3:35: production.replicas: 0 is not a number of replicas`,
+			`plan.yaml:3:46: production.memory: "5000T" is more than any machine has`,
+		},
 	},
 	{
 		"none of three words", oneTarget + oneLoad + "policy: {heap: red}\n",
@@ -93,7 +150,7 @@ var problemCases = []struct {
 	},
 	{
 		"pprof missing", "targets:\n  - name: a\n" + oneLoad,
-		[]string{`plan.yaml:2:5: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof`},
+		[]string{`plan.yaml:2:5: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or a selector, with prometheus: {url: …})`},
 	},
 	{
 		"user missing", "targets: [{pprof: http://h/debug/pprof, auth: {basic: {password: abcd}}}]\n" + oneLoad,
@@ -140,7 +197,7 @@ var problemCases = []struct {
 	{
 		"null items", "targets:\n  -\nload:\n  requests:\n    -\npolicy:\n  ignore:\n    -\n",
 		[]string{
-			`plan.yaml:2:4: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof`,
+			`plan.yaml:2:4: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or a selector, with prometheus: {url: …})`,
 			`plan.yaml:5:6: load.requests[0].url: missing: absolute URL`,
 			`plan.yaml:8:6: policy.ignore[0].reason: missing: why it may grow`,
 			`plan.yaml:8:6: policy.ignore[0]: names no function, frame, created_by or label; it would match every stack (add function: with a regular expression for the function that reports blame)`,
@@ -183,8 +240,8 @@ var problemCases = []struct {
 		"long value", oneTarget + oneLoad + "settle: {timeout: " + strings.Repeat("é", 300) + "}\n",
 		[]string{`plan.yaml:3:19: settle.timeout: "` + strings.Repeat("é", 40) + `"… is not a duration; write 20s, 1m30s or 250ms`},
 	},
-	{"list", "- a\n", []string{`plan.yaml:1:1: want a mapping with version, name, targets, load, settle, policy, attribute, safety, report, not a list`}},
-	{"text", "plan\n", []string{`plan.yaml:1:1: want a mapping with version, name, targets, load, settle, policy, attribute, safety, report, not "plan"`}},
+	{"list", "- a\n", []string{`plan.yaml:1:1: want a mapping with version, name, targets, …, not a list`}},
+	{"text", "plan\n", []string{`plan.yaml:1:1: want a mapping with version, name, targets, …, not "plan"`}},
 
 	// Values with a syntax of their own.
 	{
@@ -389,7 +446,7 @@ var problemCases = []struct {
 			`plan.yaml:6:13: targets[4].pprof: not an address: invalid port ":port" after host`,
 			`plan.yaml:7:13: targets[5].pprof: is empty`,
 			`plan.yaml:8:33: targets[6].metrics: not an address: net/url: invalid control character in URL`,
-			`plan.yaml:9:5: targets[7]: want a mapping with name, pprof, metrics, auth, ca, insecure, timeout, not "x"`,
+			`plan.yaml:9:5: targets[7]: want a mapping with name, pprof, metrics, selector, auth, ca, insecure, timeout, not "x"`,
 		},
 	},
 
@@ -477,7 +534,7 @@ var problemCases = []struct {
 	// Deep nesting: within what the YAML library allows, and beyond.
 	{
 		"deep", oneTarget + oneLoad + "x: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "\n",
-		[]string{`plan.yaml:3:1: x: unknown key (known keys: version, name, targets, load, settle, policy, attribute, safety, report)`},
+		[]string{`plan.yaml:3:1: x: unknown key (known keys: version, name, targets, prometheus, load, settle, policy, production, attribute, safety, report)`},
 	},
 	{
 		"too deep", oneTarget + oneLoad + "x: " + strings.Repeat("[", 10001) + strings.Repeat("]", 10001) + "\n",

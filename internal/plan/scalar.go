@@ -178,3 +178,37 @@ func (d *Date) Set(text string) error {
 func (d *Date) Syntax() (pattern, example string) {
 	return `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "2027-03-01"
 }
+
+// Size is a number of bytes, written 4Gi, 512Mi or 2G.
+type Size uint64
+
+// sizeUnits are the units of a Size, as Kubernetes writes them.
+var sizeUnits = map[string]float64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+
+var isSize = regexp.MustCompile(`^(` + numberSyntax + `)\s*(k|M|G|T|Ki|Mi|Gi|Ti)?$`)
+
+// maxSize is more than any machine has, in bytes.
+const maxSize = 1 << 50
+
+// Set parses a size.
+func (s *Size) Set(text string) error {
+	m := isSize.FindStringSubmatch(trim(text))
+	if m == nil {
+		return fmt.Errorf("%s is not a size; write 4Gi, 512Mi or 2G", quote(text))
+	}
+	n, err := number(m[1])
+	n *= sizeUnits[m[len(m)-1]]
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("%s is not a size; write 4Gi, 512Mi or 2G", quote(text))
+	case n > maxSize:
+		return fmt.Errorf("%s is more than any machine has", quote(text))
+	}
+	*s = Size(n)
+	return nil
+}
+
+// Syntax of a Size.
+func (s *Size) Syntax() (pattern, example string) {
+	return `^\s*(` + numberSyntax + `)\s*(k|M|G|T|Ki|Mi|Gi|Ti)?\s*$`, "4Gi"
+}

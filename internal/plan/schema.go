@@ -88,14 +88,17 @@ func decorate(s *jsonschema.Schema, t reflect.Type) {
 		p.Description = f.Tag.Get("doc")
 		s.Properties.Set(key, p)
 	}
-	if t == reflect.TypeFor[Ignore]() {
-		for _, key := range []string{"function", "frame", "created_by", "label"} {
-			s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Required: []string{key}})
-		}
+	for _, key := range oneOf[t] {
+		s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Required: []string{key}})
 	}
-	if t == reflect.TypeFor[Load]() {
-		s.AnyOf = []*jsonschema.Schema{{Required: []string{"requests"}}, {Required: []string{"file"}}}
-	}
+}
+
+// oneOf are the keys of which a mapping needs one.
+var oneOf = map[reflect.Type][]string{
+	reflect.TypeFor[Ignore](): {"function", "frame", "created_by", "label"},
+	reflect.TypeFor[Load]():   {"requests", "file", "streams", "exec", "none"},
+	reflect.TypeFor[Target](): {"pprof", "selector"},
+	reflect.TypeFor[Stream](): {"websocket", "sse", "poll", "grpc"},
 }
 
 // fieldSchema completes the schema of one field.
@@ -120,7 +123,11 @@ func fieldSchema(p *jsonschema.Schema, f reflect.StructField, required bool) *js
 			p = orNothing(p)
 		}
 	case inner.Kind() == reflect.Slice:
-		decorate(p.Items, inner.Elem())
+		if inner.Elem().Kind() == reflect.Struct {
+			decorate(p.Items, inner.Elem())
+		} else {
+			p.Items = plainSchema(inner.Elem().Kind())
+		}
 		if inner.Elem() == reflect.TypeFor[Request]() {
 			p.Items = anyOf(shortRequest(), p.Items)
 		}
