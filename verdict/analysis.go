@@ -28,6 +28,8 @@ type suspect struct {
 // analysis is what the history of one target amounts to.
 type analysis struct {
 	target   string
+	group    string   // not empty: all instances of it together
+	members  []string // the targets that it is about
 	policy   Policy
 	history  history
 	dumps    []record.Capture // debug=2
@@ -52,7 +54,7 @@ type analysis struct {
 
 // analyse judges every stack of one target.
 func analyse(run record.Run, policy Policy, target string, rules []rule) analysis {
-	a := analysis{target: target, policy: policy, history: historyOf(run, target, policy.MaxRounds), dumps: dumpsOf(run, target)}
+	a := analysis{target: target, members: []string{target}, policy: policy, history: historyOf(run, target, policy.MaxRounds), dumps: dumpsOf(run, target)}
 	if a.history.rounds() < 1 {
 		return a
 	}

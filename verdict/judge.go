@@ -31,9 +31,12 @@ func Judge(run record.Run, policy Policy) Verdict {
 	v.Checks = append(v.Checks, loadChecks(run, policy)...)
 	rules, expired := compile(policy.Ignore, run.Started)
 	v.Warnings = append(v.Warnings, expired...)
-	for _, t := range run.Targets {
-		a := analyse(run, policy, t.Name, rules)
-		v.addTarget(run, t, a)
+	for i, a := range analyseAll(run, policy, rules) {
+		if a.group != "" {
+			v.addGroup(run, a)
+			continue
+		}
+		v.addTarget(run, run.Targets[i], a)
 	}
 	if len(run.Targets) == 0 && run.End != nil && run.End.Reason == record.Complete {
 		v.Checks = append(v.Checks, Check{Name: "targets", Outcome: Inconclusive, Limit: 1, Unit: "targets", Code: "no-target", Message: "no target was watched"})
@@ -49,6 +52,7 @@ func Judge(run record.Run, policy Policy) Verdict {
 		v.Findings = v.Findings[:MaxFindings]
 	}
 	v.conclude(run, policy)
+	v.project(run, policy.Production)
 	return v
 }
 
@@ -62,6 +66,11 @@ func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
 	v.Checks = append(v.Checks, a.checks(sound)...)
 	if sound {
 		v.Findings = append(v.Findings, a.findings...)
+	}
+	if w := (Warning{Code: "count-only", Target: cmp.Or(t.Group, t.Name),
+		Message: fmt.Sprintf("only the number of goroutines is known, by %s: what leaks has no stack; give its pprof in the plan to see it", t.Counter),
+	}); t.CountOnly && a.history.rounds() > 0 && !slices.Contains(v.Warnings, w) {
+		v.Warnings = append(v.Warnings, w)
 	}
 	if !identifiable(run, t) {
 		v.Warnings = append(v.Warnings, Warning{Code: "no-identity", Target: t.Name,
@@ -130,7 +139,7 @@ func (v *Verdict) headline() string {
 			return v.Reason
 		}
 		f := v.Findings[0]
-		line := fmt.Sprintf("%s leaks goroutines: +%d after %d requests", f.Function, f.Leaked, v.Requests)
+		line := fmt.Sprintf("%s leaks goroutines: +%d after %d requests", f.Name(), f.Leaked, v.Requests)
 		if f.Line > 0 {
 			line += fmt.Sprintf(" (%s:%d)", lastTwo(f.File), f.Line)
 		}
@@ -148,11 +157,31 @@ func (v *Verdict) headline() string {
 	if n := len(v.Ignored); n > 0 {
 		what = fmt.Sprintf("no goroutine leak but %s that the plan ignores", plural(n, "stack"))
 	}
-	line := fmt.Sprintf("%s in %d requests over %d rounds on %s", what, v.Requests, v.Rounds, plural(len(v.Targets), "target"))
+	line := fmt.Sprintf("%s in %d requests over %d rounds on %s", what, v.Requests, v.Rounds, plural(v.processes(), "target"))
 	if v.Sensitivity != nil && v.Sensitivity.OneIn > 0 {
 		line += fmt.Sprintf("; a leak of one goroutine in %d requests would have been caught", v.Sensitivity.OneIn)
 	}
 	return line
+}
+
+// processes is how many processes were watched.
+func (v *Verdict) processes() int {
+	n := 0
+	for _, t := range v.Targets {
+		if t.Instances == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Name is what a finding is called in a line: its function, or its target where only
+// the number of goroutines is known.
+func (f Finding) Name() string {
+	if f.Function == stacks.AllGoroutines {
+		return f.Target
+	}
+	return f.Function
 }
 
 // lastTwo is a file with its folder, which is how people name it.
@@ -196,7 +225,7 @@ func tenths(seconds float64) float64 {
 const maxPoints = 240
 
 func target(run record.Run, t record.Target, h history) Target {
-	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.Build, Pprof: t.Pprof, Profiles: t.Profiles, Totals: []int{}}
+	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.Build, Pprof: t.Pprof, Metrics: t.Metrics, Selector: t.Selector, Profiles: t.Profiles, Totals: []int{}}
 	if n := len(h.windows); n > 0 {
 		out.Totals = h.of(byTotal, stacks.AllGoroutines).mids()
 		out.Baseline = h.windows[0].captures[0].File

@@ -63,6 +63,19 @@ func (s HeapSite) Text() string {
 	return fmt.Sprintf("about %d objects of %s from %s", s.Objects, Bytes(s.Bytes/max(s.Objects, 1)), s.From)
 }
 
+// Cause says that a finding's goroutines and a place on the heap grew by the same
+// cause; empty where none is known.
+func (f Finding) Cause() string {
+	if f.Retains == nil {
+		return ""
+	}
+	in := ""
+	if f.State != "" {
+		in = " in " + f.State
+	}
+	return fmt.Sprintf("%d goroutines%s and %s: same cause", f.Leaked, in, f.Retains.Text())
+}
+
 const (
 	// heapLeast and residentLeast are the growth, in bytes, below which memory is
 	// taken to be level, and memoryShare the same as a share of the baseline's.

@@ -33,11 +33,9 @@ type Step struct {
 // verdict would have wanted more, as long as the plan's budget allows it.
 func Next(run record.Run, policy Policy) Step {
 	rules, _ := compile(policy.Ignore, run.Started)
-	var analyses []analysis
+	analyses := analyseAll(run, policy, rules)
 	rounds := 0
-	for _, t := range run.Targets {
-		a := analyse(run, policy, t.Name, rules)
-		analyses = append(analyses, a)
+	for _, a := range analyses {
 		rounds = max(rounds, a.history.rounds())
 	}
 	if rounds < policy.MinRounds {
@@ -63,14 +61,14 @@ func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Ste
 	for _, a := range analyses {
 		leaks += len(a.findings) - len(a.pending)
 		if len(a.pending) > 0 {
-			watch.Targets = append(watch.Targets, a.target)
+			watch.Targets = append(watch.Targets, a.members...)
 			if watch.Why == "" {
 				watch.Why = blamed(a.pending[0].stack) + " keeps growing: watching whether it falls"
 			}
 		}
 		for _, s := range a.suspects {
 			if s.class == undecided && s.proven == 0 && s.rule == nil && !a.tolerated(s) && !a.confirmed(&s) {
-				unclear.Targets = append(unclear.Targets, a.target)
+				unclear.Targets = append(unclear.Targets, a.members...)
 				unclear.Why = blamed(s.stack) + " grew, and it is not clear why: watching whether it falls"
 				break
 			}
@@ -91,7 +89,7 @@ func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Ste
 		}
 		if a.wants == Watch {
 			held = true
-			unclear.Targets, unclear.Why = append(unclear.Targets, a.target), a.memory.Message+": watching whether it falls"
+			unclear.Targets, unclear.Why = append(unclear.Targets, a.members...), a.memory.Message+": watching whether it falls"
 		}
 	}
 	switch {

@@ -24,6 +24,8 @@ type Policy struct {
 	Resident  Reaction      `json:"resident,omitempty"` // to resident memory that grows while neither does; warn if empty
 	Threads   Reaction      `json:"threads,omitempty"`  // to threads that grow; warn if empty
 	Ignore    []Rule        `json:"ignore,omitempty"`
+
+	Production Production `json:"production,omitzero"`
 }
 
 // Reaction is what growth beside the goroutines' does to a run.

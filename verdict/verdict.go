@@ -44,6 +44,7 @@ type Verdict struct {
 	Targets     []Target     `json:"targets"`
 	Memory      []Memory     `json:"memory,omitempty"`
 	Slopes      []Slope      `json:"slopes,omitempty"`
+	Projections []Projection `json:"projections,omitempty"`
 	Load        []LoadEntry  `json:"load"`
 	Timing      Timing       `json:"timing"`
 	Tool        string       `json:"tool"`
@@ -172,7 +173,10 @@ type Target struct {
 	GoVersion string   `json:"go_version,omitempty"`
 	Build     string   `json:"build,omitempty"`
 	Pprof     string   `json:"pprof,omitempty"`
-	Totals    []int    `json:"totals"` // goroutines at baseline and after each round
+	Metrics   string   `json:"metrics,omitempty"`   // address of its metrics, or of the Prometheus server that knows it
+	Selector  string   `json:"selector,omitempty"`  // by which Prometheus knows it
+	Instances int      `json:"instances,omitempty"` // so many together, where it stands for a selector's
+	Totals    []int    `json:"totals"`              // goroutines at baseline and after each round
 	Series    []Point  `json:"series,omitempty"`
 	Profiles  []string `json:"-"`
 	Baseline  string   `json:"baseline_profile,omitempty"` // file below the run directory

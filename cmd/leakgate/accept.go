@@ -41,8 +41,8 @@ func (a *app) accept(o acceptOptions, run record.Run, policy verdict.Policy, v v
 	}
 	var rules []plan.Ignore
 	for _, f := range v.Findings {
-		if f.Function == "" {
-			return v, errors.New("a finding has no function that a rule could name")
+		if f.Function == "" || f.Name() != f.Function {
+			return v, errors.New("a finding has no function that a rule could name: only the number of goroutines is known; give the target's pprof in the plan")
 		}
 		r := plan.Ignore{
 			Function: "^" + regexp.QuoteMeta(f.Function) + "$", Reason: o.reason, Owner: o.owner, Until: plan.Date(o.until),

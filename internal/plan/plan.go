@@ -208,6 +208,7 @@ func (p *Plan) Verdict() verdict.Policy {
 		Success: float64(p.Load.Success), Delivered: float64(p.Load.Delivered), Confirm: time.Duration(p.Settle.Confirm),
 		Thorough: p.Policy.Thorough, FailOld: p.Policy.Before == "fail", GroupBy: p.Policy.GroupBy,
 		Heap: verdict.Reaction(p.Policy.Heap), Resident: verdict.Reaction(p.Policy.Resident), Threads: verdict.Reaction(p.Policy.Threads),
+		Production: verdict.Production{Rate: float64(p.Production.Rate), Memory: uint64(p.Production.Memory), Replicas: p.Production.Replicas},
 	}
 	own := false
 	floors := make([]float64, len(p.Load.Requests))

@@ -353,7 +353,7 @@ policy: {detect: 1/1000000000, goroutines: {tolerance: 7}, ignore: [{function: a
 	}
 	want := verdict.Policy{
 		Tolerance: 7, Percent: 2, Detect: 1000000000, MinRounds: 2, MaxRounds: 6, Success: 0.5, Delivered: 0.9,
-		Heap: "warn", Resident: "warn", Threads: "warn",
+		Heap: "warn", Resident: "warn", Threads: "warn", Production: verdict.Production{Replicas: 1},
 		Confirm: 150 * time.Second, Entries: []float64{-1, -1, 0}, Ignore: []verdict.Rule{{Function: "a", Reason: "${WHY}"}},
 	}
 	if diff := cmp.Diff(want, p.Verdict()); diff != "" {

@@ -52,4 +52,6 @@ func TestSyntaxExamples(t *testing.T) {
 	}
 }
 
-func scalars() []scalar { return []scalar{new(Duration), new(Rate), new(Share), new(OneIn), new(Date), new(Size)} }
+func scalars() []scalar {
+	return []scalar{new(Duration), new(Rate), new(Share), new(OneIn), new(Date), new(Size)}
+}

@@ -19,7 +19,7 @@ var isName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // judgedBy matches the fields that a verdict depends on. A plan to judge by is
 // read without an environment and has to spell them out.
-var judgedBy = regexp.MustCompile(`^(policy\.goroutines\.|policy\.(detect|thorough|leaked_before|group_by|heap|resident|threads|ignore_file)$|(policy\.ignore)?\[\d+\]\.(function|frame|created_by|label|until|max)$|load\.(rounds\.|success$|delivered$)|load\.requests\[\d+\]\.success$|settle\.confirm$)`)
+var judgedBy = regexp.MustCompile(`^(policy\.goroutines\.|policy\.(detect|thorough|leaked_before|group_by|heap|resident|threads|ignore_file)$|production\.|(policy\.ignore)?\[\d+\]\.(function|frame|created_by|label|until|max)$|load\.(rounds\.|success$|delivered$)|load\.requests\[\d+\]\.success$|settle\.confirm$)`)
 
 // expand replaces ${NAME} by the variable's value; $${NAME} stands for the
 // text itself. A variable that is not set is a problem that names it. It tells

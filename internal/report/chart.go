@@ -184,7 +184,7 @@ func areasOf(fs []verdict.Finding, phases []record.Phase) []area {
 		if len(f.Counts) == 0 || len(f.Counts) > len(ends) {
 			continue // of windows that nobody knows the time of
 		}
-		a := area{Name: printable(shortFunction(f.Function)), Counts: slices.Clone(f.Counts)}
+		a := area{Name: printable(shortName(f)), Counts: slices.Clone(f.Counts)}
 		for _, s := range ends[len(ends)-len(f.Counts):] {
 			a.Seconds = append(a.Seconds, tenth(s))
 		}

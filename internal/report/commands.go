@@ -73,6 +73,11 @@ func digging(v verdict.Verdict, first []chart) []command {
 			add("The baseline against the process as it is now", "leakgate diff %s %s", before, address(t, "goroutine"))
 		}
 	}
+	for _, m := range v.Memory {
+		if m.Target == t.Name && m.Base != "" && m.Last != "" {
+			add("Where the heap grew", "go tool pprof -sample_index=inuse_space -top -diff_base %s %s", quoted(m.Base), quoted(m.Last))
+		}
+	}
 	add("The same verdict again, offline; --plan FILE judges by another policy", "leakgate judge .")
 	if f.Function == "" {
 		return out

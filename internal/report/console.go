@@ -101,12 +101,14 @@ func (c *console) headline(v verdict.Verdict) {
 
 func (c *console) finding(n int, f verdict.Finding) {
 	c.line("")
-	c.line("  %d. %s", n, c.paint(bold, printable(f.Function)))
+	c.line("  %d. %s", n, c.paint(bold, printable(f.Name())))
 	where := place(f.File, f.Line, c.Root)
 	if f.Module != "" {
 		where += "  in " + printable(f.Module)
 	}
-	c.line("     %s", where)
+	if where != "" {
+		c.line("     %s", where)
+	}
 	about := []string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), printable(f.State), strings.Join(f.Evidence, " and ")}
 	if f.Wait != "" {
 		about = append(about, "waiting up to "+f.Wait)
@@ -126,6 +128,9 @@ func (c *console) finding(n int, f verdict.Finding) {
 	}
 	if by := f.Attribution(); by != "" {
 		c.line("     %s", c.paint(bold, printable(by)))
+	}
+	if cause := f.Cause(); cause != "" {
+		c.line("     %s", printable(cause))
 	}
 	if f.Note != "" {
 		c.line("     %s", printable(f.Note))
@@ -167,6 +172,15 @@ func (c *console) stack(f verdict.Finding) {
 	if f.Creator != "" {
 		show(creator+shortFunction(f.Creator), where(f.Created, c.Root))
 	}
+}
+
+// shortName is a finding's function without folders, or its target's name where
+// only the number of goroutines is known.
+func shortName(f verdict.Finding) string {
+	if name := f.Name(); name != f.Function {
+		return name
+	}
+	return shortFunction(f.Function)
 }
 
 // shortFunction leaves out the folders of the import path.
@@ -216,6 +230,9 @@ func (c *console) notes(v verdict.Verdict) {
 	}
 	if n := len(v.Ignored); n > 0 {
 		c.line("  %s ignored by the plan's rules", plural(n, "stack"))
+	}
+	for _, l := range besideLines(v) {
+		c.line("  %s", printable(l))
 	}
 	c.line("  %d requests in %s; %s", v.Requests, plural(v.Rounds, "round"), v.Timing)
 }

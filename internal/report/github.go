@@ -91,8 +91,8 @@ func findingAnnotation(f verdict.Finding, more string) githubactions.Command {
 		}
 	}
 	facts := strings.Join(nonEmpty([]string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), f.State, strings.Join(f.Evidence, " and "), "on " + f.Target}), ", ")
-	text := append([]string{facts, f.Attribution()}, ownership(f)...)
-	c := annotation("error", "goroutine leak: "+printable(shortFunction(f.Function)), clip(lines(append(text, where, f.Note)...), maxAnnotation), at)
+	text := append([]string{facts, f.Attribution(), f.Cause()}, ownership(f)...)
+	c := annotation("error", "goroutine leak: "+printable(shortName(f)), clip(lines(append(text, where, f.Note)...), maxAnnotation), at)
 	if more != "" {
 		c.Message += "\n" + more
 	}
@@ -140,7 +140,7 @@ func GitHubSummary(w io.Writer, v verdict.Verdict) error {
 			if f.Source != nil {
 				owners = strings.Join(f.Source.Owners, ", ")
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | +%d | %s | %s |\n", markdown(f.Function), markdown(place(f.File, f.Line, "")), markdown(f.Target), f.Leaked, rate(f), markdown(owners))
+			fmt.Fprintf(&b, "| %s | %s | %s | +%d | %s | %s |\n", markdown(f.Name()), markdown(place(f.File, f.Line, "")), markdown(f.Target), f.Leaked, rate(f), markdown(owners))
 		}
 		b.WriteString("\n</details>\n")
 	}

@@ -2,13 +2,16 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/leakgate/leakgate/verdict"
@@ -72,8 +75,9 @@ func HTML(w io.Writer, v verdict.Verdict) error {
 		"others": func(f verdict.Finding) []string {
 			return slices.DeleteFunc(slices.Clone(f.Targets), func(t string) bool { return t == f.Target })
 		},
+		"bytes":  verdict.Bytes,
 		"plural": plural, "pair": func(a, b any) pair { return pair{a, b} },
-		"head": func(cs []chart) []chart { return cs[:min(len(cs), fewRows)] }, "tail": func(cs []chart) []chart { return cs[min(len(cs), fewRows):] },
+		"head": head, "tail": tail,
 		"half": func(x float64) float64 { return tenth(x / 2) }, "halve": func(n int) string { return number(float64(n) / 2) },
 	}).ParseFS(files, "report.html.tmpl")
 	if err != nil {
@@ -85,6 +89,94 @@ func HTML(w io.Writer, v verdict.Verdict) error {
 	}
 	_, err = w.Write(b.Bytes())
 	return err
+}
+
+// head is the rows of a table that stand open, tail the others.
+func head(rows any) any { return cutRows(rows, func(n int) (int, int) { return 0, min(n, fewRows) }) }
+func tail(rows any) any { return cutRows(rows, func(n int) (int, int) { return min(n, fewRows), n }) }
+
+func cutRows(rows any, at func(n int) (from, to int)) any {
+	list := reflect.ValueOf(rows)
+	from, to := at(list.Len())
+	return list.Slice(from, to).Interface()
+}
+
+// memory is what a target held, beside its goroutines.
+type memory struct {
+	verdict.Memory
+	Totals []int
+}
+
+// row is one of a target's numbers, at baseline and after each round.
+type row struct {
+	Name  string
+	Cells []string
+}
+
+// Rows are what is known of it.
+func (m memory) Rows() []row {
+	var out []row
+	add := func(name string, cells []string) {
+		if len(cells) > 0 {
+			out = append(out, row{name, cells})
+		}
+	}
+	add("goroutines", texts(m.Totals, func(n int) string { return strconv.Itoa(n) }))
+	for _, b := range []struct {
+		name  string
+		bytes []uint64
+	}{{"heap", m.Heap}, {"stacks", m.Stacks}, {"resident", m.Resident}} {
+		add(b.name, texts(b.bytes, func(n uint64) string { return verdict.Bytes(int64(n)) })) //nolint:gosec // of a process
+	}
+	add("threads", texts(m.Threads, func(n int) string { return strconv.Itoa(n) }))
+	return out
+}
+
+// Columns are the rounds.
+func (m memory) Columns() []int {
+	var out []int
+	for i := range max(len(m.Totals), len(m.Heap), len(m.Resident), len(m.Threads)) - 1 {
+		out = append(out, i+1)
+	}
+	return out
+}
+
+func texts[T any](values []T, text func(T) string) []string {
+	var out []string
+	for _, v := range values {
+		out = append(out, text(v))
+	}
+	return out
+}
+
+// Memories are the targets whose memory is known, those where something grew first.
+func (p page) Memories() []memory {
+	var out []memory
+	for _, m := range p.Memory {
+		x := memory{Memory: m}
+		for _, t := range p.Targets {
+			if t.Name == m.Target {
+				x.Totals = t.Totals
+			}
+		}
+		out = append(out, x)
+	}
+	slices.SortStableFunc(out, func(a, b memory) int {
+		return cmp.Compare(btoi(a.Message == ""), btoi(b.Message == ""))
+	})
+	return out
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Rising are the slopes that are worth a line.
+func (p page) Rising() []verdict.Slope {
+	return slices.DeleteFunc(slices.Clone(p.Slopes), func(s verdict.Slope) bool { return !rises(s) })
 }
 
 // pair is two values for a part of the template that takes one.

@@ -135,9 +135,12 @@ func findingsOf(v verdict.Verdict, target string) []verdict.Finding {
 }
 
 func findingText(f verdict.Finding) string {
-	lines := []string{fmt.Sprintf("%s  +%d goroutines  %s", f.Function, f.Leaked, rate(f)), counts(f.Counts)}
+	lines := []string{fmt.Sprintf("%s  +%d goroutines  %s", f.Name(), f.Leaked, rate(f)), counts(f.Counts)}
 	if by := f.Attribution(); by != "" {
 		lines = append(lines, by)
+	}
+	if cause := f.Cause(); cause != "" {
+		lines = append(lines, cause)
 	}
 	for _, l := range f.Labels {
 		lines = append(lines, fmt.Sprintf("label %s: +%d", l.Label, l.Growth))

@@ -21,7 +21,7 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 			e.printf("\nand %d more\n", len(v.Findings)+v.More-shown)
 			break
 		}
-		e.printf("\n### %s\n\n%s · +%d goroutines · %s · %s on %s: %s\n", markdown(f.Function), markdown(place(f.File, f.Line, "")),
+		e.printf("\n### %s\n\n%s · +%d goroutines · %s · %s on %s: %s\n", markdown(f.Name()), markdown(place(f.File, f.Line, "")),
 			f.Leaked, rate(f), markdown(f.State), markdown(f.Target), counts(f.Counts))
 		if i == 0 {
 			e.printf("%s", timeline1(v, f.Target))
@@ -34,6 +34,9 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 		}
 		if len(f.Labels) > 0 {
 			e.printf("\n")
+		}
+		if cause := f.Cause(); cause != "" {
+			e.printf("\n%s\n", markdown(cause))
 		}
 		if f.Note != "" {
 			e.printf("\n%s\n", markdown(f.Note))
@@ -57,6 +60,9 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 	for _, x := range v.Warnings {
 		e.printf("\n> warning: %s\n", markdown(strings.TrimPrefix(x.Target+": "+x.Message, ": ")))
 	}
+	for _, l := range besideLines(v) {
+		e.printf("\n> %s\n", markdown(l))
+	}
 	for _, i := range v.Ignored {
 		e.printf("\n> ignored: %s +%d: %s\n", markdown(i.Function), i.Growth, markdown(i.Reason))
 	}
@@ -66,7 +72,7 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 
 // runbook is what to do about a finding, folded.
 func (e *errWriter) runbook(v verdict.Verdict, f verdict.Finding) {
-	e.printf("\n<details><summary>Runbook for %s</summary>\n", markdown(f.Function))
+	e.printf("\n<details><summary>Runbook for %s</summary>\n", markdown(f.Name()))
 	for i, s := range runbook(v, f) {
 		e.printf("\n%d. **%s.** %s\n", i+1, markdown(s.Title), markdown(s.Text))
 		for _, c := range s.Commands {

@@ -72,6 +72,18 @@ func fixtures() map[string]verdict.Verdict {
 			{Hash: "abc1234def5678abc1234def5678abc1234def56", Author: "Alice", Date: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC), Subject: "cart: refresh in the background", Function: "Store.refresh"},
 		}},
 	}}
+	fail.Findings[0].Retains = &verdict.HeapSite{
+		Function: "example.com/cart.(*Store).refresh", File: "/src/cart/store.go", Line: 40, From: "bufio.NewReaderSize", Objects: 236, Bytes: 236 * 4096,
+		Stack: frames("example.com/cart.(*Store).refresh"),
+	}
+	fail.Memory = []verdict.Memory{{
+		Target: "checkout-0", Quadrant: verdict.BothGrew, Heap: []uint64{20 << 20, 21 << 20, 22 << 20, 23 << 20}, Stacks: []uint64{1 << 20, 2 << 20, 2 << 20, 3 << 20},
+		Resident: []uint64{60 << 20, 62 << 20, 63 << 20, 65 << 20}, Threads: []int{9, 9, 9, 9}, Each: &verdict.Retained{Heap: 4096, Stack: 2048},
+		Sites: []verdict.HeapSite{*fail.Findings[0].Retains}, Message: "every leaked goroutine keeps 4.0 KiB on the heap and a stack of 2.0 KiB",
+		Base: "profiles/checkout-0/heap-baseline.pb.gz", Last: "profiles/checkout-0/heap-settle-3.pb.gz",
+	}}
+	fail.Slopes = []verdict.Slope{{Target: "checkout-0", PerSecond: 4, Low: 3.9, High: 4.1, Per1000: 10, Levels: []float64{50, 130, 210}}}
+	fail.Projections = []verdict.Projection{{Target: "checkout-0", PerSecond: 5, Bytes: 33000, Full: 120000, Message: "at 500 requests/s in production, each of 1 replica loses 5 goroutines a second"}}
 	unclear := base
 	unclear.Outcome, unclear.Headline = verdict.Inconclusive, "could not tell: checkout-0: restarted or replaced"
 	unclear.Reason, unclear.Hint = "checkout-0: restarted or replaced", "find out why it restarted"
@@ -179,6 +191,10 @@ func hostile(text string) verdict.Verdict {
 	v.Ignored = []verdict.Ignored{{Target: text, Function: text, Reason: text, Owner: text}}
 	v.Targets = []verdict.Target{v.Targets[0]}
 	v.Targets[0].Name, v.Targets[0].Build, v.Targets[0].Pprof, v.Targets[0].GoVersion, v.Targets[0].Baseline = text, text, text, text, text
+	v.Findings[0].Retains = &verdict.HeapSite{Function: text, File: text, Line: 1, From: text, Objects: 1, Bytes: 1, Stack: f.Stack}
+	v.Memory = []verdict.Memory{{Target: text, Message: text, Heap: []uint64{1, 2}, Sites: []verdict.HeapSite{*v.Findings[0].Retains}, Base: text, Last: text}}
+	v.Slopes = []verdict.Slope{{Target: text, Low: 1}}
+	v.Projections = []verdict.Projection{{Target: text, Message: text}}
 	v.Load = []verdict.LoadEntry{{Name: text, Errors: map[string]uint64{text: 1}}}
 	return v
 }

@@ -21,8 +21,34 @@ type step struct {
 // service for the first time. Commands are run in the run directory.
 func runbook(v verdict.Verdict, f verdict.Finding) []step {
 	t := targetOf(v, f)
+	if f.Name() != f.Function {
+		return countedRunbook(v, t, f)
+	}
 	return []step{
 		confirmStep(t, f), deployStep(t, f), captureStep(t), compareStep(t), diffStep(t, f), containStep(v, f), closeStep(),
+	}
+}
+
+// countedRunbook is for a target of which only the number of goroutines is known.
+func countedRunbook(v verdict.Verdict, t verdict.Target, f verdict.Finding) []step {
+	server, selector := cmp.Or(t.Metrics, "http://PROMETHEUS"), cmp.Or(t.Selector, "SELECTOR")
+	return []step{
+		{
+			Title: "Confirm that it is there",
+			Text:  fmt.Sprintf("The run left %d goroutines more than at its baseline. A number that stays up while nothing is asked of the service is this leak.", f.Leaked),
+			Commands: []command{{
+				What: "How many there are now",
+				Line: fmt.Sprintf("promtool query instant %s %s", quoted(server), quoted("go_goroutines"+selector)),
+			}},
+		},
+		{
+			Title: "Find the stack",
+			Text:  "Prometheus counts goroutines and knows none of their stacks. Serve net/http/pprof on an address that is not public, and name it in the plan beside the selector: the next run says which line.",
+			Commands: []command{
+				{"Where the goroutines are now, if pprof is served", "curl -fsS http://HOST:PORT/debug/pprof/goroutine?debug=1 | head -40"},
+			},
+		},
+		deployStep(t, f), containStep(v, f), closeStep(),
 	}
 }
 
@@ -206,7 +232,7 @@ func ticket(v verdict.Verdict, f verdict.Finding) string {
 			fmt.Fprintf(&b, "%s: %s\n", name, text)
 		}
 	}
-	fmt.Fprintf(&b, "Goroutine leak in %s: +%d after %d requests\n\n", printable(f.Function), f.Leaked, v.Requests)
+	fmt.Fprintf(&b, "Goroutine leak in %s: +%d after %d requests\n\n", printable(f.Name()), f.Leaked, v.Requests)
 	line("Where", "%s", place(f.File, f.Line, ""))
 	if s := f.Source; s != nil {
 		line("Source", "%s", place(s.Path, s.Line, ""))

@@ -82,9 +82,9 @@ func sarifRule() *sarif.ReportingDescriptor {
 }
 
 func sarifResult(f verdict.Finding) *sarif.Result {
-	text := fmt.Sprintf("%s leaks goroutines: +%d", f.Function, f.Leaked)
+	text := fmt.Sprintf("%s leaks goroutines: +%d", f.Name(), f.Leaked)
 	about := strings.Join(nonEmpty([]string{text, rate(f), f.State, strings.Join(f.Evidence, " and "), "on " + f.Target}), ", ")
-	say := append([]string{about, f.Attribution()}, ownership(f)...)
+	say := append([]string{about, f.Attribution(), f.Cause()}, ownership(f)...)
 	r := sarif.NewRuleResult(leakRule).WithRuleIndex(0).WithLevel("error").
 		WithMessage(sarifMessage(append(say, f.Note)...)).
 		AddLocation(findingLocation(f)).AddStack(sarifStack(f)).

@@ -1,0 +1,43 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// besideLines are what the run says beside the goroutines' growth, for a person: what
+// memory did with them, how fast they rise under load, what it comes to in production.
+// Warnings that say the same are left to the warnings.
+func besideLines(v verdict.Verdict) []string {
+	var out []string
+	for _, m := range v.Memory {
+		if m.Message == "" || warned(v, m) {
+			continue
+		}
+		out = append(out, fmt.Sprintf("memory: %s: %s", m.Target, m.Message))
+	}
+	for _, s := range v.Slopes {
+		if rises(s) {
+			out = append(out, fmt.Sprintf("slope: %s: %s", s.Target, s))
+		}
+	}
+	for _, p := range v.Projections {
+		out = append(out, strings.TrimPrefix(fmt.Sprintf("%s: %s", p.Target, p.Message), ": "))
+	}
+	return out
+}
+
+// warned tells whether a warning says what a target's memory has to say.
+func warned(v verdict.Verdict, m verdict.Memory) bool {
+	for _, w := range v.Warnings {
+		if w.Target == m.Target && w.Message == m.Message {
+			return true
+		}
+	}
+	return false
+}
+
+// rises tells whether a slope is worth a line: all of its interval is growth.
+func rises(s verdict.Slope) bool { return s.Low > 0 }
