@@ -129,11 +129,7 @@ func (t *Target) heapText(ctx context.Context, collect bool) ([]byte, error) {
 		return nil, nil
 	}
 	body, _, err := t.get(ctx, t.profileURL("heap", query), "")
-	var e *Error
-	if errors.As(err, &e) && !t.hadHeap() && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusForbidden) {
-		t.mu.Lock()
-		t.noHeap = true
-		t.mu.Unlock()
+	if err != nil && t.noHeapHere(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -143,6 +139,19 @@ func (t *Target) heapText(ctx context.Context, collect bool) ([]byte, error) {
 	t.heap = true
 	t.mu.Unlock()
 	return body, nil
+}
+
+// noHeapHere tells whether an error means that the target has no heap profile, and
+// remembers that.
+func (t *Target) noHeapHere(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || t.hadHeap() || e.Status != http.StatusNotFound && e.Status != http.StatusMethodNotAllowed && e.Status != http.StatusForbidden {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.noHeap = true
+	return true
 }
 
 // hadHeap tells whether the target has served a heap profile: then a 404 is not

@@ -23,19 +23,27 @@ func (t *Target) Memory(ctx context.Context) (m record.Memory, s record.Sight, r
 		s = t.seen(page)
 		m.Resident, m.Threads = page.resident, page.threads
 	}
-	text, err := t.heapText(ctx, true)
-	if err != nil {
-		return m, s, nil, err
+	// Two collections: what a sync.Pool keeps, such as the writer that compressed the
+	// last answer, survives one.
+	heap := t.profileURL("heap", "gc=1")
+	if !t.lacksHeap() {
+		if raw, _, err = t.get(ctx, heap, ""); err != nil && t.noHeapHere(err) {
+			raw, err = nil, nil
+		}
+		if err != nil {
+			return m, s, nil, err
+		}
 	}
-	if text != nil {
+	if raw != nil {
+		text, err := t.heapText(ctx, true)
+		if err != nil {
+			return m, s, nil, err
+		}
 		s.TotalAlloc, s.NumGC = memStat(text, "TotalAlloc"), memStat(text, "NumGC")
 		m.Heap, m.Objects, m.Peak = memStat(text, "HeapAlloc"), memStat(text, "HeapObjects"), memStat(text, "MaxRSS")
 		m.Stacks, m.Runtime = memStat(text, "Stack"), memStat(text, "Sys")-memStat(text, "HeapReleased")
-		if raw, _, err = t.get(ctx, t.profileURL("heap", ""), ""); err != nil {
-			return m, s, nil, err
-		}
 		if m.Profile, err = stacks.ParseHeap(raw); err != nil {
-			return m, s, nil, &Error{Target: t.name, Asked: "GET " + clean(t.profileURL("heap", "").String()), Got: err.Error(), Err: err}
+			return m, s, nil, &Error{Target: t.name, Asked: "GET " + clean(heap.String()), Got: err.Error(), Err: err}
 		}
 	}
 	if m.Threads == 0 {

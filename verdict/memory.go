@@ -205,18 +205,19 @@ func (a *analysis) leakedCounts() []float64 {
 
 // retained is what one more goroutine costs: the median over all pairs of
 // windows, so that one window in which the heap did something else does not
-// matter (Theil and Sen's estimate). Nil where too few leaked to tell.
+// matter (Theil and Sen's estimate). The baseline is left out: what the first round
+// still brings into being is no leak's. Nil where too few leaked to tell.
 func (a *analysis) retained(m *Memory, leaked []float64) *Retained {
 	n := min(len(leaked), len(m.Heap))
-	if leaked[n-1]-leaked[0] < enoughLeaked || len(m.Stacks) < n {
+	if n < 3 || leaked[n-1]-leaked[1] < enoughLeaked || len(m.Stacks) < n {
 		return nil
 	}
-	heap, stack := make([]float64, n), make([]float64, n)
-	for i := range n {
-		heap[i], stack[i] = float64(m.Heap[i]), float64(m.Stacks[i])
+	var heap, stack []float64
+	for i := 1; i < n; i++ {
+		heap, stack = append(heap, float64(m.Heap[i])), append(stack, float64(m.Stacks[i]))
 	}
-	each := stat.TheilSen(leaked[:n], heap, 1).Slope - float64(a.descriptor)
-	return &Retained{Heap: int64(max(0, each)), Stack: int64(max(0, stat.TheilSen(leaked[:n], stack, 1).Slope))}
+	each := stat.TheilSen(leaked[1:n], heap, 1).Slope - float64(a.descriptor)
+	return &Retained{Heap: int64(max(0, each)), Stack: int64(max(0, stat.TheilSen(leaked[1:n], stack, 1).Slope))}
 }
 
 // grows tells whether something grew in every round, not less and less, by so

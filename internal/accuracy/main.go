@@ -31,6 +31,7 @@ type options struct {
 	only    string // run services whose name contains this
 	keep    string // keep run directories here
 	claim   bool   // test what a pass claims to be worth instead
+	memory  bool   // test what is said of heap and goroutines instead
 	again   string // judge the runs that were kept in this folder instead of making any
 }
 
@@ -48,6 +49,7 @@ func main() {
 	flag.StringVar(&o.keep, "keep", "", "keep the run directories in this folder")
 	flag.StringVar(&o.again, "again", "", "judge the runs that -keep left in this folder instead of making any")
 	flag.BoolVar(&o.claim, "claim", false, "plant leaks at the rate that a pass claims it would have caught")
+	flag.BoolVar(&o.memory, "quadrants", false, "ten runs of each service that says what its heap and goroutines do together")
 	flag.Parse()
 	if o.short {
 		o.repeat, o.round, o.confirm = 1, 10*time.Second, 30*time.Second
@@ -55,8 +57,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	do := run
-	if o.claim {
+	switch {
+	case o.claim:
 		do = claim
+	case o.memory:
+		do = quadrants
 	}
 	good, err := do(ctx, o, *report)
 	if err != nil {

@@ -30,6 +30,9 @@ type service struct {
 	Abandon float64 `json:"abandon"`
 	Rate    float64 `json:"rate"`
 	Slow    bool    `json:"slow"`
+
+	Quadrant string `json:"quadrant"`
+	Retains  int    `json:"retains"` // bytes on the heap, per leaked goroutine
 }
 
 func list(ctx context.Context, o options) ([]service, error) {
@@ -132,7 +135,7 @@ func measureRun(ctx context.Context, o options, batch []service, dir string, arg
 			return run, v, fmt.Errorf("starting %s: %w", s.Name, err)
 		}
 		defer end()
-		fmt.Fprintf(&targets, "  - {name: %s, pprof: %s/debug/pprof}\n", s.Name, at)
+		fmt.Fprintf(&targets, "  - {name: %s, pprof: %s/debug/pprof%s}\n", s.Name, at, metricsOf(o, at))
 		fmt.Fprintf(&requests, "    - {url: %s/, weight: %.0f, abandon: %g}\n", at, max(s.Rate, 1), s.Abandon)
 	}
 	rate := 0.0
@@ -155,6 +158,16 @@ func measureRun(ctx context.Context, o options, batch []service, dir string, arg
 	}
 	v = verdict.Judge(run, p.Verdict())
 	return run, v, sameAgain(filepath.Join(dir, "run"), p.Verdict(), v)
+}
+
+// metricsOf names a service's metrics, where its memory is judged. Without them,
+// resident memory is only known as the most since the start, which a process
+// inherits from the one that started it.
+func metricsOf(o options, at string) string {
+	if !o.memory {
+		return ""
+	}
+	return ", metrics: " + at + "/metrics"
 }
 
 // sameAgain judges what is on disk: it has to be what was judged in memory.

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // service is one case: what it is, and how to start it.
@@ -25,13 +27,17 @@ type service struct {
 	Abandon float64 `json:"abandon,omitempty"` // share of the requests whose client hangs up
 	Rate    float64 `json:"rate,omitempty"`    // relative to the others; 1 if 0
 	Slow    bool    `json:"slow,omitempty"`    // needs minutes; left out of the short form
+	// Quadrant is what goroutines and heap do together, and Retains what a leaked
+	// goroutine keeps on the heap, in bytes; empty where nobody asks.
+	Quadrant string `json:"quadrant,omitempty"`
+	Retains  int    `json:"retains,omitempty"`
 
 	start func() http.HandlerFunc
 }
 
 // all are the services, leaks first.
 func all() []service {
-	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections())
+	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory())
 }
 
 func main() {
@@ -66,6 +72,7 @@ func main() {
 func serve(s service) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.Handle("/metrics", promhttp.Handler())
 	mux.HandleFunc("/", s.start())
 	l := listen()
 	go func() { panic(http.Serve(l, mux)) }()
@@ -104,6 +111,12 @@ func leak(name, about, blame string, start func() http.HandlerFunc) service {
 
 func healthy(name, about string, start func() http.HandlerFunc) service {
 	return service{Name: "fine-" + name, About: about, start: start}
+}
+
+// in says what the service's memory does.
+func (s service) in(quadrant string, retains int) service {
+	s.Quadrant, s.Retains = quadrant, retains
+	return s
 }
 
 // fullName lets cases of this program name their function without "main.".
