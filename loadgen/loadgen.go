@@ -27,6 +27,7 @@ type Driver interface {
 
 // Phase is one stretch of load.
 type Phase struct {
+	Round    int // 0: warm-up
 	Duration time.Duration
 	Ramp     time.Duration // the rate rises in a straight line over this time, then stays
 	Only     []int         // send only these, by their line of the results; nil: all

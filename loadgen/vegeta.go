@@ -189,6 +189,9 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	return load
 }
 
+// Lines is how many lines the results have.
+func (v *Vegeta) Lines() int { return len(v.names) }
+
 // nameLines gives every entry its line of the results.
 func (v *Vegeta) nameLines() {
 	grouped := map[string]int{}

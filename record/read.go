@@ -106,7 +106,7 @@ func (r *Run) readProfiles(dir string) {
 		}
 		p, err := readProfile(dir, c.File)
 		if err != nil {
-			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: c.Kind != Trying && c.Kind != Evidence})
+			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: c.Kind != Trying && c.Kind != Evidence && c.Kind != Holding})
 			continue
 		}
 		c.Profile = p

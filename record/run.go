@@ -55,6 +55,7 @@ const (
 	Confirm   Kind = "confirm"  // the long look at suspects, without load
 	Evidence  Kind = "evidence"
 	Trying    Kind = "trial"  // loading some requests alone, to learn which of them leaks
+	Holding   Kind = "held"   // only of captures: while connections are held
 	Leaked    Kind = "leaked" // only of captures: goroutines that the runtime has proven can never wake
 )
 
@@ -160,6 +161,16 @@ type Load struct {
 	Succeeded   uint64        `json:"succeeded"`
 	Abandoned   uint64        `json:"abandoned"` // hung up on purpose; neither success nor failure
 	Entries     []Entry       `json:"entries"`
+	Held        int           `json:"held,omitempty"` // connections that were to be held open at once
+	Open        []Open        `json:"open,omitempty"` // how many were
+	// Uncounted: nobody knows how many requests were sent; each round counts as one.
+	Uncounted bool `json:"uncounted,omitempty"`
+}
+
+// Open is how many connections were open at a moment of a Load.
+type Open struct {
+	At   time.Duration `json:"at"` // from the start of the load
+	Open int           `json:"n"`
 }
 
 // Trial is a phase of load that sent only some of the plan's requests, after the
@@ -177,6 +188,7 @@ type Entry struct {
 	Answered  uint64            `json:"answered"`
 	Succeeded uint64            `json:"succeeded"` // status 200 to 399
 	Abandoned uint64            `json:"abandoned,omitempty"`
+	Cut       uint64            `json:"cut,omitempty"` // connections that were cut off on purpose
 	Codes     map[string]uint64 `json:"codes,omitempty"`
 	Errors    map[string]uint64 `json:"errors,omitempty"` // at most a few kinds; the rest under "other"
 	BytesIn   uint64            `json:"bytes_in"`

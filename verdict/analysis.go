@@ -41,9 +41,10 @@ type analysis struct {
 	ignored  []Ignored
 	warnings []Warning
 
-	slope   *Slope  // nil where there are too few samples
-	scatter float64 // of the difference of two of its levels by themselves, in goroutines
-	rising  bool    // another round would tell whether it goes on
+	connections *Connections // nil where none were held
+	slope       *Slope       // nil where there are too few samples
+	scatter     float64      // of the difference of two of its levels by themselves, in goroutines
+	rising      bool         // another round would tell whether it goes on
 
 	memory     *Memory    // nil where the target does not tell
 	grown      []HeapSite // every place where the heap grew, the most first
@@ -79,8 +80,10 @@ func analyse(run record.Run, policy Policy, target string, rules []rule) analysi
 	a.readSlope(run)
 	a.addSlope(run, rules)
 	a.memory = a.readMemory(run)
+	a.readConnections(run)
 	a.report(run)
 	a.reportBesides(run)
+	a.checkConnections(run)
 	return a
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/stat"
 	"github.com/leakgate/leakgate/record"
 )
 
@@ -25,7 +26,37 @@ func loadChecks(run record.Run, policy Policy) []Check {
 	if len(run.Loads) == 0 {
 		return append(out, Check{Name: "load", Outcome: Inconclusive, Unit: "requests", Message: "no load was sent"})
 	}
-	return append(out, delivered(run, policy), answered(run), succeeded(run, policy), entries(run, policy))
+	out = append(out, delivered(run, policy), answered(run), succeeded(run, policy), entries(run, policy))
+	if c, ok := heldOpen(run, policy); ok {
+		out = append(out, c)
+	}
+	return out
+}
+
+// heldOpen asks whether as many connections were held as the plan wants, in the worst
+// round.
+func heldOpen(run record.Run, policy Policy) (Check, bool) {
+	c := Check{Name: "held", Outcome: Pass, Measured: math.Inf(1), Unit: "connections"}
+	for _, l := range run.Loads {
+		if l.Kind != record.Round || l.Held == 0 || l.Stopped != "" {
+			continue
+		}
+		var open []float64
+		for _, o := range l.Open {
+			if o.At > l.Planned/4 && o.At < l.Planned*3/4 {
+				open = append(open, float64(o.Open))
+			}
+		}
+		if n := stat.Median(open); n < c.Measured {
+			c.Measured, c.Limit = n, policy.Delivered*float64(l.Held)
+			if n < c.Limit {
+				c.Outcome, c.Code = Inconclusive, CodeSlow
+				c.Message = fmt.Sprintf("round %d held %.0f of %d connections", l.Round, n, l.Held)
+				c.Hint = "see the errors of opening them; lower connections, or raise the limit on open files"
+			}
+		}
+	}
+	return c, !math.IsInf(c.Measured, 1)
 }
 
 // delivered compares the rate of the worst round with what was asked for.
@@ -258,7 +289,7 @@ func failing(c *Check, what string, codes map[string]uint64) {
 	c.Message = what + " failed"
 	var worst string
 	for _, k := range sortedKeys(codes) {
-		if (len(k) != 3 || k[0] >= '4') && codes[k] > codes[worst] {
+		if k != "OK" && (len(k) != 3 || k[0] >= '4') && codes[k] > codes[worst] { // OK is gRPC's
 			worst = k
 		}
 	}

@@ -42,7 +42,8 @@ func (a *analysis) finding(run record.Run, s suspect) Finding {
 	for _, r := range s.trend.requests {
 		requests += r
 	}
-	if requests > 0 {
+	f.Unit = unitOf(run)
+	if requests > 0 && !a.history.uncounted {
 		f.Per1000 = math.Round(float64(f.Leaked)/float64(requests)*1e5) / 100
 	}
 	if s.look != nil {

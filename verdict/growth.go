@@ -115,7 +115,7 @@ func (t trend) ample(s int) bool {
 		requests += r
 	}
 	grown := t.bands[len(t.bands)-1].lo - t.bands[s].hi
-	if grown < beyondPools && float64(grown) < manyRequests*float64(requests) {
+	if grown < beyondPools && (t.uncounted || float64(grown) < manyRequests*float64(requests)) {
 		return false
 	}
 	switch n {

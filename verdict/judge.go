@@ -21,10 +21,13 @@ func Judge(run record.Run, policy Policy) Verdict {
 		Checks: []Check{}, Findings: []Finding{}, Warnings: []Warning{}, Targets: []Target{},
 		Load: loadEntries(run), Timing: timing(run),
 	}
+	v.Unit = unitOf(run)
 	for _, l := range run.Loads {
 		if l.Kind == record.Round {
-			v.Requests += l.Sent
 			v.Rounds = max(v.Rounds, l.Round)
+			if !l.Uncounted {
+				v.Requests += l.Sent
+			}
 		}
 	}
 	v.Checks = append(v.Checks, recorded(run))
@@ -75,6 +78,9 @@ func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
 	if !identifiable(run, t) {
 		v.Warnings = append(v.Warnings, Warning{Code: "no-identity", Target: t.Name,
 			Message: "nothing would show a restart: give its metrics in the plan, or serve the heap profile"})
+	}
+	if a.connections != nil {
+		v.Connections = append(v.Connections, *a.connections)
 	}
 	if a.slope != nil {
 		v.Slopes = append(v.Slopes, *a.slope)
@@ -139,7 +145,7 @@ func (v *Verdict) headline() string {
 			return v.Reason
 		}
 		f := v.Findings[0]
-		line := fmt.Sprintf("%s leaks goroutines: +%d after %d requests", f.Name(), f.Leaked, v.Requests)
+		line := fmt.Sprintf("%s leaks goroutines: +%d after %s", f.Name(), f.Leaked, v.Amount())
 		if f.Line > 0 {
 			line += fmt.Sprintf(" (%s:%d)", lastTwo(f.File), f.Line)
 		}
@@ -157,11 +163,42 @@ func (v *Verdict) headline() string {
 	if n := len(v.Ignored); n > 0 {
 		what = fmt.Sprintf("no goroutine leak but %s that the plan ignores", plural(n, "stack"))
 	}
-	line := fmt.Sprintf("%s in %d requests over %d rounds on %s", what, v.Requests, v.Rounds, plural(v.processes(), "target"))
+	over := ""
+	if v.Requests > 0 {
+		over = " over " + plural(v.Rounds, "round")
+	}
+	line := fmt.Sprintf("%s in %s%s on %s", what, v.Amount(), over, plural(v.processes(), "target"))
 	if v.Sensitivity != nil && v.Sensitivity.OneIn > 0 {
-		line += fmt.Sprintf("; a leak of one goroutine in %d requests would have been caught", v.Sensitivity.OneIn)
+		line += fmt.Sprintf("; a leak of one goroutine in %d %ss would have been caught", v.Sensitivity.OneIn, v.Unit)
 	}
 	return line
+}
+
+// Amount is how much load there was: 24000 requests, 8000 connections, or the rounds
+// of load that nobody counted.
+func (v *Verdict) Amount() string {
+	if v.Requests == 0 {
+		return plural(v.Rounds, "round") + " of load"
+	}
+	return plural(int(min(v.Requests, math.MaxInt32)), cmp.Or(v.Unit, "request"))
+}
+
+// unitOf is what a run's load is counted in.
+func unitOf(run record.Run) string {
+	held := false
+	for _, l := range run.Loads {
+		if l.Kind != record.Round {
+			continue
+		}
+		if l.Held == 0 || l.Asked > 0 || l.Expected > 0 {
+			return "request"
+		}
+		held = true
+	}
+	if held {
+		return "connection"
+	}
+	return "request"
 }
 
 // processes is how many processes were watched.

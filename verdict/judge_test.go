@@ -184,7 +184,7 @@ func TestFinding(t *testing.T) {
 	kept := 8012
 	want := verdict.Finding{
 		Target: target, Function: "example.com/cart.f", File: "shop.go", Line: 42, State: "sleep", Evidence: []string{verdict.Growing},
-		Counts: []int{12, 4012, 8012}, Leaked: 8000, Kept: &kept, Per1000: 1000, Stack: got.Stack,
+		Counts: []int{12, 4012, 8012}, Leaked: 8000, Kept: &kept, Per1000: 1000, Unit: "request", Stack: got.Stack,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("finding (-want +got):\n%s", d)

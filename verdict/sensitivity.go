@@ -109,6 +109,10 @@ func plantAndJudge(requests []uint64, t trend, rate int, seed uint64) bool {
 
 // sense adds what a pass is worth, and holds it against the plan's demand.
 func (v *Verdict) sense(run record.Run, policy Policy) {
+	if v.Requests == 0 && v.Rounds > 0 { // nobody counts them
+		v.detectUncounted(policy)
+		return
+	}
 	v.Sensitivity = &Sensitivity{OneIn: sensitivity(run, policy)}
 	if policy.Detect == 0 {
 		return
@@ -117,12 +121,28 @@ func (v *Verdict) sense(run record.Run, policy Policy) {
 	if v.Sensitivity.OneIn < policy.Detect {
 		c.Code = "too-weak"
 		c.Outcome = Inconclusive
-		c.Message = fmt.Sprintf("a leak of one goroutine in %d requests would have been caught, the plan asks for one in %d", v.Sensitivity.OneIn, policy.Detect)
-		c.Hint = fmt.Sprintf("send about %d requests in a round, or allow more rounds", v.perRound()*uint64(policy.Detect)/uint64(max(1, v.Sensitivity.OneIn)))
+		c.Message = fmt.Sprintf("a leak of one goroutine in %d %ss would have been caught, the plan asks for one in %d", v.Sensitivity.OneIn, v.Unit, policy.Detect)
+		c.Hint = fmt.Sprintf("send about %d %ss in a round, or allow more rounds", v.perRound()*uint64(policy.Detect)/uint64(max(1, v.Sensitivity.OneIn)), v.Unit)
 	}
 	v.Checks = append(v.Checks, c)
 	if v.Outcome == Pass {
 		v.Outcome = c.Outcome
+	}
+}
+
+// detectUncounted says that a demand per request cannot be met where nobody counts
+// requests.
+func (v *Verdict) detectUncounted(policy Policy) {
+	if policy.Detect == 0 {
+		return
+	}
+	v.Checks = append(v.Checks, Check{
+		Name: "sensitivity", Outcome: Inconclusive, Limit: float64(policy.Detect), Unit: "requests per goroutine", Code: "too-weak",
+		Message: fmt.Sprintf("the plan asks for a leak of one goroutine in %d requests to be seen, and nobody counts the requests", policy.Detect),
+		Hint:    "give load.none.requests a query, or let the command of load.exec print a summary",
+	})
+	if v.Outcome == Pass {
+		v.Outcome = Inconclusive
 	}
 }
 

@@ -267,6 +267,9 @@ func Hopeless(run record.Run, policy Policy) (Check, bool) {
 	var all []Check
 	if len(run.Loads) > 0 {
 		all = append(all, answered(run), delivered(run, policy), succeeded(run, policy), entries(run, policy))
+		if c, ok := heldOpen(run, policy); ok {
+			all = append(all, c)
+		}
 	}
 	for _, t := range run.Targets {
 		all = append(all, validity(run, t)...)

@@ -27,28 +27,30 @@ const (
 
 // Verdict is the one value that every report is made from.
 type Verdict struct {
-	Schema      int          `json:"schema"`
-	Outcome     Outcome      `json:"outcome"`
-	Plan        string       `json:"plan"`
-	Headline    string       `json:"headline"`
-	Reason      string       `json:"reason,omitempty"` // why it is not a pass, in one sentence
-	Hint        string       `json:"hint,omitempty"`   // what to do about it
-	Requests    uint64       `json:"requests"`         // sent in the rounds that were judged, warm-up left out
-	Rounds      int          `json:"rounds"`
-	Checks      []Check      `json:"checks"`
-	Findings    []Finding    `json:"findings"`
-	More        int          `json:"more_findings,omitempty"` // findings beyond MaxFindings
-	Ignored     []Ignored    `json:"ignored,omitempty"`
-	Sensitivity *Sensitivity `json:"sensitivity,omitempty"`
-	Warnings    []Warning    `json:"warnings"`
-	Targets     []Target     `json:"targets"`
-	Memory      []Memory     `json:"memory,omitempty"`
-	Slopes      []Slope      `json:"slopes,omitempty"`
-	Projections []Projection `json:"projections,omitempty"`
-	Load        []LoadEntry  `json:"load"`
-	Timing      Timing       `json:"timing"`
-	Tool        string       `json:"tool"`
-	Started     time.Time    `json:"started"`
+	Schema      int           `json:"schema"`
+	Outcome     Outcome       `json:"outcome"`
+	Plan        string        `json:"plan"`
+	Headline    string        `json:"headline"`
+	Reason      string        `json:"reason,omitempty"` // why it is not a pass, in one sentence
+	Hint        string        `json:"hint,omitempty"`   // what to do about it
+	Requests    uint64        `json:"requests"`         // sent in the rounds that were judged, warm-up left out; 0 where nobody counts them
+	Unit        string        `json:"unit"`             // of Requests: request, or connection where only connections are held
+	Rounds      int           `json:"rounds"`
+	Checks      []Check       `json:"checks"`
+	Findings    []Finding     `json:"findings"`
+	More        int           `json:"more_findings,omitempty"` // findings beyond MaxFindings
+	Ignored     []Ignored     `json:"ignored,omitempty"`
+	Sensitivity *Sensitivity  `json:"sensitivity,omitempty"`
+	Warnings    []Warning     `json:"warnings"`
+	Targets     []Target      `json:"targets"`
+	Memory      []Memory      `json:"memory,omitempty"`
+	Slopes      []Slope       `json:"slopes,omitempty"`
+	Projections []Projection  `json:"projections,omitempty"`
+	Connections []Connections `json:"connections,omitempty"`
+	Load        []LoadEntry   `json:"load"`
+	Timing      Timing        `json:"timing"`
+	Tool        string        `json:"tool"`
+	Started     time.Time     `json:"started"`
 }
 
 // Check is one question that was asked, whatever the answer.
@@ -68,6 +70,7 @@ type Check struct {
 const (
 	Growing = "growing" // it grew again every round, in proportion to requests
 	Proven  = "proven"  // the runtime says that it can never wake
+	Held    = "held"    // it grows while connections are held, and goes with them
 	Rising  = "rising"  // all goroutines together rise from round to round under load
 )
 
@@ -86,8 +89,9 @@ type Finding struct {
 	Evidence []string  `json:"evidence"`
 	Counts   []int     `json:"counts"` // goroutines at baseline and after each round
 	Kept     *int      `json:"kept,omitempty"`
-	Leaked   int       `json:"leaked"` // goroutines more than at baseline
-	Per1000  float64   `json:"per_1000_requests"`
+	Leaked   int       `json:"leaked"`            // goroutines more than at baseline
+	Per1000  float64   `json:"per_1000_requests"` // or connections, by Unit; 0 where nobody counts them
+	Unit     string    `json:"unit,omitempty"`    // request, or connection where only connections are held
 	Labels   []Label   `json:"labels,omitempty"`
 	Retains  *HeapSite `json:"retains,omitempty"`  // the place on the heap that grew by the same cause
 	Requests []Blamed  `json:"requests,omitempty"` // which requests leak it, where they were loaded alone

@@ -36,6 +36,8 @@ type history struct {
 	loadEnd map[int]int64            // by round, nanoseconds since the start
 	workers int                      // most requests that could be in flight at once
 	budget  int                      // rounds that the plan allows
+
+	uncounted bool // nobody knows how many requests a round had
 }
 
 // historyOf gathers a target's captures. Rounds whose window or load is
@@ -61,6 +63,7 @@ func historyOf(run record.Run, target string, budget int) history {
 		h.workers = max(h.workers, l.Workers)
 		if l.Kind == record.Round {
 			sent[l.Round] += l.Sent
+			h.uncounted = h.uncounted || l.Uncounted
 			h.loadEnd[l.Round] = int64(l.End)
 		}
 	}
@@ -89,6 +92,8 @@ type trend struct {
 	steps    int   // goroutines that came or went between the captures of windows
 	watched  int64 // nanoseconds that the windows last, in sum
 	counted  bool  // of all goroutines together, of which nothing else is known
+
+	uncounted bool // nobody knows how many requests a round had
 }
 
 // trends counts every identity in every window.
@@ -145,7 +150,7 @@ func (h history) of(id identity, key string) trend {
 
 // blank is a trend without counts.
 func (h history) blank(family int) trend {
-	t := trend{workers: h.workers, budget: h.budget, family: family}
+	t := trend{workers: h.workers, budget: h.budget, family: family, uncounted: h.uncounted}
 	for _, w := range h.windows[min(1, len(h.windows)):] {
 		t.requests = append(t.requests, w.requests)
 	}

@@ -48,7 +48,7 @@ func (a *app) accept(o acceptOptions, run record.Run, policy verdict.Policy, v v
 			Function: "^" + regexp.QuoteMeta(f.Function) + "$", Reason: o.reason, Owner: o.owner, Until: plan.Date(o.until),
 		}
 		if r.Reason == "" {
-			r.Reason = fmt.Sprintf("accepted on %s: +%d goroutines on %s in %d requests", v.Started.Format(time.DateOnly), f.Leaked, f.Target, v.Requests)
+			r.Reason = fmt.Sprintf("accepted on %s: +%d goroutines on %s in %s", v.Started.Format(time.DateOnly), f.Leaked, f.Target, v.Amount())
 		}
 		rules = append(rules, r)
 	}

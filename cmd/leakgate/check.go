@@ -40,7 +40,7 @@ func (a *app) check(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return usage(err)
 	}
-	answers, err := gate.TryRequests(ctx, p, version())
+	answers, err := gate.TryLoad(ctx, p, version())
 	if err != nil {
 		return usage(err)
 	}

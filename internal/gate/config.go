@@ -7,29 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/loadgen"
 )
-
-// newDriver makes the load of a plan.
-func newDriver(p *plan.Plan, tool string) (*loadgen.Vegeta, error) {
-	requests, err := requestsOf(p)
-	if err != nil {
-		return nil, err
-	}
-	l := p.Load
-	tc, err := tlsConfig(p, l.CA, l.Cert, l.Key, l.Insecure)
-	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
-	}
-	return loadgen.NewVegeta(loadgen.Config{
-		Requests: requests, Rate: float64(l.Rate), Connections: l.Connections, Timeout: time.Duration(l.Timeout),
-		TLS: tc, HTTP2: l.HTTP2, H2C: l.H2C, UnixSocket: l.UnixSocket,
-		UserAgent: "leakgate/" + tool, StopErrors: float64(p.Safety.Errors),
-	})
-}
 
 func requestsOf(p *plan.Plan) ([]loadgen.Request, error) {
 	l := p.Load

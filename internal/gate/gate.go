@@ -41,10 +41,10 @@ type Gate struct {
 func New(p *plan.Plan, dir, tool string, now time.Time, watch Observer) (*Gate, error) {
 	g := &Gate{plan: p, policy: p.Verdict(), watch: watch, began: now, settled: map[string]time.Duration{}, looking: map[string]*sync.Mutex{}, lastTaken: map[string]time.Duration{}}
 	var err error
-	if g.driver, err = newDriver(p, tool); err != nil {
+	if g.sources, err = newSources(p); err != nil {
 		return nil, err
 	}
-	if g.sources, err = newSources(p); err != nil {
+	if g.driver, err = newDriver(p, tool, dir, g.sources.prom); err != nil {
 		return nil, err
 	}
 	settings, err := json.Marshal(g.policy)
@@ -193,7 +193,11 @@ func (g *Gate) lookAtBuild(ctx context.Context, name string) bool {
 func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp time.Duration, why string) error {
 	start := g.now()
 	g.watch.Begin(record.Phase{Kind: kind, Round: round, Start: start}, d, why)
-	l := g.driver.Run(ctx, loadgen.Phase{Duration: d, Ramp: ramp})
+	looking, stop := context.WithCancel(ctx)
+	held := g.holding(looking, round, d)
+	l := g.driver.Run(ctx, loadgen.Phase{Round: round, Duration: d, Ramp: ramp})
+	stop()
+	held.Wait()
 	l.Kind, l.Round, l.Start, l.End = kind, round, start, g.now()
 	if l.Stopped == record.StoppedByUs {
 		if a := (*abort)(nil); errors.As(context.Cause(ctx), &a) {

@@ -3,9 +3,11 @@ package gate
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/internal/plan"
+	"github.com/leakgate/leakgate/probe"
 )
 
 // Answer is how one request of the load was answered.
@@ -15,9 +17,47 @@ type Answer struct {
 	Failed bool // against the success floor that holds for it
 }
 
-// TryRequests sends every request of a plan's load once, one after another.
-func TryRequests(ctx context.Context, p *plan.Plan, tool string) ([]Answer, error) {
-	d, err := newDriver(p, tool)
+// TryLoad sends every request of a plan's load once, one after another, and opens
+// one connection of each of its streams. A command is only looked for, and of load
+// that comes from elsewhere the queries are asked.
+func TryLoad(ctx context.Context, p *plan.Plan, tool string) ([]Answer, error) {
+	l := p.Load
+	s, err := newSources(p)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case l.Exec != nil:
+		_, err := newDriver(p, tool, "", s.prom)
+		return []Answer{{Name: strings.Join(l.Exec.Command, " "), Answer: "found; it is started by run alone"}}, err
+	case l.None != nil:
+		return tryQueries(ctx, p, s.prom), nil
+	}
+	var out []Answer
+	if len(l.Requests) > 0 || l.File != "" {
+		if out, err = tryRequests(ctx, p, tool); err != nil {
+			return nil, err
+		}
+	}
+	if len(l.Streams) == 0 {
+		return out, nil
+	}
+	d, err := newStreams(p, tool)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range d.Try(ctx) {
+		a := Answer{Name: streamName(p, l.Streams[i]), Answer: fmt.Sprintf("open after %s", r.Latency.Round(100*time.Microsecond))}
+		if r.Error != "" {
+			a.Answer, a.Failed = "not opened: "+p.Mask(r.Error), true
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func tryRequests(ctx context.Context, p *plan.Plan, tool string) ([]Answer, error) {
+	d, err := newVegeta(p, tool)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +78,24 @@ func TryRequests(ctx context.Context, p *plan.Plan, tool string) ([]Answer, erro
 		out = append(out, a)
 	}
 	return out, nil
+}
+
+func tryQueries(ctx context.Context, p *plan.Plan, prom *probe.Prometheus) []Answer {
+	var out []Answer
+	for _, q := range []struct{ what, expr string }{{"requests", p.Load.None.Requests}, {"connections", p.Load.None.Connections}} {
+		ask := query(prom, q.expr)
+		if ask == nil {
+			out = append(out, Answer{Name: "load from elsewhere: " + q.what, Answer: "not known"})
+			continue
+		}
+		n, err := ask(ctx)
+		a := Answer{Name: fmt.Sprintf("load from elsewhere: %s: %s", q.what, q.expr), Answer: fmt.Sprintf("%.0f now", n)}
+		if err != nil {
+			a.Answer, a.Failed = p.Mask(err.Error()), true
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 // Sent is the number of requests sent so far in the phase that runs.

@@ -18,6 +18,10 @@ func besideLines(v verdict.Verdict) []string {
 		}
 		out = append(out, fmt.Sprintf("memory: %s: %s", m.Target, m.Message))
 	}
+	for _, c := range v.Connections {
+		last := c.Rounds[len(c.Rounds)-1]
+		out = append(out, fmt.Sprintf("connections: %s: %d held, with %.2f, %.2f and %.2f goroutines each in the course of the last round", c.Target, c.Open, last[0], last[1], last[2]))
+	}
 	for _, s := range v.Slopes {
 		if rises(s) {
 			out = append(out, fmt.Sprintf("slope: %s: %s", s.Target, s))

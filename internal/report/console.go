@@ -234,7 +234,7 @@ func (c *console) notes(v verdict.Verdict) {
 	for _, l := range besideLines(v) {
 		c.line("  %s", printable(l))
 	}
-	c.line("  %d requests in %s; %s", v.Requests, plural(v.Rounds, "round"), v.Timing)
+	c.line("  %s; %s", amount(v), v.Timing)
 }
 
 func (c *console) next(v verdict.Verdict) {

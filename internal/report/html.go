@@ -75,7 +75,7 @@ func HTML(w io.Writer, v verdict.Verdict) error {
 		"others": func(f verdict.Finding) []string {
 			return slices.DeleteFunc(slices.Clone(f.Targets), func(t string) bool { return t == f.Target })
 		},
-		"bytes":  verdict.Bytes,
+		"bytes": verdict.Bytes, "amount": amount,
 		"plural": plural, "pair": func(a, b any) pair { return pair{a, b} },
 		"head": head, "tail": tail,
 		"half": func(x float64) float64 { return tenth(x / 2) }, "halve": func(n int) string { return number(float64(n) / 2) },

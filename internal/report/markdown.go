@@ -66,7 +66,7 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 	for _, i := range v.Ignored {
 		e.printf("\n> ignored: %s +%d: %s\n", markdown(i.Function), i.Growth, markdown(i.Reason))
 	}
-	e.printf("\n%d requests in %s; %s.\n", v.Requests, plural(v.Rounds, "round"), v.Timing)
+	e.printf("\n%s; %s.\n", amount(v), v.Timing)
 	return e.err
 }
 

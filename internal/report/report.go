@@ -6,6 +6,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -117,13 +118,22 @@ func counts(ns []int) string {
 // number writes a measurement without needless digits.
 func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
+// amount is how much load there was.
+func amount(v verdict.Verdict) string {
+	if v.Requests == 0 {
+		return v.Amount()
+	}
+	return v.Amount() + " in " + plural(v.Rounds, "round")
+}
+
 // rate says how much a finding leaks.
 func rate(f verdict.Finding) string {
+	unit := cmp.Or(f.Unit, "request")
 	switch {
 	case f.Per1000 >= 100:
-		return fmt.Sprintf("%.2f per request", f.Per1000/1000)
+		return fmt.Sprintf("%.2f per %s", f.Per1000/1000, unit)
 	case f.Per1000 > 0:
-		return fmt.Sprintf("%s per 1,000 requests", number(f.Per1000))
+		return fmt.Sprintf("%s per 1,000 %ss", number(f.Per1000), unit)
 	}
 	return ""
 }

@@ -34,7 +34,7 @@ func frames(function string) []verdict.Frame {
 func fixtures() map[string]verdict.Verdict {
 	kept := 240
 	base := verdict.Verdict{
-		Schema: 1, Plan: "checkout", Requests: 24000, Rounds: 3, Tool: "v0.1.0", Started: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
+		Schema: 1, Plan: "checkout", Requests: 24000, Unit: "request", Rounds: 3, Tool: "v0.1.0", Started: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
 		Targets: []verdict.Target{{
 			Name: "checkout-0", GoVersion: "go1.26.8", Totals: []int{12, 92, 172, 252}, Baseline: "profiles/checkout-0/baseline-1.pb.gz", Last: "profiles/checkout-0/settle-3-3.pb.gz",
 			Series: []verdict.Point{{Second: 0, Goroutines: 12}, {Second: 30, Goroutines: 90}, {Second: 60, Goroutines: 252}},
@@ -82,6 +82,7 @@ func fixtures() map[string]verdict.Verdict {
 		Sites: []verdict.HeapSite{*fail.Findings[0].Retains}, Message: "every leaked goroutine keeps 4.0 KiB on the heap and a stack of 2.0 KiB",
 		Base: "profiles/checkout-0/heap-baseline.pb.gz", Last: "profiles/checkout-0/heap-settle-3.pb.gz",
 	}}
+	fail.Connections = []verdict.Connections{{Target: "checkout-0", Open: 200, Rounds: [][3]float64{{2, 2, 2}, {2, 2.01, 2}}}}
 	fail.Slopes = []verdict.Slope{{Target: "checkout-0", PerSecond: 4, Low: 3.9, High: 4.1, Per1000: 10, Levels: []float64{50, 130, 210}}}
 	fail.Projections = []verdict.Projection{{Target: "checkout-0", PerSecond: 5, Bytes: 33000, Full: 120000, Message: "at 500 requests/s in production, each of 1 replica loses 5 goroutines a second"}}
 	unclear := base
@@ -194,6 +195,7 @@ func hostile(text string) verdict.Verdict {
 	v.Findings[0].Retains = &verdict.HeapSite{Function: text, File: text, Line: 1, From: text, Objects: 1, Bytes: 1, Stack: f.Stack}
 	v.Memory = []verdict.Memory{{Target: text, Message: text, Heap: []uint64{1, 2}, Sites: []verdict.HeapSite{*v.Findings[0].Retains}, Base: text, Last: text}}
 	v.Slopes = []verdict.Slope{{Target: text, Low: 1}}
+	v.Connections = []verdict.Connections{{Target: text, Rounds: [][3]float64{{1, 2, 3}}}}
 	v.Projections = []verdict.Projection{{Target: text, Message: text}}
 	v.Load = []verdict.LoadEntry{{Name: text, Errors: map[string]uint64{text: 1}}}
 	return v

@@ -232,7 +232,7 @@ func ticket(v verdict.Verdict, f verdict.Finding) string {
 			fmt.Fprintf(&b, "%s: %s\n", name, text)
 		}
 	}
-	fmt.Fprintf(&b, "Goroutine leak in %s: +%d after %d requests\n\n", printable(f.Name()), f.Leaked, v.Requests)
+	fmt.Fprintf(&b, "Goroutine leak in %s: +%d after %s\n\n", printable(f.Name()), f.Leaked, v.Amount())
 	line("Where", "%s", place(f.File, f.Line, ""))
 	if s := f.Source; s != nil {
 		line("Source", "%s", place(s.Path, s.Line, ""))

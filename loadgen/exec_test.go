@@ -1,0 +1,138 @@
+package loadgen_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leakgate/leakgate/loadgen"
+	"github.com/leakgate/leakgate/record"
+)
+
+// script runs a shell script as load for a tenth of a second.
+func script(t *testing.T, text, summary string) record.Load {
+	t.Helper()
+	d, err := loadgen.NewExec(loadgen.ExecConfig{Command: []string{"sh", "-c", text}, Env: os.Environ(), Summary: summary, Rate: 250, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Run(t.Context(), loadgen.Phase{Round: 3, Duration: 100 * time.Millisecond})
+}
+
+func TestExec(t *testing.T) {
+	sample := func(name string) string {
+		path, err := filepath.Abs(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct {
+		name, script, summary   string
+		sent, failed, noAnswers uint64
+		uncounted               bool
+		stopped                 string
+	}{
+		{name: "ghz", script: "cat " + sample("ghz.json"), sent: 2000, failed: 20},
+		{name: "k6, written to the file", script: "echo log; cp " + sample("k6.json") + " $LEAKGATE_SUMMARY", sent: 1500, failed: 15},
+		{name: "k6's newer form", script: "cat " + sample("k6-values.json"), summary: "k6", sent: 1500, failed: 15},
+		// A threshold of k6's own is no failure of the load: the plan has its own floor.
+		{name: "k6 that missed a threshold", script: "cat " + sample("k6.json") + "; exit 99", sent: 1500, failed: 15},
+		{name: "vegeta", script: "cat " + sample("vegeta.json"), sent: 230, failed: 32, noAnswers: 30},
+		{name: "wrk", script: "cat " + sample("wrk.txt"), sent: 152, failed: 28, noAnswers: 8},
+		{name: "a log around it", script: "echo '{not json'; cat " + sample("ghz.json") + "; echo done", sent: 2000, failed: 20},
+		{name: "nothing to read", script: "echo hello", uncounted: true, sent: 1},
+		{name: "nothing to be read", script: "cat " + sample("ghz.json"), summary: "none", uncounted: true, sent: 1},
+		{name: "another form than said", script: "cat " + sample("ghz.json"), summary: "wrk", stopped: "there is no summary of wrk"},
+		{name: "fails", script: "echo no such host >&2; exit 7", stopped: "sh ended with exit status 7: no such host"},
+		{name: "fails with a summary", script: "cat " + sample("ghz.json") + "; exit 1", sent: 2000, failed: 20, stopped: "sh ended with exit status 1"},
+	} {
+		l := script(t, c.script, c.summary)
+		noAnswers := l.Sent - l.Answered
+		if l.Sent != c.sent || l.Sent-l.Succeeded != c.failed || noAnswers != c.noAnswers || l.Uncounted != c.uncounted || !strings.Contains(l.Stopped, c.stopped) || (c.stopped == "") != (l.Stopped == "") {
+			t.Errorf("%s: %d sent, %d failed, %d without an answer, uncounted %v, stopped %q; want %d, %d, %d, %v, %q", c.name,
+				l.Sent, l.Sent-l.Succeeded, noAnswers, l.Uncounted, l.Stopped, c.sent, c.failed, c.noAnswers, c.uncounted, c.stopped)
+		}
+	}
+}
+
+// The command is told what a round asks for.
+func TestExecEnvironment(t *testing.T) {
+	logs := t.TempDir()
+	d, err := loadgen.NewExec(loadgen.ExecConfig{
+		Command: []string{"sh", "-c", "echo $LEAKGATE_RATE $LEAKGATE_DURATION $LEAKGATE_SECONDS $LEAKGATE_ROUND $OWN"}, Env: []string{"OWN=s3cret", "PATH=" + os.Getenv("PATH")},
+		Rate: 12.5, Logs: logs, Mask: func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "s3cret", "***")) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Run(t.Context(), loadgen.Phase{Round: 2, Duration: 1500 * time.Millisecond})
+	got, err := os.ReadFile(filepath.Join(logs, "load-0.txt"))
+	if err != nil || string(got) != "12.5 1.5s 1.5 2 ***\n" {
+		t.Errorf("the command was told %q, %v; want its rate, duration, seconds, round and its own environment, masked", got, err)
+	}
+	if _, err := loadgen.NewExec(loadgen.ExecConfig{Command: []string{"no-such-program"}}); err == nil {
+		t.Error("NewExec(no such program) = nil, want an error before anything is loaded")
+	}
+}
+
+// A run that ends ends the command too, with its children.
+func TestExecStops(t *testing.T) {
+	d, err := loadgen.NewExec(loadgen.ExecConfig{Command: []string{"sh", "-c", "sleep 60 & wait"}, Env: os.Environ()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if l := d.Run(ctx, loadgen.Phase{Duration: time.Minute}); l.Stopped != record.StoppedByUs || time.Since(began) > 5*time.Second {
+		t.Errorf("load %+v after %s, want it stopped at once", l, time.Since(began))
+	}
+}
+
+func TestNone(t *testing.T) {
+	n := 100.0
+	count := func(context.Context) (float64, error) { n += 50; return n, nil }
+	open := func(context.Context) (float64, error) { return 7, nil }
+	l := loadgen.NewNone(loadgen.NoneConfig{Requests: count, Connections: open}).Run(t.Context(), loadgen.Phase{Duration: 50 * time.Millisecond})
+	if l.Sent != 50 || l.Succeeded != 50 || l.Held != 7 || len(l.Open) == 0 || l.Uncounted {
+		t.Errorf("load %+v, want 50 requests over 7 connections", l)
+	}
+	if l := loadgen.NewNone(loadgen.NoneConfig{}).Run(t.Context(), loadgen.Phase{Duration: 10 * time.Millisecond}); !l.Uncounted || l.Sent != 1 {
+		t.Errorf("load %+v without a query, want it uncounted", l)
+	}
+	n = 100
+	down := func(context.Context) (float64, error) { n -= 50; return n, nil }
+	if l := loadgen.NewNone(loadgen.NoneConfig{Requests: down}).Run(t.Context(), loadgen.Phase{Duration: 10 * time.Millisecond}); !strings.Contains(l.Stopped, "went down") {
+		t.Errorf("load %+v whose count went down, want it stopped", l)
+	}
+	fails := func(context.Context) (float64, error) { return 0, errors.New("no such series") }
+	if l := loadgen.NewNone(loadgen.NoneConfig{Requests: fails}).Run(t.Context(), loadgen.Phase{Duration: time.Minute}); !strings.Contains(l.Stopped, "no such series") {
+		t.Errorf("load %+v whose query fails, want it stopped at once", l)
+	}
+}
+
+func TestTogether(t *testing.T) {
+	s := newStreamServer(t)
+	v, err := loadgen.NewVegeta(loadgen.Config{Requests: []loadgen.Request{{URL: s.URL + "/poll", Name: "a"}, {URL: s.URL + "/poll", Name: "b"}}, Rate: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := loadgen.NewTogether([]loadgen.Driver{v, streams(t, loadgen.Stream{Kind: loadgen.SSE, URL: s.URL + "/events", Connections: 3, Name: "c"})}, []int{2, 1})
+	l := d.Run(t.Context(), loadgen.Phase{Duration: time.Second})
+	if len(l.Entries) != 3 || l.Entries[0].Sent < 8 || l.Entries[2].Sent != 3 || l.Held != 3 || l.Asked != 20 || len(l.Open) == 0 {
+		t.Errorf("load %+v, want ten requests each of a and b, and three connections of c", l)
+	}
+	l = d.Run(t.Context(), loadgen.Phase{Duration: 500 * time.Millisecond, Only: []int{2}})
+	if len(l.Entries) != 3 || l.Entries[0].Sent != 0 || l.Entries[2].Sent != 3 {
+		t.Errorf("load %+v of c alone, want three connections", l)
+	}
+	l = d.Run(t.Context(), loadgen.Phase{Duration: 500 * time.Millisecond, Only: []int{1}, Rate: 10})
+	if len(l.Entries) != 3 || l.Entries[1].Sent == 0 || l.Entries[0].Sent != 0 || l.Entries[2].Sent != 0 {
+		t.Errorf("load %+v of b alone, want no other", l)
+	}
+}

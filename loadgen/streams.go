@@ -1,0 +1,333 @@
+package loadgen
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/leakgate/leakgate/record"
+)
+
+// The kinds of connection that last.
+const (
+	WebSocket = "websocket"
+	SSE       = "sse"
+	Poll      = "poll"
+	GRPC      = "grpc"
+)
+
+// Stream is connections of one kind that are opened, held and closed.
+type Stream struct {
+	Kind        string // WebSocket, SSE, Poll or GRPC
+	URL         string
+	Method      string // of GRPC: /package.Service/Method
+	Header      http.Header
+	Connections int           // held at once
+	Hold        time.Duration // how long each is held; 0: to the end of the phase
+	Cut         float64       // share that is cut off instead of closed
+	Send        string        // message to send once open; for GRPC as JSON
+	Every       time.Duration // how often it is sent again; 0: once
+	Name        string        // in results; kind and URL if empty
+}
+
+func (s Stream) name() string {
+	return cmp.Or(s.Name, s.Kind+" "+s.URL+s.Method)
+}
+
+// StreamsConfig describes connections that last.
+type StreamsConfig struct {
+	Streams   []Stream
+	Timeout   time.Duration // to open one; 5s if 0
+	TLS       *tls.Config   // nil: the system's roots
+	UserAgent string
+}
+
+// Streams drives load that is connections rather than requests. When a phase is
+// over, all of them are closed.
+type Streams struct {
+	cfg    StreamsConfig
+	opened atomic.Uint64
+	open   atomic.Int64
+}
+
+// NewStreams checks a config and makes a driver of it.
+func NewStreams(cfg StreamsConfig) (*Streams, error) {
+	if len(cfg.Streams) == 0 {
+		return nil, ErrNoRequests
+	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
+	for i, s := range cfg.Streams {
+		if openers[s.Kind] == nil {
+			return nil, fmt.Errorf("stream %d: %q is no kind of connection", i, s.Kind)
+		}
+	}
+	return &Streams{cfg: cfg}, nil
+}
+
+// held is an open connection.
+type held interface {
+	// done is closed when the other side has ended it, or it has failed; then err
+	// says why, nil for an end that is usual.
+	done() <-chan struct{}
+	err() error
+	// close ends it politely, and waits a moment for the other side to agree.
+	close()
+}
+
+// opener opens a connection over the given dialer, whose connections are cut off
+// from outside.
+type opener func(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error)
+
+var openers = map[string]opener{WebSocket: openWebSocket, SSE: openEvents, Poll: openPoll, GRPC: openGRPC}
+
+// Progress is the number of connections opened so far in the phase that runs.
+func (s *Streams) Progress() uint64 { return s.opened.Load() }
+
+// Open is the number of connections that are open now.
+func (s *Streams) Open() int { return int(s.open.Load()) }
+
+const (
+	// openShare is the share of a phase in which connections are opened, one after
+	// the other, and closeShare that in which they are closed.
+	openShare, closeShare = 0.2, 0.1
+	mostOpening           = 10 * time.Second
+	mostClosing           = 2 * time.Second
+	// sampling is the time between two counts of the open connections.
+	sampling = 500 * time.Millisecond
+	// pause is how long a connection that could not be opened waits to try again, and
+	// one that the server has ended waits to be opened again.
+	pause = 200 * time.Millisecond
+)
+
+// Plateau is the part of a phase in which all connections are open.
+func Plateau(phase time.Duration) (from, to time.Duration) {
+	return min(time.Duration(openShare*float64(phase)), mostOpening), phase - min(time.Duration(closeShare*float64(phase)), mostClosing)
+}
+
+// Run holds the streams' connections for one phase.
+func (s *Streams) Run(ctx context.Context, phase Phase) record.Load {
+	s.opened.Store(0)
+	load := record.Load{Planned: phase.Duration}
+	began := time.Now()
+	var wg sync.WaitGroup
+	tallies := make([]*streamTally, len(s.cfg.Streams))
+	for i, st := range s.cfg.Streams {
+		tallies[i] = &streamTally{Entry: record.Entry{Name: st.name(), Errors: map[string]uint64{}}}
+		if phase.Only != nil && !slices.Contains(phase.Only, i) {
+			continue
+		}
+		load.Held += st.Connections
+		for n := range st.Connections {
+			wg.Go(func() { s.slot(ctx, st, tallies[i], phase.Duration, began, float64(n)/float64(st.Connections)) })
+		}
+	}
+	stop := make(chan struct{})
+	counted := make(chan []record.Open)
+	go func() { counted <- s.count(began, stop) }()
+	wg.Wait()
+	close(stop)
+	load.Open = <-counted
+	if ctx.Err() != nil {
+		load.Stopped = record.StoppedByUs
+	}
+	for _, t := range tallies {
+		e := t.result()
+		load.Sent, load.Answered, load.Succeeded, load.Abandoned = load.Sent+e.Sent, load.Answered+e.Answered, load.Succeeded+e.Succeeded, load.Abandoned+e.Abandoned
+		load.Entries = append(load.Entries, e)
+	}
+	for _, o := range load.Open {
+		load.Workers = max(load.Workers, o.Open)
+	}
+	load.Connections = load.Held
+	return load
+}
+
+// Try opens one connection of each stream, one after another, and closes it.
+func (s *Streams) Try(ctx context.Context) []Tried {
+	out := make([]Tried, len(s.cfg.Streams))
+	for i, st := range s.cfg.Streams {
+		conns := newConnections(Config{Timeout: s.cfg.Timeout})
+		opening, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+		start := time.Now()
+		c, err := openers[st.Kind](opening, s.cfg, st, conns)
+		cancel()
+		out[i].Latency = time.Since(start)
+		if err != nil {
+			out[i].Error = errorKind(err.Error())
+		} else {
+			c.close()
+		}
+		conns.closeAll()
+	}
+	return out
+}
+
+// count records how many connections are open, until it is stopped.
+func (s *Streams) count(began time.Time, stop <-chan struct{}) []record.Open {
+	var out []record.Open
+	tick := time.NewTicker(sampling)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			out = append(out, record.Open{At: time.Since(began), Open: s.Open()})
+		case <-stop:
+			return out
+		}
+	}
+}
+
+// slot keeps one connection open from its place in the opening to its place in the
+// closing; at is that place, from 0 to 1.
+func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase time.Duration, began time.Time, at float64) {
+	from, to := Plateau(phase)
+	if !rest(ctx, time.Duration(at*float64(from))) {
+		return
+	}
+	end := began.Add(to + time.Duration(at*float64(phase-to)))
+	for time.Until(end) > 0 && ctx.Err() == nil {
+		until := end
+		if st.Hold > 0 {
+			if u := time.Now().Add(st.Hold); u.Before(end) {
+				until = u
+			}
+		}
+		if again := s.hold(ctx, st, t, until); again && time.Until(end) > pause {
+			rest(ctx, pause)
+		}
+	}
+}
+
+// hold opens a connection and keeps it until a moment. It tells whether it ended
+// before, so that another has to be opened.
+func (s *Streams) hold(ctx context.Context, st Stream, t *streamTally, until time.Time) bool {
+	conns := newConnections(Config{Timeout: s.cfg.Timeout})
+	defer conns.closeAll()
+	opening, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	start := time.Now()
+	c, err := openers[st.Kind](opening, s.cfg, st, conns)
+	cancel()
+	if ctx.Err() != nil && err != nil {
+		return false
+	}
+	s.opened.Add(1)
+	t.opened(time.Since(start), err)
+	if err != nil {
+		return true
+	}
+	s.open.Add(1)
+	defer s.open.Add(-1)
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done(): // cut off, and no fault of the service
+		cutOff(c, conns)
+		t.closed(nil, true)
+		return false
+	case <-c.done():
+		err := c.err()
+		t.closed(err, false)
+		return true
+	case <-timer.C:
+	}
+	cut := st.Cut > 0 && rand.Float64() < st.Cut
+	if cut {
+		cutOff(c, conns)
+	} else {
+		c.close()
+	}
+	t.closed(nil, cut)
+	return false
+}
+
+// cutOff ends a connection as a client does that is gone, and waits until this side
+// has noticed.
+func cutOff(c held, conns *connections) {
+	conns.closeAll()
+	<-c.done()
+}
+
+// rest waits, or tells that the phase was stopped.
+func rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// streamTally sums up the connections of one stream. The time to open one is its
+// latency.
+type streamTally struct {
+	record.Entry
+	mu    sync.Mutex
+	times []time.Duration
+}
+
+func (t *streamTally) opened(took time.Duration, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Sent++
+	if err != nil {
+		t.fail(err)
+		return
+	}
+	t.Answered++
+	t.times = append(t.times, took)
+}
+
+func (t *streamTally) closed(err error, cut bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err != nil:
+		t.fail(err)
+	default:
+		t.Succeeded++
+	}
+	if cut {
+		t.Cut++
+	}
+}
+
+func (t *streamTally) fail(err error) {
+	text := err.Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = record.TimeoutError
+	}
+	k := errorKind(text)
+	if _, known := t.Errors[k]; !known && len(t.Errors) >= maxErrorKinds {
+		k = "other"
+	}
+	t.Errors[k]++
+}
+
+func (t *streamTally) result() record.Entry {
+	e := t.Entry
+	if len(e.Errors) == 0 {
+		e.Errors = nil
+	}
+	if n := len(t.times); n > 0 {
+		slices.Sort(t.times)
+		at := func(q float64) time.Duration { return t.times[min(int(q*float64(n)), n-1)] }
+		sum := time.Duration(0)
+		for _, d := range t.times {
+			sum += d
+		}
+		e.Mean, e.P50, e.P90, e.P99, e.Max = sum/time.Duration(n), at(0.5), at(0.9), at(0.99), t.times[n-1]
+	}
+	return e
+}
+
+var _ Driver = (*Streams)(nil)

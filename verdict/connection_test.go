@@ -1,0 +1,116 @@
+package verdict_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// heldRun is two rounds in which connections are held; each gives how many
+// goroutines the target has a quarter, half and three quarters into the time.
+func heldRun(open int, grows [3]float64) record.Run {
+	const f = "example.com/chat.(*Hub).serve"
+	run := script{stacks: map[string][]int{f: {4, 4, 4}}, requests: uint64(open), workers: open}.run()
+	for i := range run.Loads {
+		l := &run.Loads[i]
+		l.Asked, l.Expected, l.Held = 0, 0, open
+		for s := 2 * time.Second; s < 20*time.Second; s += time.Second {
+			l.Open = append(l.Open, record.Open{At: s, Open: open})
+		}
+		if l.Kind != record.Round {
+			continue
+		}
+		for s := time.Second; s <= 20*time.Second; s += time.Second {
+			part := min(max(int((s-6*time.Second)/(4*time.Second+time.Second/2)), 0), 2)
+			run.Samples = append(run.Samples, record.Sample{At: l.Start + s, Target: target, Goroutines: 4 + int(float64(open)*grows[part])})
+		}
+		for seq, n := range []float64{grows[0], grows[2]} {
+			p := &stacks.Profile{}
+			add(p, "example.com/chat.(*Conn).read", open)
+			add(p, "example.com/chat.(*Conn).tick", max(0, int(float64(open)*(n-1))))
+			run.Captures = append(run.Captures, record.Capture{At: l.Start + time.Duration(6+12*seq)*time.Second, Target: target, Kind: record.Holding, Round: l.Round, Seq: seq + 1, Profile: p})
+		}
+	}
+	return run
+}
+
+func TestConnections(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		run  record.Run
+		want verdict.Outcome
+	}{
+		{"two goroutines each, all the time", heldRun(500, [3]float64{2, 2, 2}), verdict.Pass},
+		// A ticker per message: each connection has one more every few seconds.
+		{"more and more of them", heldRun(500, [3]float64{2, 3, 4}), verdict.Fail},
+		// Its twin: a goroutine that comes up late, and no other after it.
+		{"one that comes up late", heldRun(500, [3]float64{2, 3, 3}), verdict.Pass},
+		{"a few more or less", heldRun(500, [3]float64{2, 2.01, 2.005}), verdict.Pass},
+	} {
+		v := verdict.Judge(c.run, policy())
+		if v.Outcome != c.want || len(v.Connections) != 1 {
+			t.Errorf("Judge(%s) = %s (%s), %+v; want %s", c.name, v.Outcome, v.Headline, v.Connections, c.want)
+			continue
+		}
+		if v.Unit != "connection" || c.want == verdict.Pass && !strings.Contains(v.Headline, "in 1000 connections over 2 rounds") {
+			t.Errorf("Judge(%s) says %q, want 1000 connections", c.name, v.Headline)
+		}
+		if c.want != verdict.Fail {
+			continue
+		}
+		if len(v.Findings) != 1 || v.Findings[0].Function != "example.com/chat.(*Conn).tick" || !slices.Equal(v.Findings[0].Counts, []int{500, 1500}) || v.Findings[0].Evidence[0] != verdict.Held {
+			t.Errorf("Judge(%s) finds %+v, want the ticks, 500 early and 1500 late", c.name, v.Findings)
+		}
+	}
+}
+
+// Fewer connections than the plan wants are no verdict.
+func TestTooFewConnections(t *testing.T) {
+	run := heldRun(300, [3]float64{2, 2, 2})
+	for i := range run.Loads {
+		run.Loads[i].Held = 500
+	}
+	v := verdict.Judge(run, policy())
+	if c := check(v, "held"); v.Outcome != verdict.Inconclusive || c.Code != verdict.CodeSlow || !strings.Contains(c.Message, "held 300 of 500 connections") {
+		t.Errorf("Judge(300 of 500) = %s, held %+v; want it inconclusive", v.Outcome, c)
+	}
+}
+
+// Rounds whose requests nobody counts are judged by themselves, and claim nothing
+// per request.
+func TestUncounted(t *testing.T) {
+	const f = "example.com/shop.f"
+	uncounted := func(s script) record.Run {
+		run := s.run()
+		for i := range run.Loads {
+			l := &run.Loads[i]
+			l.Uncounted, l.Sent, l.Answered, l.Succeeded, l.Asked, l.Expected = true, 1, 1, 1, 0, 0
+			l.Entries = []record.Entry{{Name: "load.sh", Sent: 1, Answered: 1, Succeeded: 1}}
+		}
+		return run
+	}
+	v := verdict.Judge(uncounted(script{stacks: map[string][]int{f: {5, 5, 5}}}), policy())
+	if v.Outcome != verdict.Pass || v.Requests != 0 || v.Sensitivity != nil || v.Headline != "no goroutine leak in 2 rounds of load on 1 target" {
+		t.Errorf("Judge(level) = %s, %q, sensitivity %+v; want a pass that claims nothing", v.Outcome, v.Headline, v.Sensitivity)
+	}
+	grown := script{stacks: map[string][]int{f: {5, 405, 805}}, looks: map[string][]int{f: {805}}, lookFrom: 150 * time.Second}
+	v = verdict.Judge(uncounted(grown), policy())
+	if v.Outcome != verdict.Fail || v.Findings[0].Per1000 != 0 || !strings.Contains(v.Headline, "+800 after 2 rounds of load") {
+		t.Errorf("Judge(grown) = %s, %q; want a fail by rounds", v.Outcome, v.Headline)
+	}
+	// A pool of hundreds may grow so in two rounds: without requests to compare, more
+	// are needed.
+	if n := verdict.Next(uncounted(script{stacks: map[string][]int{f: {5, 105, 205}}}), policy()); n.Action != verdict.Load {
+		t.Errorf("Next(grown by 200 in 2 rounds) = %v %q, want another round", n.Action, n.Why)
+	}
+	p := policy()
+	p.Detect = 1000
+	if v := verdict.Judge(uncounted(script{stacks: map[string][]int{f: {5, 5, 5}}}), p); v.Outcome != verdict.Inconclusive || !strings.Contains(v.Reason, "nobody counts") {
+		t.Errorf("Judge(with a demand) = %s, %q; want it inconclusive", v.Outcome, v.Reason)
+	}
+}
