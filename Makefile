@@ -7,11 +7,13 @@ export GOFLAGS ?= -p=2
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VEGETA      := github.com/tsenart/vegeta/v12@v12.13.0
+PROMTOOL    := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
+GHZ         := github.com/bojand/ghz/cmd/ghz@v0.121.0
 PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
 ACT         := github.com/nektos/act@v0.2.89
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim quadrants simulate simulate-short prometheus report-test action-test examples-lint clean
+.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim quadrants simulate simulate-short prometheus prometheus-test streams-test grpc-test report-test action-test examples-lint clean
 
 help:
 	@echo "make demo        the gate on a service that leaks, and on its healthy twin"
@@ -27,6 +29,9 @@ help:
 	@echo "make prometheus  the gate on a real Prometheus server"
 	@echo "make action-test the GitHub Action on the sample shop, run by act without containers"
 	@echo "make examples-lint  the CI examples, each by its own linter"
+	@echo "make prometheus-test  targets that only a real Prometheus knows"
+	@echo "make streams-test  2,000 WebSockets and event streams held, and cut off"
+	@echo "make grpc-test   a gRPC service under ghz"
 	@echo "make bench       speed, as ratios against peers in the same run"
 	@echo "make fuzz        every fuzz test for a short while"
 	@echo "make golden      rewrite generated docs and golden files"
@@ -126,6 +131,21 @@ report-test:
 		echo "make report-test: no chromium and none can be installed here: the tests will skip"
 	$(GO) test -tags chromium -count=1 -v -run 'Chromium|WithoutScripts|Screenshots' ./internal/report
 
+# Prometheus as a source: two instances, one of which leaks; restarts; two minutes,
+# and some more the first time, to build the server.
+prometheus-test: $(TOOLS)/prometheus
+	PROMETHEUS=$(TOOLS)/prometheus $(GO) test -tags prometheus -count=1 -v -parallel 3 -timeout 20m ./internal/e2e
+
+# WebSockets, server-sent events and long polls, two thousand of them held; eight minutes.
+streams-test:
+	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
+	CORPUS=$(CURDIR)/$(BIN)/corpus $(GO) test -tags streams -count=1 -v -timeout 30m ./internal/e2e $(if $(SHORT),-run 'TestStreams/(ws-messages|poll)')
+
+# A gRPC service under ghz, by load.exec, and gRPC streams; three minutes.
+grpc-test: $(TOOLS)/ghz
+	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
+	CORPUS=$(CURDIR)/$(BIN)/corpus GHZ=$(TOOLS)/ghz $(GO) test -tags grpc -count=1 -v -timeout 20m ./internal/e2e
+
 prometheus: build $(TOOLS)/prometheus
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate
 
@@ -142,6 +162,10 @@ $(TOOLS)/govulncheck:
 	GOBIN=$(TOOLS) $(GO) install $(GOVULNCHECK)
 $(TOOLS)/vegeta:
 	GOBIN=$(TOOLS) $(GO) install $(VEGETA)
+$(TOOLS)/promtool:
+	GOBIN=$(TOOLS) $(GO) install $(PROMTOOL)
+$(TOOLS)/ghz:
+	GOBIN=$(TOOLS) $(GO) install $(GHZ)
 $(TOOLS)/prometheus:
 	GOBIN=$(TOOLS) $(GO) install $(PROMETHEUS)
 $(TOOLS)/act:

@@ -327,6 +327,8 @@ func (a *analysis) checkGrowth(c *Check) {
 		switch f.Evidence[0] {
 		case Rising:
 			c.Message = fmt.Sprintf("%s: goroutines rise from round to round under load, %s", f.Function, a.slope)
+		case Held:
+			c.Message = fmt.Sprintf("%s grows while connections are held: %v goroutines early and late in the last round", f.Function, f.Counts)
 		case Proven:
 			c.Message = fmt.Sprintf("%s: the runtime proves that %s can never wake", f.Function, plural(f.Leaked, "goroutine"))
 		}

@@ -132,6 +132,9 @@ func achieved(l record.Load) float64 {
 func answered(run record.Run) Check {
 	c := Check{Name: "answered", Outcome: Pass, Measured: 1, Limit: 0.5, Unit: "share of requests"}
 	for _, l := range run.Loads {
+		if l.Sent == 0 && l.Stopped != "" && l.Stopped != record.StoppedByUs {
+			continue // why it was stopped says more
+		}
 		if l.Sent == 0 {
 			c.Measured = 0
 			c.Outcome, c.Code, c.Message = Inconclusive, CodeRefused, "no request was sent"

@@ -1,4 +1,4 @@
-//go:build prometheus || grpc
+//go:build prometheus || grpc || streams
 
 package e2e
 
