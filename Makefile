@@ -133,8 +133,8 @@ report-test:
 
 # Prometheus as a source: two instances, one of which leaks; restarts; two minutes,
 # and some more the first time, to build the server.
-prometheus-test: $(TOOLS)/prometheus
-	PROMETHEUS=$(TOOLS)/prometheus $(GO) test -tags prometheus -count=1 -v -parallel 3 -timeout 20m ./internal/e2e
+prometheus-test: $(TOOLS)/prometheus $(TOOLS)/promtool
+	PROMETHEUS=$(TOOLS)/prometheus PROMTOOL=$(TOOLS)/promtool $(GO) test -tags prometheus -count=1 -v -parallel 3 -timeout 20m ./internal/e2e
 
 # WebSockets, server-sent events and long polls, two thousand of them held; eight minutes.
 streams-test:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ var counters = []string{
 	"process_runtime_go_goroutines",  // OpenTelemetry before
 	"runtime_go_goroutines",          // and before that
 }
+
+// Counters are the metrics that count goroutines, the preferred first.
+func Counters() []string { return slices.Clone(counters) }
 
 // allocated are the metrics that count the bytes allocated since the start.
 var allocated = []string{

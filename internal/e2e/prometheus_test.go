@@ -16,20 +16,15 @@ import (
 	"github.com/leakgate/leakgate/verdict"
 )
 
-// startPrometheus starts a server that scrapes the shops every second, and waits
-// until it has seen each of them twice. It returns its address.
-func startPrometheus(t *testing.T, shops ...*service) string {
+// startServer starts Prometheus with a configuration, on data in a folder, and waits
+// until it answers. It returns its address.
+func startServer(t *testing.T, dir, config string) string {
 	t.Helper()
 	binary := os.Getenv("PROMETHEUS")
 	if binary == "" {
 		t.Fatal("PROMETHEUS names no server: run make prometheus-test, which installs one")
 	}
-	dir, addr := t.TempDir(), freeAddress(t)
-	var targets []string
-	for _, s := range shops {
-		targets = append(targets, fmt.Sprintf("%q", strings.TrimPrefix(s.Admin, "http://")))
-	}
-	config := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs:\n  - job_name: shop\n    static_configs: [{targets: [%s]}]\n", strings.Join(targets, ", "))
+	addr := freeAddress(t)
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +37,28 @@ func startPrometheus(t *testing.T, shops ...*service) string {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() })
 	url := "http://" + addr
+	for range 100 {
+		if resp, err := http.Get(url + "/-/ready"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return url
+			}
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Fatal("Prometheus does not come up")
+	return ""
+}
+
+// startPrometheus starts a server that scrapes the shops every second, and waits
+// until it has seen each of them twice. It returns its address.
+func startPrometheus(t *testing.T, shops ...*service) string {
+	t.Helper()
+	var targets []string
+	for _, s := range shops {
+		targets = append(targets, fmt.Sprintf("%q", strings.TrimPrefix(s.Admin, "http://")))
+	}
+	url := startServer(t, t.TempDir(), fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs:\n  - job_name: shop\n    static_configs: [{targets: [%s]}]\n", strings.Join(targets, ", ")))
 	for range 100 {
 		resp, err := http.Get(url + "/api/v1/query?query=" + "min_over_time(up%7Bjob%3D%22shop%22%7D%5B3s%5D)")
 		if err == nil {
@@ -178,5 +195,114 @@ func TestPrometheusRefusals(t *testing.T) {
 	code, out, _ := run(t, plan("http://"+freeAddress(t), `{job="shop"}`, 6*time.Second, fine))
 	if code != 3 || !strings.Contains(out, "connection refused") {
 		t.Errorf("run without a server ended with %d, want 3\n%s", code, out)
+	}
+}
+
+// promtool runs Prometheus' own tool.
+func promtool(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	binary := os.Getenv("PROMTOOL")
+	if binary == "" {
+		t.Fatal("PROMTOOL names no promtool: run make prometheus-test, which installs it")
+	}
+	out, err := exec.CommandContext(t.Context(), binary, args...).CombinedOutput()
+	return string(out), err
+}
+
+// What leakgate rules writes is what promtool takes, and its unit tests pass: a slow
+// leak fires, a burst and 10,000 connections do not. With another threshold they fail.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for name, more := range map[string]string{
+		"small":      "production: {rate: 5/s, replicas: 4, memory: 512Mi}\npolicy: {detect: 1/10000}\n",
+		"large":      "production: {rate: 5000/s, replicas: 3, memory: 16Gi, budget: 10m}\n",
+		"no numbers": "",
+	} {
+		dir := t.TempDir()
+		text := "name: shop\ntargets: [{pprof: http://127.0.0.1:1/debug/pprof}]\nload: {requests: [GET http://127.0.0.1:1/]}\n" + more
+		if err := os.WriteFile(filepath.Join(dir, "plan.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), leakgate, "rules", "plan.yaml", "--selector", `{job="shop", namespace="production"}`)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("leakgate rules: %v\n%s", err, out)
+		}
+		file, tests := filepath.Join(dir, "leakgate-rules", "leakgate.rules.yaml"), filepath.Join(dir, "leakgate-rules", "leakgate.rules_test.yaml")
+		if out, err := promtool(t, "check", "rules", file); err != nil {
+			t.Errorf("%s: promtool check rules: %v\n%s", name, err, out)
+		}
+		if out, err := promtool(t, "test", "rules", tests); err != nil {
+			t.Errorf("%s: promtool test rules: %v\n%s", name, err, out)
+		}
+		rules, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, broken := range map[string]string{
+			"no slope is suspect":    strings.Replace(string(rules), "> bool", "> bool 1000 +", 1),
+			"every slope is suspect": strings.ReplaceAll(string(rules), "> bool", "> bool -100000 +"),
+		} {
+			if broken == string(rules) {
+				t.Fatalf("%s: nothing to break", what)
+			}
+			if err := os.WriteFile(file, []byte(broken), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := promtool(t, "test", "rules", tests); err == nil {
+				t.Errorf("%s, %s: promtool test rules passes\n%s", name, what, out)
+			}
+		}
+	}
+}
+
+// startWith starts a server over samples that a test makes up.
+func startWith(t *testing.T, openMetrics string) string {
+	t.Helper()
+	dir := t.TempDir()
+	input := filepath.Join(dir, "samples.txt")
+	if err := os.WriteFile(input, []byte(openMetrics), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := promtool(t, "tsdb", "create-blocks-from", "openmetrics", input, filepath.Join(dir, "data")); err != nil {
+		t.Fatalf("making blocks: %v\n%s", err, out)
+	}
+	return startServer(t, dir, "global: {}\n")
+}
+
+// A day with a leak of three hours: one episode, over the budget of an hour; the day
+// before it keeps the budget.
+func TestSLO(t *testing.T) {
+	t.Parallel()
+	end := time.Now().Truncate(time.Minute)
+	var b strings.Builder
+	b.WriteString("# TYPE go_goroutines gauge\n")
+	for at := end.Add(-24 * time.Hour); at.Before(end); at = at.Add(time.Minute) {
+		n := 100.0
+		if since := at.Sub(end.Add(-8 * time.Hour)); since > 0 && since < 3*time.Hour {
+			n += since.Seconds()
+		}
+		fmt.Fprintf(&b, "go_goroutines{job=\"shop\",instance=\"a\"} %.0f %d\n", n, at.Unix())
+	}
+	b.WriteString("# EOF\n")
+	prometheus := startWith(t, b.String())
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"--window", "1d"}, 1, "MISSED  shop: "},
+		{[]string{"--window", "1d", "--budget", "4h"}, 0, "KEPT  shop: "},
+		{[]string{"--window", "2h"}, 0, "KEPT  shop: 0 of 60 minutes"},
+		{[]string{"--window", "30d", "--budget", "4h"}, 3, "COULD NOT TELL  shop: "},
+		{[]string{"--window", "1d", "--format", "json"}, 1, `"within": false`},
+		{[]string{"--window", "soon"}, 2, "is not a duration"},
+	} {
+		cmd := exec.CommandContext(t.Context(), leakgate, append([]string{"slo", "--prometheus", prometheus, "--service", "shop", "--slope", "0.2"}, c.args...)...)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != c.code || !strings.Contains(string(out), c.want) {
+			t.Errorf("slo %v ended with %d, want %d and %q\n%s", c.args, got, c.code, c.want, out)
+		}
+		t.Logf("slo %v\n%s", c.args, out)
 	}
 }

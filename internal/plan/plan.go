@@ -187,6 +187,8 @@ type Production struct {
 	Rate     Rate `yaml:"rate" doc:"Requests per unit of time, over all replicas."`
 	Memory   Size `yaml:"memory" doc:"Memory that one replica may use, as 4Gi or 512Mi."`
 	Replicas int  `yaml:"replicas" default:"1" doc:"Number of replicas that share the rate."`
+
+	Budget Duration `yaml:"budget" default:"1h" doc:"How long in 30 days the service may run while a leak is suspected, for leakgate rules."`
 }
 
 // Safety stops the load at once.

@@ -72,7 +72,7 @@ func TestReadFull(t *testing.T) {
 				Owner: "platform", Until: "2027-03-01", Max: 64,
 			}},
 		},
-		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1},
+		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1, Budget: Duration(time.Hour)},
 		Safety: Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
 		Secrets: []string{"t0p-s3cret"},
 	}
@@ -94,7 +94,7 @@ func TestReadSmallest(t *testing.T) {
 		},
 		Settle:    Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
 		Policy:    Policy{Before: "warn", Heap: "warn", Resident: "warn", Threads: "warn", Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
-		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1},
+		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1, Budget: Duration(time.Hour)},
 		Safety: Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
 	}
 	got := mustRead(t, "testdata/valid/smallest.yaml")
@@ -132,7 +132,7 @@ func TestReadEveryKey(t *testing.T) {
 			URL: "https://prometheus:9090", Tenant: "team-a", Skip: true, Timeout: Duration(20 * time.Second),
 			Auth: Auth{Bearer: "t0k3n-of-b"},
 		},
-		Production: Production{Rate: 500, Memory: 4 << 30, Replicas: 6},
+		Production: Production{Rate: 500, Memory: 4 << 30, Replicas: 6, Budget: Duration(30 * time.Minute)},
 		Load: Load{
 			Rate: Max, Connections: 8, Timeout: Duration(1500 * time.Millisecond), Round: Duration(time.Hour),
 			Rounds: Rounds{Min: 3, Max: 9}, Success: 0.95, Delivered: 0.5, Insecure: true, UnixSocket: "/run/shop.sock", Abandon: 0.05,
