@@ -34,6 +34,10 @@ const (
 	silent     = 0.001
 	silentLast = 0.01
 
+	// hiding is by how many standard deviations of its own movement a stack may be low
+	// in the window that shows no growth: in 1 of 20, it is lower.
+	hiding = 1.64
+
 	// clearRecords is in how many rounds a stack has to reach a new height for
 	// growth to be a leak when the plan's rounds are used up. Levels that merely
 	// vary from round to round, independently, get there in 1 of 120 runs; what
@@ -259,7 +263,8 @@ func (t trend) stopped(base, last int) class {
 		return undecided
 	// One silent round may lie between two bursts: it is not enough as long as
 	// there are more.
-	case requests > 0 && !fallen && (t.spent() || k-last >= 2) && stat.PoissonAtMost(since, before/requests*later) < limit:
+	// What comes and goes on the stack may hide that growth went on.
+	case requests > 0 && !fallen && (t.spent() || k-last >= 2) && stat.PoissonAtMost(since+int(hiding*math.Sqrt(t.churn())), before/requests*later) < limit:
 		return pool
 	case k-last >= 2 && since <= fell:
 		return pool

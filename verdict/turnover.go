@@ -53,6 +53,16 @@ func (t trend) wavers() bool {
 	return float64(t.rise()) <= t.drift(min(turnover, 2*present), falseDoubt)
 }
 
+// churn is the variance, in goroutines squared, of the difference of two windows that
+// the coming and going within windows leads one to expect, at most that of a count
+// whose goroutines are all others each time.
+func (t trend) churn() float64 {
+	if t.watched == 0 || t.steps == 0 {
+		return 0
+	}
+	return min(float64(t.steps)*float64(t.span)/float64(t.watched), 2*float64(max(t.bands[t.base()].mid, 1)))
+}
+
 // moves tells whether the count changed within a window, or fell between two.
 func (t trend) moves() bool {
 	for i, b := range t.bands {

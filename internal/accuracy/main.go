@@ -31,6 +31,7 @@ type options struct {
 	only    string // run services whose name contains this
 	keep    string // keep run directories here
 	claim   bool   // test what a pass claims to be worth instead
+	busy    bool   // test services that never come to rest instead
 	memory  bool   // test what is said of heap and goroutines instead
 	again   string // judge the runs that were kept in this folder instead of making any
 }
@@ -50,6 +51,7 @@ func main() {
 	flag.StringVar(&o.again, "again", "", "judge the runs that -keep left in this folder instead of making any")
 	flag.BoolVar(&o.claim, "claim", false, "plant leaks at the rate that a pass claims it would have caught")
 	flag.BoolVar(&o.memory, "quadrants", false, "ten runs of each service that says what its heap and goroutines do together")
+	flag.BoolVar(&o.busy, "busy", false, "services that other people use all the time: 50 runs of the healthy one, 20 of its leaking twin")
 	flag.Parse()
 	if o.short {
 		o.repeat, o.round, o.confirm = 1, 10*time.Second, 30*time.Second
@@ -62,6 +64,8 @@ func main() {
 		do = claim
 	case o.memory:
 		do = quadrants
+	case o.busy:
+		do = busy
 	}
 	good, err := do(ctx, o, *report)
 	if err != nil {

@@ -37,7 +37,7 @@ type service struct {
 
 // all are the services, leaks first.
 func all() []service {
-	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory())
+	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory(), busy())
 }
 
 func main() {
