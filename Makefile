@@ -13,7 +13,7 @@ PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
 ACT         := github.com/nektos/act@v0.2.89
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim quadrants busy simulate simulate-short prometheus prometheus-test streams-test grpc-test report-test action-test examples-lint clean
+.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim scenarios quadrants busy simulate simulate-short prometheus prometheus-test streams-test grpc-test report-test action-test examples-lint clean
 
 help:
 	@echo "make demo        the gate on a service that leaks, and on its healthy twin"
@@ -24,6 +24,7 @@ help:
 	@echo "make accuracy    recall and false positives on the corpus; SHORT=1 in five minutes"
 	@echo "make claim       leaks planted at the rate that a pass claims; twenty minutes"
 	@echo "make quadrants   what is said of heap and goroutines, ten runs of each; ten minutes"
+	@echo "make scenarios   time and confirmation with the default plan, as promised; twelve minutes"
 	@echo "make busy        services that never come to rest, 50 runs of the healthy one; fifteen minutes"
 	@echo "make simulate    error rates of the decision over many seeds, in virtual time"
 	@echo "make report-test report.html in a headless Chromium"
@@ -115,6 +116,12 @@ claim:
 quadrants:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -quadrants -confirm 20s -report docs/accuracy.md
+
+# What the gate promises of time and confirmation, with the default plan.
+scenarios:
+	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
+	GOEXPERIMENT=goroutineleakprofile $(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus-proof .
+	$(GO) run ./internal/scenarios -corpus $(BIN)/corpus -proof $(BIN)/corpus-proof -report docs/accuracy.md
 
 # Services that other people use all the time, so that they never come to rest.
 busy:

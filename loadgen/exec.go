@@ -79,7 +79,7 @@ func (e *Exec) Run(ctx context.Context, phase Phase) record.Load {
 	out := &bounded{limit: maxOutput}
 	var errs bounded
 	errs.limit = maxOutput
-	cmd := exec.CommandContext(within, e.cfg.Command[0], e.cfg.Command[1:]...) //nolint:gosec // the plan's own command
+	cmd := exec.CommandContext(within, e.cfg.Command[0], e.cfg.Command[1:]...) // the plan's own command
 	cmd.Dir, cmd.Stdout, cmd.Stderr = e.cfg.Dir, out, &errs
 	cmd.Env = append(append([]string{}, e.cfg.Env...), e.variables(phase, summary)...)
 	ownGroup(cmd)
@@ -168,7 +168,7 @@ func (e *Exec) keep(out, errs []byte) {
 	n := e.n
 	e.mu.Unlock()
 	if os.MkdirAll(e.cfg.Logs, 0o755) == nil {
-		_ = os.WriteFile(filepath.Join(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1)), mask(append(append([]byte{}, out...), errs...)), 0o644) //nolint:gosec // as the other files of a run
+		_ = os.WriteFile(filepath.Join(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1)), mask(append(append([]byte{}, out...), errs...)), 0o644) // as the other files of a run
 	}
 }
 

@@ -99,7 +99,7 @@ func TestNone(t *testing.T) {
 	count := func(context.Context) (float64, error) { n += 50; return n, nil }
 	open := func(context.Context) (float64, error) { return 7, nil }
 	l := loadgen.NewNone(loadgen.NoneConfig{Requests: count, Connections: open}).Run(t.Context(), loadgen.Phase{Duration: 50 * time.Millisecond})
-	if l.Sent != 50 || l.Succeeded != 50 || l.Held != 7 || len(l.Open) == 0 || l.Uncounted {
+	if l.Sent != 50 || l.Succeeded != 50 || l.Workers != 7 || len(l.Open) == 0 || l.Uncounted {
 		t.Errorf("load %+v, want 50 requests over 7 connections", l)
 	}
 	if l := loadgen.NewNone(loadgen.NoneConfig{}).Run(t.Context(), loadgen.Phase{Duration: 10 * time.Millisecond}); !l.Uncounted || l.Sent != 1 {

@@ -133,6 +133,9 @@ func (t *Target) get(ctx context.Context, u *url.URL, accept string) ([]byte, ht
 	if resp.StatusCode != http.StatusOK {
 		return nil, nil, t.badStatus(asked, resp)
 	}
+	if resp.ContentLength > MaxBody {
+		return nil, nil, t.failed(asked, ErrTooLarge)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
 	if err == nil && len(body) > MaxBody {
 		err = ErrTooLarge

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/pprof"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -294,8 +295,22 @@ func TestErrors(t *testing.T) {
 			case <-release:
 			}
 		}), "no answer within 100ms", "does the target hang", context.DeadlineExceeded},
+		{"said to be too large", answers(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", strconv.Itoa(probe.MaxBody+1))
+		}), "the answer is larger than 64 MiB", "is this address a profile?", probe.ErrTooLarge},
+		{"too large", answers(func(w http.ResponseWriter, _ *http.Request) {
+			for junk := make([]byte, 1<<20); ; {
+				if _, err := w.Write(junk); err != nil {
+					return
+				}
+			}
+		}), "the answer is larger than 64 MiB", "is this address a profile?", probe.ErrTooLarge},
 	} {
-		_, _, err := target(t, probe.Config{Pprof: c.base + "/debug/pprof?token=hunter2", Timeout: 100 * time.Millisecond}).Goroutines(t.Context())
+		patience := time.Minute
+		if c.is == context.DeadlineExceeded {
+			patience = 100 * time.Millisecond
+		}
+		_, _, err := target(t, probe.Config{Pprof: c.base + "/debug/pprof?token=hunter2", Timeout: patience}).Goroutines(t.Context())
 		var e *probe.Error
 		if !errors.As(err, &e) {
 			t.Errorf("%s: %v is no probe.Error", c.name, err)

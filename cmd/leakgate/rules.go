@@ -76,7 +76,7 @@ func (a *app) writeRules(cfg rules.Config, dir string) error {
 	}
 	for _, f := range files {
 		name := filepath.Join(dir, f.name)
-		if err := os.WriteFile(name, f.text, 0o644); err != nil { //nolint:gosec // for others to read
+		if err := os.WriteFile(name, f.text, 0o644); err != nil { // for others to read
 			return usage(err)
 		}
 		fmt.Fprintln(a.out, name)

@@ -370,12 +370,8 @@ func kinds() map[string]answer {
 			_, _ = w.Write(bytes.Repeat(member.Bytes(), 300)) // members of one stream follow each other
 		},
 		"large": func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
-			junk := bytes.Repeat([]byte{0x99}, 1<<20)
-			for range 70 {
-				if _, err := w.Write(junk); err != nil {
-					return
-				}
-			}
+			w.Header().Set("Content-Length", strconv.Itoa(70<<20))
+			_, _ = w.Write(bytes.Repeat([]byte{0x99}, 1<<20))
 		},
 		"hang": func(w http.ResponseWriter, r *http.Request, done <-chan struct{}) {
 			select {

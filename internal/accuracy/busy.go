@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/leakgate/leakgate/internal/section"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -65,7 +66,7 @@ func busy(ctx context.Context, o options, reportFile string) (bool, error) {
 		passed, busyRuns, failed, unclear, caught, busyLeaks, rising)
 	fmt.Print(text)
 	if reportFile != "" {
-		if err := between(reportFile, "make busy", text); err != nil {
+		if err := section.Replace(reportFile, "make busy", text); err != nil {
 			return false, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/leakgate/leakgate/internal/section"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -51,7 +52,7 @@ func claim(ctx context.Context, o options, reportFile string) (bool, error) {
 		perRun, o.rate, o.round, oneIn, caught, claimed)
 	fmt.Print(text)
 	if reportFile != "" {
-		if err := between(reportFile, "make claim", text); err != nil {
+		if err := section.Replace(reportFile, "make claim", text); err != nil {
 			return false, err
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/leakgate/leakgate/internal/section"
 )
 
 // claimRound is the load per round when the claim is tested: a rate that takes
@@ -176,20 +178,5 @@ func batches(services []service, o options) [][]service {
 func replaceTable(file string, t table, all []result) error {
 	var b strings.Builder
 	t.markdown(&b, all)
-	return between(file, "make accuracy", b.String())
-}
-
-// between puts text between the markers of a Markdown file.
-func between(file, name, what string) error {
-	begin, end := "<!-- begin: "+name+" -->", "<!-- end: "+name+" -->"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	head, rest, ok := strings.Cut(string(text), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s has no %q and %q", file, begin, end)
-	}
-	return os.WriteFile(file, []byte(head+begin+"\n\n"+what+"\n"+end+tail), 0o644)
+	return section.Replace(file, "make accuracy", b.String())
 }

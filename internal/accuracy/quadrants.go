@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/leakgate/leakgate/internal/section"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -64,7 +65,7 @@ func quadrants(ctx context.Context, o options, reportFile string) (bool, error) 
 	text := quadrantTable(all, right, worst)
 	fmt.Print(text)
 	if reportFile != "" {
-		if err := between(reportFile, "make quadrants", text); err != nil {
+		if err := section.Replace(reportFile, "make quadrants", text); err != nil {
 			return false, err
 		}
 	}

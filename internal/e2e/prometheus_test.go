@@ -178,6 +178,24 @@ func TestPrometheusBesidePprof(t *testing.T) {
 	}
 }
 
+// Load that comes from elsewhere is counted by a query: here, Prometheus' own scrapes
+// are the requests.
+func TestPrometheusCountsLoadFromElsewhere(t *testing.T) {
+	t.Parallel()
+	fine := serve(t)
+	prometheus := startPrometheus(t, fine)
+	text := fmt.Sprintf(`name: shop
+prometheus: {url: %s}
+targets: [{name: shop, pprof: %s/debug/pprof}]
+load: {warmup: 3s, round: 6s, none: {requests: 'sum(promhttp_metric_handler_requests_total{job="shop"})'}}
+settle: {timeout: 20s, quiet: 1s, confirm: 5s}
+`, prometheus, fine.Admin)
+	code, out, v := run(t, text)
+	if code != 0 || v.Requests < 8 || v.Requests > 20 || v.Load[0].Name != "load from elsewhere" {
+		t.Errorf("run ended with %d after %d requests, want 0 and about 12\n%s", code, v.Requests, out)
+	}
+}
+
 // A selector that stands for nothing, and a server that is not there.
 func TestPrometheusRefusals(t *testing.T) {
 	t.Parallel()

@@ -91,7 +91,7 @@ func findingAnnotation(f verdict.Finding, more string) githubactions.Command {
 		}
 	}
 	facts := strings.Join(nonEmpty([]string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), f.State, strings.Join(f.Evidence, " and "), "on " + f.Target}), ", ")
-	text := append([]string{facts, f.Attribution(), f.Cause()}, ownership(f)...)
+	text := append([]string{facts, f.Attribution(), f.Cause(), labels(f)}, ownership(f)...)
 	c := annotation("error", "goroutine leak: "+printable(shortName(f)), clip(lines(append(text, where, f.Note)...), maxAnnotation), at)
 	if more != "" {
 		c.Message += "\n" + more

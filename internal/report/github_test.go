@@ -111,6 +111,7 @@ func TestGitHubPlace(t *testing.T) {
 func TestGitHubMessage(t *testing.T) {
 	want := `+240 goroutines, 10 per 1,000 requests, chan send, growing, on checkout-0
 240 goroutines in chan send and about 236 objects of 4.0 KiB from bufio.NewReaderSize: same cause
+tenant=blue: +200
 owner: @shop/cart, @ann
 suspect: 0123456 2026-10-30 Ann: cart: refresh prices, and 1 more commit`
 	if got := commands(t, withSource(), GitHubOptions{})[0].message; got != want {

@@ -126,7 +126,7 @@ func (m memory) Rows() []row {
 		name  string
 		bytes []uint64
 	}{{"heap", m.Heap}, {"stacks", m.Stacks}, {"resident", m.Resident}} {
-		add(b.name, texts(b.bytes, func(n uint64) string { return verdict.Bytes(int64(n)) })) //nolint:gosec // of a process
+		add(b.name, texts(b.bytes, func(n uint64) string { return verdict.Bytes(int64(n)) })) // of a process
 	}
 	add("threads", texts(m.Threads, func(n int) string { return strconv.Itoa(n) }))
 	return out
@@ -190,7 +190,7 @@ func pageOf(v verdict.Verdict) page {
 		Verdict: v, Word: map[verdict.Outcome]string{verdict.Pass: "Pass", verdict.Fail: "Fail", verdict.Inconclusive: "Could not tell"}[v.Outcome],
 		Timeline: timelineOf(v), Flame: flame(v),
 	}
-	p.Style, p.Script = template.CSS(asset("report.css")), template.JS(strings.TrimSpace(asset("report.js"))) //nolint:gosec // our own files
+	p.Style, p.Script = template.CSS(asset("report.css")), template.JS(strings.TrimSpace(asset("report.js"))) // our own files
 	if p.Timeline.Drawn() {
 		p.Library = template.JS(library())
 		p.Style = template.CSS(asset("uPlot.min.css")) + p.Style

@@ -138,6 +138,19 @@ func rate(f verdict.Finding) string {
 	return ""
 }
 
+// labels says in a line how a finding's growth divides over goroutine labels, the
+// largest parts first; empty without any.
+func labels(f verdict.Finding) string {
+	var out []string
+	for _, l := range f.Labels[:min(len(f.Labels), shown)] {
+		out = append(out, fmt.Sprintf("%s: +%d", l.Label, l.Growth))
+	}
+	if n := len(f.Labels) - len(out); n > 0 {
+		out = append(out, fmt.Sprintf("and %d more labels", n))
+	}
+	return strings.Join(out, ", ")
+}
+
 // stackLines is a finding's stack as text, innermost first, with its creator.
 func stackLines(f verdict.Finding, root string) []string {
 	var out []string

@@ -84,7 +84,7 @@ func sarifRule() *sarif.ReportingDescriptor {
 func sarifResult(f verdict.Finding) *sarif.Result {
 	text := fmt.Sprintf("%s leaks goroutines: +%d", f.Name(), f.Leaked)
 	about := strings.Join(nonEmpty([]string{text, rate(f), f.State, strings.Join(f.Evidence, " and "), "on " + f.Target}), ", ")
-	say := append([]string{about, f.Attribution(), f.Cause()}, ownership(f)...)
+	say := append([]string{about, f.Attribution(), f.Cause(), labels(f)}, ownership(f)...)
 	r := sarif.NewRuleResult(leakRule).WithRuleIndex(0).WithLevel("error").
 		WithMessage(sarifMessage(append(say, f.Note)...)).
 		AddLocation(findingLocation(f)).AddStack(sarifStack(f)).

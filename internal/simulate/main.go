@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/leakgate/leakgate/internal/section"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -37,7 +38,7 @@ func main() {
 		power(w, max(1, *runs/5))
 	}
 	if *report != "" {
-		if err := replace(*report, out.String()); err != nil {
+		if err := section.Replace(*report, "make simulate", out.String()); err != nil {
 			fmt.Fprintln(os.Stderr, "simulate:", err)
 			os.Exit(2)
 		}
@@ -235,19 +236,4 @@ func power(w io.Writer, runs int) {
 			fmt.Fprintln(w)
 		}
 	}
-}
-
-// replace puts the tables between the markers of a Markdown file.
-func replace(file, tables string) error {
-	const begin, end = "<!-- begin: make simulate -->", "<!-- end: make simulate -->"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	head, rest, ok := strings.Cut(string(text), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s has no %q and %q", file, begin, end)
-	}
-	return os.WriteFile(file, []byte(head+begin+"\n\n"+tables+"\n"+end+tail), 0o644)
 }

@@ -166,3 +166,15 @@ func planted(oneIn int) service {
 		}
 	}))
 }
+
+// once leaks one goroutine in all, with the 2,000th request. Only the runtime can tell.
+func once() service {
+	return leak("once", "one goroutine in all", "awaitMessage", func() http.HandlerFunc {
+		var n atomic.Int64
+		return each(func(*http.Request) {
+			if n.Add(1) == 2000 {
+				go awaitMessage(make(chan int))
+			}
+		})()
+	})
+}

@@ -111,6 +111,7 @@ func connections() []service {
 				fmt.Fprintln(w, "ok")
 			}
 		}).slow(),
+		healthy("connections-90s-each", "new connections to a server that keeps them for 90 s", holdEach(90*time.Second)).slow(),
 		healthy("connections-10s", "new connections to a server that keeps them for ten seconds", holdEach(10*time.Second)),
 	}
 }

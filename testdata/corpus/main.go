@@ -59,7 +59,7 @@ func main() {
 		serve(planted(oneIn))
 		return
 	}
-	for _, s := range slices.Concat(all(), streams(), rpcServices()) { // the others are not loaded by requests: they are not part of the list
+	for _, s := range slices.Concat(all(), streams(), rpcServices(), []service{once()}) { // the others are not loaded by requests: they are not part of the list
 		if s.Name == os.Args[1] {
 			serve(s)
 			return
