@@ -3,6 +3,7 @@ package examples_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,14 +15,22 @@ import (
 
 // Every plan of an example is one that leakgate takes.
 func TestPlans(t *testing.T) {
-	for name, text := range map[string]string{
+	plans := map[string]string{
 		"shop/plan.yaml":       read(t, "shop/plan.yaml"),
 		"shop/hangup.yaml":     read(t, "shop/hangup.yaml"),
 		"shop/ci.yaml":         read(t, "shop/ci.yaml"),
 		"prometheus/plan.yaml": read(t, "prometheus/plan.yaml"),
 		"kubernetes/job.yaml":  fromConfigMap(t, "kubernetes/job.yaml"),
 		"argo/analysis.yaml":   fromHereDocument(t, "argo/analysis.yaml"),
-	} {
+	}
+	more, err := filepath.Glob("plans/*.yaml")
+	if err != nil || len(more) == 0 {
+		t.Fatalf("plans: %v, %v", more, err)
+	}
+	for _, name := range more {
+		plans[name] = read(t, name)
+	}
+	for name, text := range plans {
 		if _, err := plan.Parse(name, []byte(text), environment); err != nil {
 			t.Errorf("the plan in %s: %v", name, err)
 		}
@@ -35,6 +44,8 @@ func environment(name string) (string, bool) {
 		"SHOP_ADMIN": "http://127.0.0.1:6060",
 		"SERVICE":    "http://shop-canary.staging.svc:8080",
 		"ADMIN":      "http://shop-canary.staging.svc:6060",
+
+		"PROMETHEUS_TOKEN": "secret",
 	}[name]
 	return v, ok
 }

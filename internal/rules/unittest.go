@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ const samples = 300
 // burst that recovers, 10,000 steady connections, and one instance apart from its
 // like. rules is the name of the rules' file beside it.
 func (c Config) Tests(rules string) ([]byte, error) {
-	perMinute := max(1, 2*c.Slope*60)
+	perMinute := max(1, math.Ceil(2*c.Slope*60))
 	burst := max(3000, 4*c.rise())
 	f := testFile{RuleFiles: []string{rules}, Interval: "1m", Tests: []unitTest{
 		{
