@@ -113,20 +113,21 @@ claim:
 	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -claim -confirm 20s -report docs/accuracy.md
 
 # Goroutines and heap together: ten runs of each service that says what it does.
+# As of the next two, SHORT=1 takes a part of it, and writes no table.
 quadrants:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -quadrants -confirm 20s -report docs/accuracy.md
+	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -quadrants -confirm 20s $(if $(SHORT),-short,-report docs/accuracy.md)
 
 # What the gate promises of time and confirmation, with the default plan.
 scenarios:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	GOEXPERIMENT=goroutineleakprofile $(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus-proof .
-	$(GO) run ./internal/scenarios -corpus $(BIN)/corpus -proof $(BIN)/corpus-proof -report docs/accuracy.md
+	$(GO) run ./internal/scenarios -corpus $(BIN)/corpus -proof $(BIN)/corpus-proof $(if $(SHORT),-only clean,-report docs/accuracy.md)
 
 # Services that other people use all the time, so that they never come to rest.
 busy:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -busy -confirm 60s -report docs/accuracy.md
+	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -busy -confirm 60s $(if $(SHORT),-short,-report docs/accuracy.md)
 
 # The decision over many seeds, in virtual time; RUNS=1000 takes five minutes.
 RUNS ?= 1000

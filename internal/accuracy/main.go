@@ -24,7 +24,7 @@ const claimRound = 10 * time.Second
 
 type options struct {
 	corpus  string        // the corpus binary
-	short   bool          // a part of the corpus, in five minutes
+	short   bool          // a part of it, in five minutes
 	repeat  int           // runs of the healthy services
 	batch   int           // services per run
 	rate    float64       // requests per second and service
@@ -42,7 +42,7 @@ func main() {
 	var o options
 	report := flag.String("report", "", "write the table to this Markdown file")
 	flag.StringVar(&o.corpus, "corpus", "", "path of the corpus binary")
-	flag.BoolVar(&o.short, "short", false, "a part of the corpus, in five minutes")
+	flag.BoolVar(&o.short, "short", false, "a part of it, in five minutes")
 	flag.IntVar(&o.repeat, "repeat", 5, "runs of the healthy services")
 	flag.IntVar(&o.batch, "batch", 24, "services per run")
 	flag.Float64Var(&o.rate, "rate", 40, "requests per second and service")
@@ -55,9 +55,6 @@ func main() {
 	flag.BoolVar(&o.memory, "quadrants", false, "ten runs of each service that says what its heap and goroutines do together")
 	flag.BoolVar(&o.busy, "busy", false, "services that other people use all the time: 50 runs of the healthy one, 20 of its leaking twin")
 	flag.Parse()
-	if o.short {
-		o.repeat, o.round, o.confirm = 1, 10*time.Second, 30*time.Second
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	do := run
@@ -68,6 +65,8 @@ func main() {
 		do = quadrants
 	case o.busy:
 		do = busy
+	case o.short:
+		o.repeat, o.round, o.confirm = 1, 10*time.Second, 30*time.Second
 	}
 	good, err := do(ctx, o, *report)
 	if err != nil {

@@ -21,7 +21,7 @@ const (
 )
 
 // quadrants tests what is said of goroutines and heap together: each service of
-// the corpus that says where it belongs is run ten times.
+// the corpus that says where it belongs is run ten times, in the short form five.
 func quadrants(ctx context.Context, o options, reportFile string) (bool, error) {
 	all, err := list(ctx, o)
 	if err != nil {
@@ -43,7 +43,11 @@ func quadrants(ctx context.Context, o options, reportFile string) (bool, error) 
 	}
 	right, worst := map[string]int{}, map[string]float64{}
 	good := true
-	for n := range quadrantRuns / copies {
+	runs := quadrantRuns
+	if o.short {
+		runs = copies
+	}
+	for n := range runs / copies {
 		dir, err := os.MkdirTemp(o.keep, fmt.Sprintf("quadrants-%02d-", n))
 		if err != nil {
 			return false, err
@@ -62,7 +66,7 @@ func quadrants(ctx context.Context, o options, reportFile string) (bool, error) 
 			good = quadrantOf(origin[m.Target], m, right, worst) && good
 		}
 	}
-	text := quadrantTable(all, right, worst)
+	text := quadrantTable(all, runs, right, worst)
 	fmt.Print(text)
 	if reportFile != "" {
 		if err := section.Replace(reportFile, "make quadrants", text); err != nil {
@@ -93,7 +97,7 @@ func quadrantOf(s service, m verdict.Memory, right map[string]int, worst map[str
 	return off <= near
 }
 
-func quadrantTable(all []service, right map[string]int, worst map[string]float64) string {
+func quadrantTable(all []service, runs int, right map[string]int, worst map[string]float64) string {
 	var b strings.Builder
 	b.WriteString("| service | what it does | quadrant | said so | kept per goroutine |\n| --- | --- | --- | ---: | ---: |\n")
 	for _, s := range all {
@@ -104,7 +108,7 @@ func quadrantTable(all []service, right map[string]int, worst map[string]float64
 		if s.Retains > 0 {
 			kept = fmt.Sprintf("%s, off by %.0f%% at most", verdict.Bytes(int64(s.Retains)), 100*worst[s.Name])
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d of %d | %s |\n", s.Name, s.About, s.Quadrant, right[s.Name], quadrantRuns, kept)
+		fmt.Fprintf(&b, "| %s | %s | %s | %d of %d | %s |\n", s.Name, s.About, s.Quadrant, right[s.Name], runs, kept)
 	}
 	return b.String()
 }
