@@ -22,6 +22,7 @@ type Config struct {
 	Selector  string        // the service's series, as {job="checkout"}
 	Slope     float64       // goroutines per second and instance that are suspect
 	Tolerance int           // goroutines by which an instance may rise in an hour
+	Percent   float64       // the same by which its daily floor may rise, of the floor
 	Most      int           // goroutines that an instance is never to reach
 	Memory    uint64        // bytes that an instance may use; 0: not known
 	Budget    time.Duration // of leak-suspected operation in 30 days
@@ -41,7 +42,7 @@ const (
 // FromPlan takes a plan's thresholds. Without a selector, it is the plan's first
 // target's, or a job of the plan's name.
 func FromPlan(p *plan.Plan, selector string) Config {
-	c := Config{Service: p.Name, Selector: selector, Tolerance: p.Policy.Goroutines.Tolerance, Most: p.Safety.Goroutines, Memory: uint64(p.Production.Memory), Budget: time.Duration(p.Production.Budget)}
+	c := Config{Service: p.Name, Selector: selector, Tolerance: p.Policy.Goroutines.Tolerance, Percent: p.Policy.Goroutines.Percent, Most: p.Safety.Goroutines, Memory: uint64(p.Production.Memory), Budget: time.Duration(p.Production.Budget)}
 	for _, t := range p.Targets {
 		c.Selector = cmp.Or(c.Selector, t.Selector)
 	}
@@ -94,6 +95,7 @@ const (
 	slope      = "leakgate:goroutines:slope30m"
 	floor      = "leakgate:goroutines:floor15m"
 	ceiling    = "leakgate:goroutines:ceiling15m"
+	daily      = "leakgate:goroutines:floor1d"
 )
 
 // count is the number of goroutines of every instance, whatever its exporter calls it.
@@ -117,6 +119,17 @@ func (c Config) suspectedExpr() string {
 		c.mine(slope), c.Slope, c.mine(floor), c.mine(ceiling), c.rise(), c.mine(slope))
 }
 
+// creeps tells that the floor of a day, some days ago, was above that of the day
+// before by more than the plan's tolerance. Days have a quiet hour, whatever the load
+// is at noon; a step, as of a larger pool, is one day's.
+func (c Config) creeps(days int) string {
+	at, before := c.mine(daily), fmt.Sprintf("%s offset %dd", c.mine(daily), days+1)
+	if days > 0 {
+		at += fmt.Sprintf(" offset %dd", days)
+	}
+	return fmt.Sprintf("(%[1]s - %[2]s) > %[3]d and (%[1]s - %[2]s) > %[4]g * (%[2]s)", at, before, c.Tolerance, c.Percent/100)
+}
+
 // Suspicion is the same of what was never recorded, for a look back.
 func (c Config) Suspicion() string {
 	count := "(" + c.count() + ")"
@@ -131,6 +144,7 @@ func (c Config) Rules() ([]byte, error) {
 		{Record: slope, Expr: fmt.Sprintf("deriv(%s[30m])", c.mine(Goroutines))},
 		{Record: floor, Expr: fmt.Sprintf("min_over_time(%s[15m])", c.mine(Goroutines))},
 		{Record: ceiling, Expr: fmt.Sprintf("max_over_time(%s[15m])", c.mine(Goroutines))},
+		{Record: daily, Expr: fmt.Sprintf("min_over_time(%s[1d])", c.mine(Goroutines))},
 		{Record: Suspected, Expr: c.suspectedExpr()},
 		{Record: OfService, Expr: fmt.Sprintf("max by (service) (%s)", c.mine(Suspected))},
 		{Record: minutes, Expr: fmt.Sprintf("sum_over_time(%s[30d])", c.mine(OfService))},
@@ -171,6 +185,14 @@ func (c Config) alerts() []rule {
 		})
 	}
 	return append(out,
+		rule{
+			Alert: "GoroutineFloorRises", For: "1h", Labels: mark("warning"),
+			Expr: c.creeps(0) + "\nand " + c.creeps(1),
+			Annotations: map[string]string{
+				"summary":     "the least number of goroutines of {{ $labels.instance }} of " + c.Service + " is higher every day",
+				"description": "A leak that is too slow for a slope: the quietest minute of each of the last two days had more goroutines than that of the day before. Compare profiles of the same hour with leakgate diff.",
+			},
+		},
 		rule{
 			Alert: "GoroutinesDiverge", For: "30m", Labels: mark("warning"),
 			Expr: fmt.Sprintf("%[1]s > on (service) group_left () (2 * avg by (service) (%[1]s))\nand %[1]s - on (service) group_left () (avg by (service) (%[1]s)) > %[2]d\nand on (service) (count by (service) (%[1]s) > 1)", c.mine(Goroutines), max(100, c.Tolerance)),

@@ -18,7 +18,7 @@ import (
 )
 
 func config() Config {
-	return Config{Service: "checkout", Selector: `{job="checkout"}`, Slope: 0.2, Tolerance: 10, Most: 100000, Memory: 4 << 30, Budget: time.Hour}
+	return Config{Service: "checkout", Selector: `{job="checkout"}`, Slope: 0.2, Tolerance: 10, Percent: 2, Most: 100000, Memory: 4 << 30, Budget: time.Hour}
 }
 
 func TestFromPlan(t *testing.T) {
@@ -67,7 +67,7 @@ func TestRules(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"GoroutineLeakSuspected": `leakgate:leak_suspected{service="checkout"} == 1`, "GoroutineLeakMemory": "> 4294967296", "GoroutineLeakProjection": "> 100000",
-		"GoroutinesDiverge": "avg by (service)", "GoroutineLeakBudget": "> 60",
+		"GoroutineFloorRises": "offset 2d) > 10", "GoroutinesDiverge": "avg by (service)", "GoroutineLeakBudget": "> 60",
 	} {
 		if r := alerts[name]; !strings.Contains(r.Expr, want) || r.Labels["service"] != "checkout" || r.Annotations["summary"] == "" {
 			t.Errorf("%s is %+v, want %q in its expression, a service and a summary", name, r, want)
