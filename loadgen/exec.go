@@ -2,12 +2,15 @@ package loadgen
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,13 +60,18 @@ const (
 	overtime = 30 * time.Second
 	// endingTime is how long it gets to end once it is asked to.
 	endingTime = 2 * time.Second
-	// maxOutput bounds what is kept of what a command prints, in bytes.
-	maxOutput = 4 << 20
+	// maxOutput bounds what is read of what a command prints or writes, in bytes: ghz
+	// has a line for each request. maxLog bounds what is kept of it beside the run.
+	maxOutput = 64 << 20
+	maxLog    = 4 << 20
+	// leastTime is the share of its phase for which a command has to run that says
+	// nothing of what it sent.
+	leastTime = 0.5
 )
 
-// Run starts the command and waits for it.
+// Run starts the command and waits for it, and for nothing that it leaves behind.
 func (e *Exec) Run(ctx context.Context, phase Phase) record.Load {
-	load := record.Load{Planned: phase.Duration, Asked: e.cfg.Rate, Entries: []record.Entry{{Name: strings.Join(e.cfg.Command[:min(len(e.cfg.Command), 3)], " ")}}}
+	load := record.Load{Planned: phase.Duration, Asked: e.cfg.Rate, Entries: []record.Entry{{Name: e.name()}}}
 	e.mu.Lock()
 	e.n++
 	e.mu.Unlock()
@@ -73,21 +81,56 @@ func (e *Exec) Run(ctx context.Context, phase Phase) record.Load {
 		return load
 	}
 	defer os.RemoveAll(dir)
-	summary := filepath.Join(dir, "summary")
 	within, cancel := context.WithTimeout(ctx, phase.Duration+overtime)
 	defer cancel()
-	out := &bounded{limit: maxOutput}
-	var errs bounded
-	errs.limit = maxOutput
+	ran := ran{summary: filepath.Join(dir, "summary")}
 	cmd := exec.CommandContext(within, e.cfg.Command[0], e.cfg.Command[1:]...) // the plan's own command
-	cmd.Dir, cmd.Stdout, cmd.Stderr = e.cfg.Dir, out, &errs
-	cmd.Env = append(append([]string{}, e.cfg.Env...), e.variables(phase, summary)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = e.cfg.Dir, &ran.out, &ran.errs
+	cmd.Env = append(append([]string{}, e.cfg.Env...), e.variables(phase, ran.summary)...)
 	ownGroup(cmd)
 	cmd.WaitDelay = endingTime
-	err = cmd.Run()
-	e.keep(out.Bytes(), errs.Bytes())
-	e.result(&load, err, phase, ctx, within, summary, out.Bytes(), errs.Bytes())
+	began := time.Now()
+	ran.err = cmd.Run()
+	ran.took = time.Since(began)
+	ran.left = endGroup(cmd)
+	e.keep(ran)
+	switch {
+	case ctx.Err() != nil:
+		load.Stopped = record.StoppedByUs
+	case within.Err() != nil:
+		load.Stopped = fmt.Sprintf("the load was stopped: %s did not end within %s after its time", e.cfg.Command[0], overtime)
+	default:
+		e.result(&load, phase, ran)
+	}
+	load.Stopped = string(e.mask([]byte(load.Stopped)))
 	return load
+}
+
+// ran is what came of the command.
+type ran struct {
+	err       error
+	took      time.Duration
+	left      bool // it left processes behind
+	out, errs output
+	summary   string // file in which it may have written one
+}
+
+// maxName is how much of a command names it in reports, in bytes.
+const maxName = 80
+
+func (e *Exec) name() string {
+	name := string(e.mask([]byte(strings.Join(e.cfg.Command, " "))))
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "") + "…"
+	}
+	return name
+}
+
+func (e *Exec) mask(text []byte) []byte {
+	if e.cfg.Mask == nil {
+		return text
+	}
+	return e.cfg.Mask(text)
 }
 
 // variables tell the command what the phase asks for.
@@ -104,45 +147,66 @@ func (e *Exec) variables(phase Phase, summary string) []string {
 }
 
 // result makes a load of what came of the command.
-func (e *Exec) result(load *record.Load, err error, phase Phase, ctx, within context.Context, file string, out, errs []byte) {
-	switch {
-	case ctx.Err() != nil:
-		load.Stopped = record.StoppedByUs
-		return
-	case within.Err() != nil:
-		load.Stopped = fmt.Sprintf("the load was stopped: %s did not end within %s after its time", e.cfg.Command[0], overtime)
-		return
-	}
+func (e *Exec) result(load *record.Load, phase Phase, ran ran) {
+	program := e.cfg.Command[0]
 	var ended *exec.ExitError
-	if err != nil && !errors.As(err, &ended) {
-		load.Stopped = "the load was not sent: " + err.Error()
+	switch {
+	case ran.left, errors.Is(ran.err, exec.ErrWaitDelay):
+		load.Stopped = fmt.Sprintf("%s ended and left processes behind, which were ended too: let it wait for them", program)
+		return
+	case ran.err != nil && !errors.As(ran.err, &ended):
+		load.Stopped = "the load was not sent: " + ran.err.Error()
 		return
 	}
-	text := out
-	if written, err := os.ReadFile(file); err == nil && len(bytes.TrimSpace(written)) > 0 {
-		text = written
-	}
-	s, found, perr := readSummary(e.cfg.Summary, text)
-	if !found && perr == nil { // some print it with their log
-		s, found, perr = readSummary(e.cfg.Summary, errs)
-	}
+	s, found, err := e.summary(ran)
 	switch {
-	case perr != nil:
-		load.Stopped = "reading the load's summary: " + perr.Error()
+	case err != nil:
+		load.Stopped = "reading the load's summary: " + err.Error()
 	case found:
 		s.fill(load)
-	case err != nil: // nothing is known of what it sent
-	default:
+		if load.Asked > 0 {
+			load.Expected = uint64(load.Asked * phase.Duration.Seconds())
+		}
+	case ran.err != nil: // nothing is known of what it sent
+	case ran.took < time.Duration(leastTime*float64(phase.Duration)):
+		load.Stopped = fmt.Sprintf("%s ended after %s of %s, and said nothing of what it sent: let it load for $LEAKGATE_DURATION", program, ran.took.Round(10*time.Millisecond), phase.Duration)
+	default: // it ran: more is not known
 		load.Uncounted = true
-		load.Sent, load.Answered, load.Succeeded = 1, 1, 1 // it ran: more is not known
+		load.Sent, load.Answered, load.Succeeded = 1, 1, 1
 		load.Entries[0].Sent, load.Entries[0].Answered, load.Entries[0].Succeeded = 1, 1, 1
 	}
-	if err != nil && load.Stopped == "" && (!found || !s.thresholds) {
-		load.Stopped = fmt.Sprintf("the load failed: %s ended with %s%s", e.cfg.Command[0], ended.ProcessState, lastLine(errs))
+	if ended != nil && load.Stopped == "" && (!found || ended.ExitCode() != s.missed) {
+		load.Stopped = fmt.Sprintf("the load failed: %s ended with %s%s", program, ended.ProcessState, lastLine(ran.errs.Bytes()))
 	}
-	if load.Asked > 0 && found {
-		load.Expected = uint64(load.Asked * phase.Duration.Seconds())
+}
+
+// summary reads what the command wrote where it was told to, or printed; some print
+// it with their log.
+func (e *Exec) summary(ran ran) (summary, bool, error) {
+	if f, err := os.Open(ran.summary); err == nil {
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, maxOutput+1))
+		if err != nil || len(text) > maxOutput {
+			return summary{}, false, cmp.Or(err, fmt.Errorf("$LEAKGATE_SUMMARY has more than %d MiB", maxOutput>>20))
+		}
+		if len(bytes.TrimSpace(text)) > 0 {
+			s, found, err := readSummary(e.cfg.Summary, text)
+			if !found && err == nil && e.cfg.Summary != "none" {
+				err = fmt.Errorf("what is in $LEAKGATE_SUMMARY is none of %s", knownForms())
+			}
+			return s, found, err
+		}
 	}
+	s, found, err := readSummary(e.cfg.Summary, ran.out.Bytes())
+	if !found {
+		if s2, found2, err2 := readSummary(e.cfg.Summary, ran.errs.Bytes()); found2 {
+			return s2, true, err2
+		}
+	}
+	if !found && err == nil && ran.out.cut && e.cfg.Summary != "none" {
+		err = fmt.Errorf("%s printed more than %d MiB; let it write its summary to $LEAKGATE_SUMMARY", e.cfg.Command[0], maxOutput>>20)
+	}
+	return s, found, err
 }
 
 // lastLine is the last line that a command wrote, for a message.
@@ -154,37 +218,38 @@ func lastLine(text []byte) string {
 	return ""
 }
 
-// keep writes what the command printed beside the run. That it cannot is no fault
-// of the load.
-func (e *Exec) keep(out, errs []byte) {
+// keep writes what the command printed beside the run, less its middle if it is long.
+// That it cannot is no fault of the load.
+func (e *Exec) keep(ran ran) {
 	if e.cfg.Logs == "" {
 		return
-	}
-	mask := e.cfg.Mask
-	if mask == nil {
-		mask = func(b []byte) []byte { return b }
 	}
 	e.mu.Lock()
 	n := e.n
 	e.mu.Unlock()
+	text := e.mask(append(bytes.Clone(ran.out.Bytes()), ran.errs.Bytes()...))
+	if len(text) > maxLog {
+		text = slices.Concat(text[:maxLog/2], []byte("\n[…]\n"), text[len(text)-maxLog/2:])
+	}
 	if os.MkdirAll(e.cfg.Logs, 0o755) == nil {
-		_ = os.WriteFile(filepath.Join(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1)), mask(append(append([]byte{}, out...), errs...)), 0o644) // as the other files of a run
+		_ = os.WriteFile(filepath.Join(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1)), text, 0o644) // as the other files of a run
 	}
 }
 
-// bounded keeps the beginning and the end of what is written to it.
-type bounded struct {
-	bytes.Buffer
-	limit int
+// output keeps the beginning of what is written to it.
+type output struct {
+	text bytes.Buffer // not embedded: its ReadFrom would know no bound
+	cut  bool
 }
 
-func (b *bounded) Write(p []byte) (int, error) {
-	n := len(p)
-	b.Buffer.Write(p)
-	if b.Len() > b.limit { // a summary comes last
-		b.Next(b.Len() - b.limit/2)
-	}
-	return n, nil
+// Bytes is what was kept.
+func (o *output) Bytes() []byte { return o.text.Bytes() }
+
+func (o *output) Write(p []byte) (int, error) {
+	keep := min(len(p), maxOutput-o.text.Len())
+	o.cut = o.cut || keep < len(p)
+	o.text.Write(p[:keep])
+	return len(p), nil
 }
 
 var _ Driver = (*Exec)(nil)

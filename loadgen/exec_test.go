@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -45,8 +46,17 @@ func TestExec(t *testing.T) {
 		{name: "vegeta", script: "cat " + sample("vegeta.json"), sent: 230, failed: 32, noAnswers: 30},
 		{name: "wrk", script: "cat " + sample("wrk.txt"), sent: 152, failed: 28, noAnswers: 8},
 		{name: "a log around it", script: "echo '{not json'; cat " + sample("ghz.json") + "; echo done", sent: 2000, failed: 20},
-		{name: "nothing to read", script: "echo hello", uncounted: true, sent: 1},
-		{name: "nothing to be read", script: "cat " + sample("ghz.json"), summary: "none", uncounted: true, sent: 1},
+		{name: "a log of objects around it", script: `echo '{"level":"info"} {"level":{"of":1}}'; cat ` + sample("ghz.json") + `; echo '{"level":"bye"}'`, sent: 2000, failed: 20},
+		{name: "two summaries", script: "cat " + sample("ghz.json") + "; cat " + sample("vegeta.json") + " >&2; cat " + sample("ghz.json"), sent: 2000, failed: 20},
+		{name: "k6 without HTTP", script: `echo '{"metrics": {"iterations": {"count": 200}, "checks": {"passes": 150, "fails": 50}}}'`, sent: 200, failed: 50},
+		{name: "k6 without HTTP and checks", script: `echo '{"metrics": {"iterations": {"count": 200}}}'`, stopped: "add a check to the script"},
+		{name: "k6 that was aborted", script: "cat " + sample("k6.json") + "; exit 107", sent: 1500, failed: 15, stopped: "sh ended with exit status 107"},
+		{name: "nothing to read", script: "echo hello; sleep 0.1", uncounted: true, sent: 1},
+		{name: "nothing to be read", script: "sleep 0.1; cat " + sample("ghz.json"), summary: "none", uncounted: true, sent: 1},
+		{name: "nothing done", script: "true", stopped: "said nothing of what it sent"},
+		{name: "cut off in the file", script: "head -c 100 " + sample("ghz.json") + " > $LEAKGATE_SUMMARY; sleep 0.1", stopped: "none of k6, ghz, vegeta, wrk"},
+		{name: "goes on in the background", script: "sleep 60 >/dev/null 2>&1 & sleep 0.1", stopped: "left processes behind"},
+		{name: "goes on, and holds the output", script: "sleep 60 & sleep 0.1", stopped: "left processes behind"},
 		{name: "another form than said", script: "cat " + sample("ghz.json"), summary: "wrk", stopped: "there is no summary of wrk"},
 		{name: "fails", script: "echo no such host >&2; exit 7", stopped: "sh ended with exit status 7: no such host"},
 		{name: "fails with a summary", script: "cat " + sample("ghz.json") + "; exit 1", sent: 2000, failed: 20, stopped: "sh ended with exit status 1"},
@@ -91,6 +101,67 @@ func TestExecStops(t *testing.T) {
 	began := time.Now()
 	if l := d.Run(ctx, loadgen.Phase{Duration: time.Minute}); l.Stopped != record.StoppedByUs || time.Since(began) > 5*time.Second {
 		t.Errorf("load %+v after %s, want it stopped at once", l, time.Since(began))
+	}
+}
+
+// What a command starts ends with it, also what does not listen to a signal.
+func TestExecEndsAll(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	d, err := loadgen.NewExec(loadgen.ExecConfig{Command: []string{"sh", "-c", `sh -c 'trap "" TERM; echo $$ > ` + file + `; sleep 60; sleep 60' & wait`}, Env: os.Environ()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for {
+			if b, err := os.ReadFile(file); err == nil && len(b) > 0 {
+				cancel()
+				return
+			}
+			runtime.Gosched()
+		}
+	}()
+	if l := d.Run(ctx, loadgen.Phase{Duration: time.Minute}); l.Stopped != record.StoppedByUs {
+		t.Errorf("load %+v, want it stopped", l)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(text)) + "/stat")
+	if err == nil && !strings.Contains(string(stat), ") Z ") && !strings.Contains(string(stat), ") X ") {
+		t.Errorf("its child goes on: %s", stat)
+	}
+}
+
+// Output without end takes no memory without end, and secrets are in no name.
+func TestExecBounds(t *testing.T) {
+	logs := t.TempDir()
+	d, err := loadgen.NewExec(loadgen.ExecConfig{
+		Command: []string{"sh", "-c", "head -c 70000000 /dev/zero | tr '\\0' x; echo s3cret >&2; exit 3 # s3cret"}, Env: os.Environ(), Logs: logs,
+		Mask: func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "s3cret", "***")) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := d.Run(t.Context(), loadgen.Phase{Duration: time.Second})
+	if !strings.Contains(l.Stopped, "printed more than 64 MiB") {
+		t.Errorf("stopped by %q, want it said that too much was printed", l.Stopped)
+	}
+	info, err := os.Stat(filepath.Join(logs, "load-0.txt"))
+	if err != nil || info.Size() > 5<<20 {
+		t.Errorf("the log has %d bytes, %v; want it cut", info.Size(), err)
+	}
+	d, err = loadgen.NewExec(loadgen.ExecConfig{
+		Command: []string{"sh", "-c", "echo s3cret >&2; exit 3"}, Env: os.Environ(),
+		Mask: func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "s3cret", "***")) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = d.Run(t.Context(), loadgen.Phase{Duration: time.Second})
+	if l.Entries[0].Name != "sh -c echo *** >&2; exit 3" || l.Stopped != "the load failed: sh ended with exit status 3: ***" {
+		t.Errorf("load %q stopped by %q, want secrets masked", l.Entries[0].Name, l.Stopped)
 	}
 }
 

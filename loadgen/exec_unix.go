@@ -3,7 +3,11 @@
 package loadgen
 
 import (
+	"bytes"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
@@ -12,4 +16,38 @@ import (
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+}
+
+// endGroup ends what a command that is over has left of its group, and tells whether
+// there was anything.
+func endGroup(cmd *exec.Cmd) bool {
+	if cmd.Process == nil {
+		return false
+	}
+	group := cmd.Process.Pid
+	left := syscall.Kill(-group, 0) == nil && !onlyDead(group)
+	_ = syscall.Kill(-group, syscall.SIGKILL)
+	return left
+}
+
+// onlyDead tells whether all processes of a group have ended and nobody has asked for
+// their status, as happens where process 1 of a container does not. Where /proc does
+// not say, it is false.
+func onlyDead(group int) bool {
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(files) == 0 {
+		return false
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			continue // it is gone
+		}
+		// The program's name, in brackets, may hold anything; then come state, parent and group.
+		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(group) && string(fields[0]) != "Z" && string(fields[0]) != "X" {
+			return false
+		}
+	}
+	return true
 }

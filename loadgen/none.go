@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync/atomic"
 	"time"
@@ -12,14 +13,20 @@ import (
 // NoneConfig says how load that comes from elsewhere is counted. What is nil is not
 // known.
 type NoneConfig struct {
+	Rate        float64                                // requests per second that are expected; 0: any number
 	Requests    func(context.Context) (float64, error) // answered so far
 	Connections func(context.Context) (float64, error) // open now
 }
 
-// None sends nothing: each phase only waits, and counts what others send.
+// None sends nothing: each phase only waits, and counts what others send. They do not
+// stop after a phase, so that each counts from the end of the one before.
 type None struct {
 	cfg  NoneConfig
 	open atomic.Int64
+
+	counted bool      // there was a phase before
+	last    float64   // requests at its end
+	at      time.Time // when that was
 }
 
 // NewNone makes a driver that sends nothing.
@@ -37,40 +44,63 @@ const asking = time.Second
 // Run waits for the phase to end.
 func (n *None) Run(ctx context.Context, phase Phase) record.Load {
 	load := record.Load{Planned: phase.Duration, Entries: []record.Entry{{Name: "load from elsewhere"}}}
-	before, err := n.requests(ctx)
-	began := time.Now()
-	for at := time.Duration(0); at < phase.Duration && err == nil; at = time.Since(began) {
-		if !rest(ctx, min(asking, phase.Duration-at)) {
-			load.Stopped = record.StoppedByUs
-			return load
-		}
-		if n.cfg.Connections != nil {
-			var open float64
-			if open, err = n.cfg.Connections(ctx); err == nil {
-				n.open.Store(int64(open))
-				load.Open = append(load.Open, record.Open{At: time.Since(began), Open: int(open)})
-				load.Workers = max(load.Workers, int(open))
-			}
-		}
+	var err error
+	if !n.counted {
+		n.last, err = n.requests(ctx)
+		n.at = time.Now()
 	}
-	after := before
 	if err == nil {
-		after, err = n.requests(ctx)
+		err = n.wait(ctx, phase, &load)
+	}
+	now := n.last
+	if err == nil {
+		now, err = n.requests(ctx)
 	}
 	switch {
 	case ctx.Err() != nil:
 		load.Stopped = record.StoppedByUs
+		return load
 	case err != nil:
 		load.Stopped = "counting the load: " + err.Error()
+		return load
+	}
+	before, since := n.last, time.Since(n.at)
+	n.counted, n.last, n.at = true, now, time.Now()
+	switch {
 	case n.cfg.Requests == nil:
 		load.Uncounted = true
 		n.fill(&load, 1)
-	case after < before:
+	case now < before:
 		load.Stopped = "counting the load: the number of requests went down, as after a restart"
+	case now == before:
+		load.Stopped = fmt.Sprintf("counting the load: the number of requests stayed at %.0f: does anybody send any, and is load.round longer than the interval at which they are scraped?", now)
 	default:
-		n.fill(&load, uint64(math.Round(after-before)))
+		n.fill(&load, uint64(math.Round(now-before)))
+		load.Asked = n.cfg.Rate
+		load.Expected = uint64(n.cfg.Rate * since.Seconds())
 	}
 	return load
+}
+
+// wait watches the open connections until the phase ends.
+func (n *None) wait(ctx context.Context, phase Phase, load *record.Load) error {
+	began := time.Now()
+	for at := time.Duration(0); at < phase.Duration; at = time.Since(began) {
+		if !rest(ctx, min(asking, phase.Duration-at)) {
+			return ctx.Err()
+		}
+		if n.cfg.Connections == nil {
+			continue
+		}
+		open, err := n.cfg.Connections(ctx)
+		if err != nil {
+			return err
+		}
+		n.open.Store(int64(open))
+		load.Open = append(load.Open, record.Open{At: time.Since(began), Open: int(open)})
+		load.Workers = max(load.Workers, int(open))
+	}
+	return nil
 }
 
 func (n *None) requests(ctx context.Context) (float64, error) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -52,6 +53,9 @@ type rpc struct {
 	conn   *grpc.ClientConn
 	stream grpc.ClientStream
 	stop   context.CancelFunc
+
+	quiet context.CancelFunc // ends the sending of messages
+	sent  chan struct{}      // it has ended
 }
 
 func openGRPC(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error) {
@@ -68,18 +72,14 @@ func openGRPC(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 	if err != nil {
 		return nil, err
 	}
-	message, err := s.message(ctx, conn)
+	message, err := s.message(s.withHeader(ctx), conn)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	life, stop := context.WithCancel(context.Background())
 	opening := context.AfterFunc(ctx, stop)
-	for k, vs := range s.Header {
-		for _, v := range vs {
-			life = metadata.AppendToOutgoingContext(life, k, v)
-		}
-	}
+	life = s.withHeader(life)
 	stream, err := conn.NewStream(life, &grpc.StreamDesc{StreamName: s.Method, ClientStreams: true, ServerStreams: true}, s.Method, grpc.ForceCodec(raw{}))
 	if err == nil {
 		err = stream.SendMsg(message)
@@ -90,12 +90,27 @@ func openGRPC(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 		return nil, plainStatus(err)
 	}
 	opening()
-	r := &rpc{ended: newEnded(), conn: conn, stream: stream, stop: stop}
+	r := &rpc{ended: newEnded(), conn: conn, stream: stream, stop: stop, sent: make(chan struct{})}
 	go r.read()
-	if s.Every > 0 {
-		go again(life, s.Every, func() bool { return stream.SendMsg(message) == nil })
-	}
+	var sending context.Context
+	sending, r.quiet = context.WithCancel(life)
+	go func() {
+		defer close(r.sent)
+		if s.Every > 0 && rest(sending, s.Every) {
+			again(sending, s.Every, func() bool { return stream.SendMsg(message) == nil })
+		}
+	}()
 	return r, nil
+}
+
+// withHeader adds the stream's headers to a context, as metadata.
+func (s Stream) withHeader(ctx context.Context) context.Context {
+	for k, vs := range s.Header {
+		for _, v := range vs {
+			ctx = metadata.AppendToOutgoingContext(ctx, k, v)
+		}
+	}
+	return ctx
 }
 
 // read takes in what the server sends until the stream ends.
@@ -116,15 +131,21 @@ func (r *rpc) read() {
 // close says that nothing more will be sent, waits a moment for the server to end
 // the stream, and cancels it if it does not.
 func (r *rpc) close() {
-	_ = r.stream.CloseSend()
 	timer := time.NewTimer(farewell)
 	defer timer.Stop()
-	select {
-	case <-r.done():
+	r.quiet()
+	select { // one may be on its way, and no two may speak at once
+	case <-r.sent:
+		_ = r.stream.CloseSend()
+		select {
+		case <-r.done():
+		case <-timer.C:
+		}
 	case <-timer.C:
 	}
 	r.stop()
 	<-r.done()
+	<-r.sent
 }
 
 // plainStatus leaves out how gRPC words its errors.
@@ -138,11 +159,22 @@ func plainStatus(err error) error {
 	return err
 }
 
+// encoded is a message as bytes, which all connections of a stream share.
+type encoded struct {
+	mu   sync.Mutex
+	text []byte
+}
+
 // message is the plan's message as bytes. An empty one is that of every type; for
 // any other, the server is asked what its method takes.
 func (s Stream) message(ctx context.Context, conn *grpc.ClientConn) ([]byte, error) {
 	if strings.TrimSpace(s.Send) == "" || strings.TrimSpace(s.Send) == "{}" {
 		return []byte{}, nil
+	}
+	s.encoded.mu.Lock()
+	defer s.encoded.mu.Unlock()
+	if s.encoded.text != nil {
+		return s.encoded.text, nil
 	}
 	input, err := inputOf(ctx, conn, s.Method)
 	if err != nil {
@@ -152,7 +184,8 @@ func (s Stream) message(ctx context.Context, conn *grpc.ClientConn) ([]byte, err
 	if err := protojson.Unmarshal([]byte(s.Send), m); err != nil {
 		return nil, fmt.Errorf("send is no %s: %w", input.FullName(), err)
 	}
-	return proto.Marshal(m)
+	s.encoded.text, err = proto.Marshal(m)
+	return s.encoded.text, err
 }
 
 // inputOf asks a server, by reflection, what a method takes.

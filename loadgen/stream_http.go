@@ -73,7 +73,8 @@ type webSocket struct {
 }
 
 func openWebSocket(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error) {
-	c, resp, err := websocket.Dial(ctx, s.URL, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport(cfg, conns)}, HTTPHeader: headers(cfg, s)})
+	client := &http.Client{Transport: transport(cfg, conns), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c, resp, err := websocket.Dial(ctx, s.URL, &websocket.DialOptions{HTTPClient: client, HTTPHeader: headers(cfg, s)})
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
 			return nil, fmt.Errorf("%s instead of a WebSocket", resp.Status)
@@ -132,8 +133,10 @@ func again(ctx context.Context, every time.Duration, do func() bool) {
 	}
 }
 
-// close says that it is over, and waits for the answer.
+// close says that it is over, and waits a moment for the answer.
 func (w *webSocket) close() {
+	patience := time.AfterFunc(farewell, func() { _ = w.conn.CloseNow() })
+	defer patience.Stop()
 	_ = w.conn.Close(websocket.StatusNormalClosure, "")
 	w.stop()
 }
@@ -203,12 +206,16 @@ func openPoll(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 		defer close(p.over)
 		defer client.CloseIdleConnections()
 		for life.Err() == nil {
+			began := time.Now()
 			if err := askOnce(life, client, cfg, s); err != nil {
 				if life.Err() != nil {
 					err = nil
 				}
 				p.end(err)
 				return
+			}
+			if time.Since(began) < atOnce { // it is no poll that waits: not to flood the service
+				rest(life, pause)
 			}
 		}
 		p.end(nil)
@@ -224,6 +231,9 @@ func openPoll(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 	}
 }
 
+// atOnce is how fast a poll is answered that did not wait for anything.
+const atOnce = 100 * time.Millisecond
+
 func askOnce(ctx context.Context, client *http.Transport, cfg StreamsConfig, s Stream) error {
 	req, err := request(ctx, cfg, s)
 	if err != nil {
@@ -234,7 +244,7 @@ func askOnce(ctx context.Context, client *http.Transport, cfg StreamsConfig, s S
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode >= 400 {
+	if resp.StatusCode < 200 || resp.StatusCode > 299 { // a redirect, as to a login, is no answer either
 		return errors.New(resp.Status)
 	}
 	_, err = io.Copy(io.Discard, resp.Body)

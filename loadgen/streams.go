@@ -36,6 +36,8 @@ type Stream struct {
 	Send        string        // message to send once open; for GRPC as JSON
 	Every       time.Duration // how often it is sent again; 0: once
 	Name        string        // in results; kind and URL if empty
+
+	encoded *encoded // Send for GRPC, once it is known what the method takes
 }
 
 func (s Stream) name() string {
@@ -64,10 +66,12 @@ func NewStreams(cfg StreamsConfig) (*Streams, error) {
 		return nil, ErrNoRequests
 	}
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
+	cfg.Streams = slices.Clone(cfg.Streams)
 	for i, s := range cfg.Streams {
 		if openers[s.Kind] == nil {
 			return nil, fmt.Errorf("stream %d: %q is no kind of connection", i, s.Kind)
 		}
+		cfg.Streams[i].encoded = &encoded{}
 	}
 	return &Streams{cfg: cfg}, nil
 }
@@ -200,8 +204,8 @@ func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase tim
 				until = u
 			}
 		}
-		if again := s.hold(ctx, st, t, until); again && time.Until(end) > pause {
-			rest(ctx, pause)
+		if again := s.hold(ctx, st, t, until); again {
+			rest(ctx, min(pause, time.Until(end)))
 		}
 	}
 }

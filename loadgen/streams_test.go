@@ -287,3 +287,31 @@ func TestStreamsStop(t *testing.T) {
 	}
 	s.gone(t)
 }
+
+// A redirect, as to a login or to production, is followed by no kind of connection.
+func TestStreamsFollowNoRedirect(t *testing.T) {
+	var elsewhere atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	defer other.Close()
+	s := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusFound))
+	defer s.Close()
+	for kind, url := range map[string]string{
+		loadgen.WebSocket: strings.Replace(s.URL, "http", "ws", 1), loadgen.SSE: s.URL, loadgen.Poll: s.URL,
+	} {
+		load := streams(t, loadgen.Stream{Kind: kind, URL: url, Connections: 1}).Run(t.Context(), loadgen.Phase{Duration: 300 * time.Millisecond})
+		if load.Succeeded != 0 || elsewhere.Load() != 0 || load.Entries[0].Errors == nil {
+			t.Errorf("%s: load %+v, %d requests elsewhere; want failures alone, and none elsewhere", kind, load, elsewhere.Load())
+		}
+	}
+}
+
+// A poll that is answered at once is asked again after a pause, not in a flood.
+func TestPollIsNoFlood(t *testing.T) {
+	var asked atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer s.Close()
+	streams(t, loadgen.Stream{Kind: loadgen.Poll, URL: s.URL, Connections: 1}).Run(t.Context(), loadgen.Phase{Duration: time.Second})
+	if n := asked.Load(); n < 1 || n > 8 {
+		t.Errorf("asked %d times in a second, want one in 200 ms", n)
+	}
+}

@@ -3,10 +3,12 @@ package loadgen
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
@@ -19,7 +21,7 @@ type summary struct {
 	errors           map[string]uint64
 	mean, p50, p90   time.Duration
 	p99, max         time.Duration
-	thresholds       bool // it ends with an error when a threshold of its own is missed
+	missed           int // exit status that only says that a threshold of its own was missed; 0: none
 }
 
 // fill puts the summary into a load of one entry.
@@ -36,7 +38,8 @@ func (s summary) fill(load *record.Load) {
 	load.Sent, load.Answered, load.Succeeded = e.Sent, e.Answered, e.Succeeded
 }
 
-// forms are the summaries that are known, in the order in which they are tried.
+// forms are the summaries that are known, in the order in which they are tried. An
+// error is of a summary that is one, and is of no use.
 var forms = []struct {
 	name string
 	read func([]byte) (summary, bool, error)
@@ -47,97 +50,137 @@ func readSummary(form string, text []byte) (s summary, found bool, err error) {
 	if form == "none" {
 		return s, false, nil
 	}
+	auto := form == "" || form == "auto"
 	for _, f := range forms {
-		if form != "" && form != "auto" && form != f.name {
+		if !auto && form != f.name {
 			continue
 		}
-		if s, found, err = f.read(text); found && err == nil {
-			return s, true, nil
+		if s, found, err = f.read(text); found || err != nil {
+			return s, found, err
 		}
 	}
-	if form != "" && form != "auto" && err == nil {
+	if !auto {
 		err = fmt.Errorf("there is no summary of %s in %d bytes", form, len(text))
 	}
-	if form == "" || form == "auto" {
-		err = nil // it only looked like one
-	}
-	return s, false, err
+	return summary{}, false, err
 }
 
-// object is the last JSON object in a text that may have a log around it.
-func object(text []byte, into any) bool {
-	for start := bytes.IndexByte(text, '{'); start >= 0; {
-		dec := json.NewDecoder(bytes.NewReader(text[start:]))
-		if dec.Decode(into) == nil {
-			return true
+// maxTries is how many braces of a text are tried as the beginning of an object.
+const maxTries = 10_000
+
+// object finds the last JSON object that is accepted in a text that may have a log
+// around it, of JSON objects too.
+func object(text []byte, accept func([]byte) bool) bool {
+	found := false
+	for range maxTries {
+		start := bytes.IndexByte(text, '{')
+		if start < 0 {
+			break
 		}
-		next := bytes.IndexByte(text[start+1:], '{')
-		if next < 0 {
-			return false
+		text = text[start:]
+		var o json.RawMessage
+		if json.NewDecoder(bytes.NewReader(text)).Decode(&o) == nil && accept(o) {
+			found = true
+			text = text[len(o):]
+			continue
 		}
-		start += 1 + next
-		if start > maxOutput {
-			return false
-		}
+		text = text[1:]
 	}
-	return false
+	return found
 }
 
-// readK6 reads what k6 writes with --summary-export, or its handleSummary's data.
+// decoded makes a function for object of one that looks at a decoded value.
+func decoded[T any](into *T, good func(T) bool) func([]byte) bool {
+	return func(text []byte) bool {
+		var doc T
+		if json.Unmarshal(text, &doc) != nil || !good(doc) {
+			return false
+		}
+		*into = doc
+		return true
+	}
+}
+
+func knownForms() string {
+	names := make([]string, len(forms))
+	for i, f := range forms {
+		names[i] = f.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// k6Metric is one of k6's metrics, as --summary-export writes it or, under values, as
+// its handleSummary has it.
+type k6Metric struct {
+	Count  *float64           `json:"count"`
+	Value  *float64           `json:"value"`
+	Passes *float64           `json:"passes"`
+	Fails  *float64           `json:"fails"`
+	Values map[string]float64 `json:"values"`
+	Avg    float64            `json:"avg"`
+	Med    float64            `json:"med"`
+	P90    float64            `json:"p(90)"`
+	P99    float64            `json:"p(99)"`
+	Max    float64            `json:"max"`
+}
+
+func (m k6Metric) number(name string, direct *float64) (float64, bool) {
+	if direct != nil {
+		return *direct, true
+	}
+	v, ok := m.Values[name]
+	return v, ok
+}
+
+func (m k6Metric) time(name string, direct float64) time.Duration {
+	if direct == 0 {
+		direct = m.Values[name]
+	}
+	return time.Duration(direct * float64(time.Millisecond))
+}
+
+// k6Missed is k6's exit status when a threshold was missed.
+const k6Missed = 99
+
+// readK6 reads what k6 writes with --summary-export, or its handleSummary's data. Of
+// protocols other than HTTP it counts no requests: there, iterations stand for them,
+// and the script's checks say which of them failed. Without checks nothing is
+// known: an iteration that threw an error counts as any other.
 func readK6(text []byte) (summary, bool, error) {
-	type metric struct {
-		Count  *float64           `json:"count"`
-		Value  *float64           `json:"value"`
-		Values map[string]float64 `json:"values"`
-		Avg    float64            `json:"avg"`
-		Med    float64            `json:"med"`
-		P90    float64            `json:"p(90)"`
-		P99    float64            `json:"p(99)"`
-		Max    float64            `json:"max"`
+	type report struct {
+		Metrics map[string]k6Metric `json:"metrics"`
 	}
-	var doc struct {
-		Metrics map[string]metric `json:"metrics"`
-	}
-	if !object(text, &doc) || len(doc.Metrics) == 0 {
+	var doc report
+	if !object(text, decoded(&doc, func(d report) bool { return len(d.Metrics) > 0 })) {
 		return summary{}, false, nil
 	}
-	number := func(m metric, name string, direct *float64) (float64, bool) {
-		if direct != nil {
-			return *direct, true
+	s, d := summary{missed: k6Missed}, doc.Metrics["http_req_duration"]
+	m := doc.Metrics["http_reqs"]
+	n, ok := m.number("count", m.Count)
+	failed := doc.Metrics["http_req_failed"]
+	share, _ := failed.number("rate", failed.Value)
+	if !ok {
+		m, d = doc.Metrics["iterations"], doc.Metrics["iteration_duration"]
+		if n, ok = m.number("count", m.Count); !ok {
+			return summary{}, false, nil
 		}
-		v, ok := m.Values[name]
-		return v, ok
+		checks := doc.Metrics["checks"]
+		passes, ok1 := checks.number("passes", checks.Passes)
+		fails, ok2 := checks.number("fails", checks.Fails)
+		if !ok1 || !ok2 || passes+fails <= 0 {
+			return summary{}, false, errors.New("k6 counted iterations alone, and an iteration that fails counts too: add a check to the script")
+		}
+		share = fails / (passes + fails)
 	}
-	for _, names := range [][3]string{{"http_reqs", "http_req_failed", "http_req_duration"}, {"grpc_reqs", "grpc_req_failed", "grpc_req_duration"}, {"iterations", "", "iteration_duration"}} {
-		m, ok := doc.Metrics[names[0]]
-		if !ok {
-			continue
-		}
-		n, ok := number(m, "count", m.Count)
-		if !ok {
-			continue
-		}
-		s := summary{requests: uint64(max(0, n)), thresholds: true}
-		f := doc.Metrics[names[1]]
-		if share, ok := number(f, "rate", f.Value); ok {
-			s.failed = uint64(math.Round(share * n))
-		}
-		d := doc.Metrics[names[2]]
-		ms := func(direct float64, name string) time.Duration {
-			if direct == 0 {
-				direct = d.Values[name]
-			}
-			return time.Duration(direct * float64(time.Millisecond))
-		}
-		s.mean, s.p50, s.p90, s.p99, s.max = ms(d.Avg, "avg"), ms(d.Med, "med"), ms(d.P90, "p(90)"), ms(d.P99, "p(99)"), ms(d.Max, "max")
-		return s, true, nil
-	}
-	return summary{}, false, nil
+	s.requests = uint64(max(0, n))
+	s.failed = uint64(math.Round(min(1, max(0, share)) * max(0, n)))
+	s.mean, s.p50, s.p90, s.p99, s.max = d.time("avg", d.Avg), d.time("med", d.Med), d.time("p(90)", d.P90), d.time("p(99)", d.P99), d.time("max", d.Max)
+	return s, true, nil
 }
 
 // readGhz reads what ghz prints with --format json.
 func readGhz(text []byte) (summary, bool, error) {
-	var doc struct {
+	type report struct {
 		Count         *uint64           `json:"count"`
 		Average       time.Duration     `json:"average"`
 		Slowest       time.Duration     `json:"slowest"`
@@ -148,7 +191,8 @@ func readGhz(text []byte) (summary, bool, error) {
 			Latency    time.Duration `json:"latency"`
 		} `json:"latencyDistribution"`
 	}
-	if !object(text, &doc) || doc.Count == nil || doc.Status == nil && doc.Errors == nil {
+	var doc report
+	if !object(text, decoded(&doc, func(d report) bool { return d.Count != nil && (d.Status != nil || d.Errors != nil) })) {
 		return summary{}, false, nil
 	}
 	s := summary{requests: *doc.Count, codes: doc.Status, mean: doc.Average, max: doc.Slowest}
@@ -175,7 +219,7 @@ func readGhz(text []byte) (summary, bool, error) {
 
 // readVegeta reads what `vegeta report -type=json` prints.
 func readVegeta(text []byte) (summary, bool, error) {
-	var doc struct {
+	type report struct {
 		Requests  *uint64           `json:"requests"`
 		Success   float64           `json:"success"`
 		Codes     map[string]uint64 `json:"status_codes"`
@@ -186,7 +230,8 @@ func readVegeta(text []byte) (summary, bool, error) {
 			P99       time.Duration `json:"99th"`
 		} `json:"latencies"`
 	}
-	if !object(text, &doc) || doc.Requests == nil || doc.Codes == nil {
+	var doc report
+	if !object(text, decoded(&doc, func(d report) bool { return d.Requests != nil && d.Codes != nil })) {
 		return summary{}, false, nil
 	}
 	l := doc.Latencies

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -94,20 +95,32 @@ func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 func (p *Prometheus) query(ctx context.Context, who, expr string) (model.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	v, _, _, err := p.api.Query(ctx, expr, time.Time{})
+	v, warnings, _, err := p.api.Query(ctx, expr, time.Time{})
 	if err != nil {
 		return nil, p.failed(who, expr, err)
 	}
-	return v, nil
+	return v, p.partial(who, expr, warnings)
+}
+
+// partial is an error for an answer that comes with a warning: that is how Thanos and
+// others say that a part of their stores did not answer.
+func (p *Prometheus) partial(who, expr string, warnings v1.Warnings) error {
+	if len(warnings) == 0 {
+		return nil
+	}
+	return &Error{Target: who, Asked: p.asked(expr), Got: "an answer with a warning: " + strings.Join(warnings, "; "), Hint: "a part of the answer may be missing: are all of the server's stores there?"}
 }
 
 // Range asks for the values of an expression over some time.
 func (p *Prometheus) Range(ctx context.Context, expr string, start, end time.Time, step time.Duration) (model.Matrix, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	v, _, _, err := p.api.QueryRange(ctx, expr, v1.Range{Start: start, End: end, Step: step})
+	v, warnings, _, err := p.api.QueryRange(ctx, expr, v1.Range{Start: start, End: end, Step: step})
 	if err != nil {
 		return nil, p.failed("prometheus", expr, err)
+	}
+	if err := p.partial("prometheus", expr, warnings); err != nil {
+		return nil, err
 	}
 	m, ok := v.(model.Matrix)
 	if !ok {
@@ -117,7 +130,7 @@ func (p *Prometheus) Range(ctx context.Context, expr string, start, end time.Tim
 }
 
 // Number asks for an expression that has one value, or sums up those it has.
-// Without any, it is an error.
+// Without any, or with one that is no number, it is an error.
 func (p *Prometheus) Number(ctx context.Context, expr string) (float64, error) {
 	v, err := p.query(ctx, "prometheus", expr)
 	if err != nil {
@@ -126,7 +139,7 @@ func (p *Prometheus) Number(ctx context.Context, expr string) (float64, error) {
 	sum := 0.0
 	switch v := v.(type) {
 	case *model.Scalar:
-		return float64(v.Value), nil
+		sum = float64(v.Value)
 	case model.Vector:
 		if len(v) == 0 {
 			return 0, &Error{Target: "prometheus", Asked: p.asked(expr), Got: "nothing", Hint: "try the query in Prometheus: does it name series that there are?"}
@@ -134,9 +147,13 @@ func (p *Prometheus) Number(ctx context.Context, expr string) (float64, error) {
 		for _, s := range v {
 			sum += float64(s.Value)
 		}
-		return sum, nil
+	default:
+		return 0, &Error{Target: "prometheus", Asked: p.asked(expr), Got: fmt.Sprintf("a %s, not a number", v.Type())}
 	}
-	return 0, &Error{Target: "prometheus", Asked: p.asked(expr), Got: fmt.Sprintf("a %s, not a number", v.Type())}
+	if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return 0, &Error{Target: "prometheus", Asked: p.asked(expr), Got: fmt.Sprint(sum), Hint: "does the query divide by nothing?"}
+	}
+	return sum, nil
 }
 
 // now is the server's time.
@@ -145,11 +162,15 @@ func (p *Prometheus) now(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	s, ok := v.(*model.Scalar)
-	if !ok {
-		return time.Time{}, &Error{Target: "prometheus", Asked: p.asked("time()"), Got: fmt.Sprintf("a %s", v.Type())}
+	switch v := v.(type) {
+	case *model.Scalar:
+		return v.Timestamp.Time(), nil
+	case model.Vector: // VictoriaMetrics knows no scalars
+		if len(v) == 1 {
+			return v[0].Timestamp.Time(), nil
+		}
 	}
-	return s.Timestamp.Time(), nil
+	return time.Time{}, &Error{Target: "prometheus", Asked: p.asked("time()"), Got: fmt.Sprintf("a %s", v.Type()), Hint: "prometheus.url is the address of a server that speaks Prometheus' HTTP API"}
 }
 
 func (p *Prometheus) asked(expr string) string { return p.address + " for " + expr }

@@ -61,17 +61,25 @@ func NewGroup(p *Prometheus, name, selector string) *Group {
 	return &Group{prom: p, name: name, selector: selector, match: matching(selector)}
 }
 
-// matching makes a selector ask for all metrics that are read, unless it names one.
+// matching makes a selector ask for all metrics that are read. One that it names
+// itself counts, and no other.
 func matching(selector string) string {
-	selector = strings.TrimSpace(selector)
-	if !strings.HasPrefix(selector, "{") {
-		return selector
+	metric, matchers, err := SplitSelector(selector)
+	if err != nil {
+		return strings.TrimSpace(selector) // the server says what is wrong
 	}
-	rest := strings.TrimSpace(strings.TrimPrefix(selector, "{"))
-	if !strings.HasPrefix(rest, "}") {
+	counts := counters
+	if metric != "" {
+		counts = []string{metric}
+	}
+	rest := strings.TrimSpace(strings.TrimPrefix(matchers, "{"))
+	switch {
+	case rest == "":
+		rest = "}"
+	case !strings.HasPrefix(rest, "}"):
 		rest = "," + rest
 	}
-	return fmt.Sprintf(`{__name__=~"%s"%s`, strings.Join(slices.Concat(counters, readAlso), "|"), rest)
+	return fmt.Sprintf(`{__name__=~"%s"%s`, strings.Join(slices.Concat(counts, readAlso), "|"), rest)
 }
 
 // Name is the group's name in the plan.
@@ -85,11 +93,12 @@ const discovery = 5 * time.Minute
 func (g *Group) Discover(ctx context.Context) ([]*Series, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	began := time.Now()
 	now, err := g.prom.now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g.skew = now.Sub(time.Now())
+	g.skew = now.Sub(began) // never less than it is: what was scraped before a call is not taken for later
 	if err := g.read(ctx, discovery); err != nil {
 		return nil, err
 	}
@@ -366,7 +375,7 @@ func (s *Series) Goroutines(ctx context.Context) ([]byte, *stacks.Profile, error
 			return nil, nil, err
 		}
 		for _, c := range r.counts {
-			if c.Timestamp < after || !s.take(c.Timestamp) {
+			if c.Timestamp <= after || !s.take(c.Timestamp) {
 				continue
 			}
 			return nil, stacks.Counted(int(c.Value)), nil

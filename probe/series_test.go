@@ -25,6 +25,8 @@ type server struct {
 	headers http.Header
 	skew    time.Duration
 	refuse  string // an error of the API
+	warn    string // a warning of the API
+	number  string // the value of any query that is no range
 }
 
 type stored struct {
@@ -88,6 +90,10 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"scalar","result":[%f,"0"]}}`, float64(now.UnixMilli())/1000)
 		return
 	}
+	if !strings.HasSuffix(query, "]") {
+		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[%f,%q]}]}}`, float64(now.UnixMilli())/1000, s.number)
+		return
+	}
 	stretch, err := time.ParseDuration(query[strings.LastIndex(query, "[")+1 : len(query)-1])
 	if err != nil {
 		panic(err)
@@ -108,7 +114,11 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 			all = append(all, st)
 		}
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": all}})
+	answer := map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": all}}
+	if s.warn != "" {
+		answer["warnings"] = []string{s.warn}
+	}
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
 func group(t *testing.T, s *server, cfg probe.PrometheusConfig) *probe.Group {
@@ -186,6 +196,10 @@ func TestDiscoverRefuses(t *testing.T) {
 		{"not a selector", func(s *server) {
 			s.refuse = `{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:8: parse error: unexpected <op:+>"}`
 		}, "parse error", true},
+		{"an answer in part", func(s *server) {
+			s.scraped("a", 3)
+			s.warn = "store at 10.0.0.7 did not answer"
+		}, "store at 10.0.0.7", true},
 	} {
 		s := newServer(t)
 		c.fill(s)
@@ -193,6 +207,44 @@ func TestDiscoverRefuses(t *testing.T) {
 		var e *probe.Error
 		if !errors.As(err, &e) || !strings.Contains(e.Got, c.want) || (e.Hint != "") != c.hinted {
 			t.Errorf("Discover(%s) = %v, want an error with %q and a hint", c.name, err, c.want)
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	s := newServer(t)
+	p, err := probe.NewPrometheus(probe.PrometheusConfig{URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		value string
+		want  float64
+		ok    bool
+	}{{"12.5", 12.5, true}, {"0", 0, true}, {"NaN", 0, false}, {"+Inf", 0, false}} {
+		s.number = c.value
+		if n, err := p.Number(t.Context(), "sum(x)"); n != c.want || (err == nil) != c.ok {
+			t.Errorf("Number = %v, %v for %s; want %v, and no error: %v", n, err, c.value, c.want, c.ok)
+		}
+	}
+}
+
+func TestSplitSelector(t *testing.T) {
+	for _, c := range []struct{ selector, metric, matchers, err string }{
+		{`{job="shop"}`, "", `{job="shop"}`, ""},
+		{` go_goroutines{job="shop", a=~"}"} `, "go_goroutines", `{job="shop", a=~"}"}`, ""},
+		{"go_goroutines", "go_goroutines", "", ""},
+		{`shop_goroutines{a="b"}`, "shop_goroutines", `{a="b"}`, ""},
+		{`up{job="shop"}`, "", "", "does not count goroutines"},
+		{`job="shop"`, "", "", "is not a selector"},
+		{"", "", "", "is not a selector"},
+		{`rate({job="shop"}[1m])`, "", "", "is not a selector"},
+		{`{__name__="up"}`, "", "", "__name__"},
+		{`{job="a",__name__ =~"go_.*"}`, "", "", "__name__"},
+	} {
+		metric, matchers, err := probe.SplitSelector(c.selector)
+		if metric != c.metric || matchers != c.matchers || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("SplitSelector(%s) = %q, %q, %v; want %q, %q, %q", c.selector, metric, matchers, err, c.metric, c.matchers, c.err)
 		}
 	}
 }

@@ -41,10 +41,11 @@ type analysis struct {
 	ignored  []Ignored
 	warnings []Warning
 
-	connections *Connections // nil where none were held
-	slope       *Slope       // nil where there are too few samples
-	scatter     float64      // of the difference of two of its levels by themselves, in goroutines
-	rising      bool         // another round would tell whether it goes on
+	connections *Connections
+	holds       int     // rounds in which connections were held // nil where none were held
+	slope       *Slope  // nil where there are too few samples
+	scatter     float64 // of the difference of two of its levels by themselves, in goroutines
+	rising      bool    // another round would tell whether it goes on
 
 	memory     *Memory    // nil where the target does not tell
 	grown      []HeapSite // every place where the heap grew, the most first
@@ -83,7 +84,7 @@ func analyse(run record.Run, policy Policy, target string, rules []rule) analysi
 	a.readConnections(run)
 	a.report(run)
 	a.reportBesides(run)
-	a.checkConnections(run)
+	a.checkConnections(run, rules)
 	return a
 }
 

@@ -18,6 +18,8 @@ type Connections struct {
 	Target string       `json:"target"`
 	Open   int          `json:"open"`   // connections, in the middle of the last round
 	Rounds [][3]float64 `json:"rounds"` // goroutines per connection
+
+	outlasted bool // what came up was still there when the connections were closed
 }
 
 const (
@@ -37,21 +39,39 @@ const (
 // readConnections looks at the rounds in which connections were held.
 func (a *analysis) readConnections(run record.Run) {
 	c := &Connections{Target: a.target}
-	for r := 1; r <= a.history.rounds(); r++ {
-		i := slices.IndexFunc(run.Loads, func(l record.Load) bool { return l.Kind == record.Round && l.Round == r })
-		if i < 0 || len(run.Loads[i].Open) == 0 {
-			return
+	for _, l := range run.Loads {
+		if l.Kind != record.Round || l.Round > a.history.rounds() || len(l.Open) == 0 {
+			continue
 		}
-		parts, open, ok := a.heldIn(run, run.Loads[i])
+		a.holds++
+		parts, open, ok := a.heldIn(run, l)
 		if !ok {
-			return
+			continue
 		}
 		c.Open = open
 		c.Rounds = append(c.Rounds, parts)
+		c.outlasted = c.outlasted || a.outlasts(run, l, parts, open)
 	}
 	if len(c.Rounds) > 0 {
 		a.connections = c
 	}
+}
+
+// afterClosing is how long after a round something may still be there that belonged
+// to its connections.
+const afterClosing = 2 * time.Second
+
+// outlasts tells whether more than half of what came up while connections were held
+// was there some time after they were closed: then it is work that ends by itself, as
+// that of requests beside them, and no connection's.
+func (a *analysis) outlasts(run record.Run, l record.Load, parts [3]float64, open int) bool {
+	next := slices.IndexFunc(run.Loads, func(o record.Load) bool { return o.Start >= l.End })
+	i := slices.IndexFunc(run.Samples, func(s record.Sample) bool { return s.Target == a.target && s.At >= l.End+afterClosing })
+	if i < 0 || next >= 0 && run.Samples[i].At >= run.Loads[next].Start {
+		return false
+	}
+	left := float64(run.Samples[i].Goroutines - a.total.bands[0].mid)
+	return left > (parts[2]-parts[0])*float64(open)/2
 }
 
 // heldIn is goroutines per connection in the parts of a round but the first.
@@ -94,58 +114,81 @@ func (a *analysis) heldIn(run record.Run, l record.Load) (parts [3]float64, open
 	return parts, open, true
 }
 
+// least is the growth per connection below which it is nothing.
+func (c *Connections) least() float64 { return max(heldShare, heldLeast/float64(max(c.Open, 1))) }
+
 // gathers tells whether connections gather goroutines while they are held: in every
 // round, in the second half of the time as in the first.
 func (c *Connections) gathers() bool {
-	least := max(heldShare, heldLeast/float64(max(c.Open, 1)))
+	least := c.least()
 	for _, p := range c.Rounds {
 		first, second := p[1]-p[0], p[2]-p[1]
 		if first < least || second < least || second < first/2 {
 			return false
 		}
 	}
-	return len(c.Rounds) >= 2
+	return len(c.Rounds) >= minRounds
 }
 
 // checkConnections adds a check, and a finding where connections gather goroutines
 // that go when they are closed: the windows after the rounds do not show them.
-func (a *analysis) checkConnections(run record.Run) {
+func (a *analysis) checkConnections(run record.Run, rules []rule) {
+	if a.holds == 0 {
+		return
+	}
+	check := Check{Name: "connections", Target: a.target, Outcome: Pass, Unit: "goroutines per connection"}
 	c := a.connections
-	if c == nil {
+	if c == nil || len(c.Rounds) < minRounds {
+		check.Outcome, check.Code = Inconclusive, CodeGap
+		check.Message = fmt.Sprintf("whether connections gather goroutines was not to be seen: too few samples while they were held, in %d of %d rounds", a.holds-a.heldRounds(), a.holds)
+		check.Hint = "lengthen load.round: to eight seconds at least, and to six scrape intervals where only Prometheus knows the target"
+		a.extra = append(a.extra, check)
 		return
 	}
 	last := c.Rounds[len(c.Rounds)-1]
-	check := Check{Name: "connections", Target: a.target, Outcome: Pass, Measured: last[2], Limit: math.Round(1000*(last[0]+max(heldShare, heldLeast/float64(max(c.Open, 1))))) / 1000, Unit: "goroutines per connection"}
-	if c.gathers() {
-		check.Outcome, check.Code = Fail, "connections-growing"
-		check.Message = fmt.Sprintf("each of %d connections gathers goroutines while it is held: %.2f, %.2f and %.2f of them in the last round", c.Open, last[0], last[1], last[2])
-		check.Hint = "something that is started per message or per tick does not end before the connection does"
-		a.gathered(run, check)
+	check.Measured, check.Limit = last[2], math.Round(1000*(last[0]+c.least()))/1000
+	switch {
+	case !c.gathers():
+	case c.outlasted:
+		a.warnings = append(a.warnings, Warning{Code: "draining", Target: a.target, Message: fmt.Sprintf(
+			"goroutines came up all the while connections were held, %.2f, %.2f and %.2f for each in the last round, and were still there after them: slow work, and no connection's", last[0], last[1], last[2])})
+	default:
+		a.gathered(run, check, last, rules)
+		return
 	}
 	a.extra = append(a.extra, check)
 }
 
-// gathered makes the finding: the stack that grew most while connections were held.
-func (a *analysis) gathered(run record.Run, check Check) {
-	rounds := a.history.rounds()
-	var first, last *record.Capture
-	for i, c := range run.Captures {
-		if c.Target == a.target && c.Kind == record.Holding && c.Round == rounds {
-			if first == nil {
-				first = &run.Captures[i]
-			}
-			last = &run.Captures[i]
+// minRounds is in how many rounds growth has to be seen to be one that repeats.
+const minRounds = 2
+
+func (a *analysis) heldRounds() int {
+	if a.connections == nil {
+		return 0
+	}
+	return len(a.connections.Rounds)
+}
+
+// gathered fails the check, and makes a finding of the stack that grew most while
+// connections were held; unless a rule lets it grow.
+func (a *analysis) gathered(run record.Run, check Check, last [3]float64, rules []rule) {
+	check.Outcome, check.Code = Fail, "connections-growing"
+	check.Message = fmt.Sprintf("each of %d connections gathers goroutines while it is held: %.2f, %.2f and %.2f of them in the last round", a.connections.Open, last[0], last[1], last[2])
+	check.Hint = "something that is started per message or per tick does not end before the connection does"
+	defer func() { a.extra = append(a.extra, check) }()
+	d, ok := a.mostHeld(run)
+	if !ok {
+		return
+	}
+	s := suspect{key: d.Stack.Key, id: byKey, stack: d.Stack, class: leak, trend: a.history.of(byKey, d.Stack.Key)}
+	for i := range rules {
+		r := &rules[i]
+		if (r.Max <= 0 || d.After <= r.Max) && a.matches(r, &s) {
+			check.Outcome, check.Code, check.Message, check.Hint = Pass, "", "what connections gather is ignored: "+r.Reason, ""
+			a.ignored = append(a.ignored, Ignored{Target: a.target, Function: blamed(s.stack), Growth: d.Growth(), Reason: r.Reason, Owner: r.Owner, Until: r.Until})
+			return
 		}
 	}
-	if first == nil || first == last {
-		return
-	}
-	deltas := stacks.Diff(first.Profile, last.Profile)
-	if len(deltas) == 0 || deltas[0].Growth() <= 0 {
-		return
-	}
-	d := deltas[0]
-	s := suspect{key: d.Stack.Key, id: byKey, stack: d.Stack, class: leak, trend: a.history.of(byKey, d.Stack.Key)}
 	if slices.ContainsFunc(a.suspects, func(o suspect) bool { return o.key == s.key && (o.class == leak || o.rule != nil) }) {
 		return // it stays behind too: then that is the finding
 	}
@@ -154,4 +197,26 @@ func (a *analysis) gathered(run record.Run, check Check) {
 	f.Evidence, f.Per1000 = []string{Held}, 0
 	f.Note = "it grows while connections are held, and goes when they are closed; the counts are of the last round, early and late"
 	a.leaks, a.findings = append(a.leaks, s), append(a.findings, f)
+}
+
+// mostHeld is the stack that grew most between the first and the last profile that was
+// taken while the last round's connections were held.
+func (a *analysis) mostHeld(run record.Run) (stacks.Delta, bool) {
+	var first, last *record.Capture
+	for i, c := range run.Captures {
+		if c.Target == a.target && c.Kind == record.Holding && c.Round == a.history.rounds() {
+			if first == nil {
+				first = &run.Captures[i]
+			}
+			last = &run.Captures[i]
+		}
+	}
+	if first == nil || first == last {
+		return stacks.Delta{}, false
+	}
+	deltas := stacks.Diff(first.Profile, last.Profile)
+	if len(deltas) == 0 || deltas[0].Growth() <= 0 {
+		return stacks.Delta{}, false
+	}
+	return deltas[0], true
 }

@@ -1,6 +1,7 @@
 package verdict_test
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,44 @@ func TestConnections(t *testing.T) {
 		if len(v.Findings) != 1 || v.Findings[0].Function != "example.com/chat.(*Conn).tick" || !slices.Equal(v.Findings[0].Counts, []int{500, 1500}) || v.Findings[0].Evidence[0] != verdict.Held {
 			t.Errorf("Judge(%s) finds %+v, want the ticks, 500 early and 1500 late", c.name, v.Findings)
 		}
+	}
+}
+
+// work is heldRun with goroutines that are still there some time after the round.
+func work(run record.Run, left int) record.Run {
+	for _, l := range run.Loads {
+		if l.Kind == record.Round {
+			run.Samples = append(run.Samples, record.Sample{At: l.End + 3*time.Second, Target: target, Goroutines: 4 + left})
+		}
+	}
+	slices.SortStableFunc(run.Samples, func(a, b record.Sample) int { return cmp.Compare(a.At, b.At) })
+	return run
+}
+
+// Goroutines that come up while connections are held, and are there after them, are
+// slow work; what a rule covers may come up; and what was not seen is no pass.
+func TestConnectionsExcused(t *testing.T) {
+	growing := [3]float64{2, 3, 4}
+	v := verdict.Judge(work(heldRun(500, growing), 900), policy())
+	if v.Outcome != verdict.Pass || !slices.ContainsFunc(v.Warnings, func(w verdict.Warning) bool { return strings.Contains(w.Message, "slow work") }) {
+		t.Errorf("Judge(work that goes on) = %s, warnings %v; want a pass that says so", v.Outcome, v.Warnings)
+	}
+	if v := verdict.Judge(work(heldRun(500, growing), 10), policy()); v.Outcome != verdict.Fail {
+		t.Errorf("Judge(gone with the connections) = %s, want fail", v.Outcome)
+	}
+	p := policy()
+	p.Ignore = []verdict.Rule{{Function: `Conn\)\.tick$`, Reason: "by design", Max: 2000}}
+	if v := verdict.Judge(heldRun(500, growing), p); v.Outcome != verdict.Pass || len(v.Ignored) != 1 || v.Ignored[0].Growth != 1000 {
+		t.Errorf("Judge(ignored) = %s, ignored %+v; want a pass that counts it", v.Outcome, v.Ignored)
+	}
+	p.Ignore[0].Max = 1200
+	if v := verdict.Judge(heldRun(500, growing), p); v.Outcome != verdict.Fail {
+		t.Errorf("Judge(more than the rule's most) = %s, want fail", v.Outcome)
+	}
+	run := heldRun(500, growing)
+	run.Samples = slices.DeleteFunc(run.Samples, func(s record.Sample) bool { return s.At%(15*time.Second) != 0 })
+	if v := verdict.Judge(run, policy()); v.Outcome != verdict.Inconclusive || check(v, "connections").Code != verdict.CodeGap {
+		t.Errorf("Judge(a sample every 15 s) = %s (%s), want it inconclusive", v.Outcome, v.Headline)
 	}
 }
 

@@ -77,9 +77,14 @@ func delivered(run record.Run, policy Policy) Check {
 	}
 	c.Measured = math.Round(c.Measured*10) / 10
 	c.Limit = math.Round(worst.Asked*policy.Delivered*10) / 10
+	counted, uncounted := countedRounds(run)
 	switch {
 	case stopped != "":
 		c.Outcome, c.Code, c.Message = Inconclusive, CodeStopped, stopped
+	case counted > 0 && uncounted > 0:
+		c.Outcome, c.Code = Inconclusive, CodeUncounted
+		c.Message = fmt.Sprintf("the requests of %d of %d rounds were not counted", uncounted, counted+uncounted)
+		c.Hint = "what the load's command printed is in the run directory, under load"
 	case worst.Asked > 0 && worst.Expected > 0 && float64(worst.Sent) < policy.Delivered*float64(worst.Expected):
 		c.Outcome, c.Code = Inconclusive, CodeSlow
 		c.Message = fmt.Sprintf("round %d sent %.1f of the %.1f requests/s that were asked for", worst.Round, c.Measured, worst.Asked)
@@ -91,6 +96,28 @@ func delivered(run record.Run, policy Policy) Check {
 		}
 	}
 	return c
+}
+
+// countedRounds is of how many rounds somebody knows how many requests were sent.
+func countedRounds(run record.Run) (counted, uncounted int) {
+	for _, l := range run.Loads {
+		switch {
+		case l.Kind != record.Round:
+		case l.Uncounted:
+			uncounted++
+		default:
+			counted++
+		}
+	}
+	return counted, uncounted
+}
+
+// uncountedLoad warns of load of which nobody knows that it was sent.
+func uncountedLoad(run record.Run) []Warning {
+	if _, n := countedRounds(run); n == 0 {
+		return nil
+	}
+	return []Warning{{Code: CodeUncounted, Message: "nobody counted the requests: whether the load reached the service, only who sends it knows"}}
 }
 
 const (

@@ -1,6 +1,7 @@
 package verdict_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -58,5 +59,30 @@ func TestCountsAgree(t *testing.T) {
 		if k := check(v, "counts agree"); v.Outcome != c.want || c.want != verdict.Pass && k.Code != verdict.CodeCounts {
 			t.Errorf("Judge(%s) = %s (%s), check %+v, want %s", c.name, v.Outcome, v.Headline, k, c.want)
 		}
+	}
+}
+
+// Load that nobody counted is no secret, and counted now and then is no load.
+func TestUncountedLoad(t *testing.T) {
+	uncounted := func(rounds ...int) record.Run {
+		run := script{stacks: map[string][]int{"example.com/f": {5, 5, 5}}}.run()
+		for i := range run.Loads {
+			if l := &run.Loads[i]; l.Kind == record.Round && slices.Contains(rounds, l.Round) {
+				l.Uncounted, l.Asked, l.Expected, l.Sent, l.Answered, l.Succeeded = true, 0, 0, 1, 1, 1
+				l.Entries = []record.Entry{{Name: "ghz", Sent: 1, Answered: 1, Succeeded: 1}}
+			}
+		}
+		return run
+	}
+	v := verdict.Judge(uncounted(1, 2), policy())
+	if v.Outcome != verdict.Pass || !slices.ContainsFunc(v.Warnings, func(w verdict.Warning) bool { return w.Code == verdict.CodeUncounted }) {
+		t.Errorf("Judge(uncounted) = %s (%s), warnings %v; want a pass with a warning", v.Outcome, v.Headline, v.Warnings)
+	}
+	v = verdict.Judge(uncounted(2), policy())
+	if v.Outcome != verdict.Inconclusive || check(v, "rate").Code != verdict.CodeUncounted {
+		t.Errorf("Judge(one of two rounds uncounted) = %s (%s), want it inconclusive", v.Outcome, v.Headline)
+	}
+	if v = verdict.Judge(uncounted(), policy()); v.Outcome != verdict.Pass || len(v.Warnings) != 0 {
+		t.Errorf("Judge(counted) = %s, warnings %v; want a pass without any", v.Outcome, v.Warnings)
 	}
 }

@@ -45,6 +45,7 @@ func Judge(run record.Run, policy Policy) Verdict {
 		v.Checks = append(v.Checks, Check{Name: "targets", Outcome: Inconclusive, Limit: 1, Unit: "targets", Code: "no-target", Message: "no target was watched"})
 	}
 	v.Warnings = append(v.Warnings, redirected(v.Load)...)
+	v.Warnings = append(v.Warnings, uncountedLoad(run)...)
 	for _, n := range run.Notes {
 		v.Warnings = append(v.Warnings, Warning{Code: n.Code, Target: n.Target, Message: n.Message})
 	}

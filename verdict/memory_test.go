@@ -147,6 +147,34 @@ func TestMemoryFails(t *testing.T) {
 	}
 }
 
+// What the plan wants to fail on has to be known in every window, or there is no
+// verdict.
+func TestMemoryMissing(t *testing.T) {
+	in := script{stacks: map[string][]int{"example.com/shop.(*Shop).wait": slices.Repeat([]int{5}, 5)}}
+	half := held(in.run(), []float64{20, 20, 20, 20, 20}, nil, nil)
+	half.Memories = slices.DeleteFunc(half.Memories, func(m record.Memory) bool { return m.Round == 3 })
+	known := held(in.run(), []float64{20, 20, 20, 20, 20}, nil, nil)
+	for _, c := range []struct {
+		name string
+		run  record.Run
+		set  func(*verdict.Policy)
+		want verdict.Outcome
+	}{
+		{"nothing known, heap", in.run(), func(p *verdict.Policy) { p.Heap = verdict.ReactFail }, verdict.Inconclusive},
+		{"nothing known, threads", in.run(), func(p *verdict.Policy) { p.Threads = verdict.ReactFail }, verdict.Inconclusive},
+		{"a window missing", half, func(p *verdict.Policy) { p.Heap = verdict.ReactFail }, verdict.Inconclusive},
+		{"the most since the start alone", known, func(p *verdict.Policy) { p.Resident = verdict.ReactFail }, verdict.Inconclusive},
+		{"all known", known, func(p *verdict.Policy) { p.Heap = verdict.ReactFail }, verdict.Pass},
+		{"nothing known, a warning", in.run(), func(p *verdict.Policy) { p.Heap = verdict.ReactWarn }, verdict.Pass},
+	} {
+		p := policy()
+		c.set(&p)
+		if v := verdict.Judge(c.run, p); v.Outcome != c.want {
+			t.Errorf("Judge(%s) = %s (%s), want %s", c.name, v.Outcome, v.Headline, c.want)
+		}
+	}
+}
+
 // The place on the heap that goes with a finding is named with it: by its
 // function, or by another of the stack whose objects are as many.
 func TestSameCause(t *testing.T) {

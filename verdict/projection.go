@@ -32,7 +32,7 @@ const leastGoroutine = 2048 + descriptor
 // project adds what the findings come to at the plan's production rate, target by
 // target; after a pass, what the largest leak would that it may have missed.
 func (v *Verdict) project(run record.Run, p Production) {
-	if p.Rate <= 0 {
+	if p.Rate <= 0 || v.Unit != "request" { // a rate of requests says nothing of connections
 		return
 	}
 	rate := p.Rate / float64(max(p.Replicas, 1))

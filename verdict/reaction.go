@@ -2,6 +2,8 @@ package verdict
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
@@ -15,35 +17,58 @@ type beside struct {
 	grown      float64 // in unit
 	limit      float64 // the growth below which it is taken to be level
 	unit       string
-	looked     bool // it has to be seen to stay in a long look before it fails
-	kept       bool // it was
-	watched    bool // the look is over
+	looked     bool   // it has to be seen to stay in a long look before it fails
+	kept       bool   // it was
+	watched    bool   // the look is over
+	missing    string // why it is not known in every window; empty if it is
 }
 
-// besides are the target's heap, resident memory and threads, as far as it tells.
+// besides are the target's heap, resident memory and threads, as far as it tells, or as
+// the plan demands.
 func (a *analysis) besides(run record.Run) []beside {
-	m := a.memory
+	m, windows := a.memory, len(a.history.windows)
 	if m == nil {
-		return nil
+		m = &Memory{}
+	}
+	if windows < 2 {
+		return nil // the other checks say why
 	}
 	var out []beside
-	bytes := func(name, code string, react Reaction, xs []uint64, quadrant Quadrant, least uint64, of func(record.Memory) uint64) {
-		if len(xs) == 0 {
-			return
+	add := func(b beside, known int) {
+		if known < windows {
+			b.missing = fmt.Sprintf("known in %d of %d windows", known, windows)
 		}
-		b := beside{name: name, code: code, react: react, grows: m.Quadrant == quadrant, unit: "MiB", looked: true}
-		first, last := float64(xs[0]), float64(xs[len(xs)-1])
-		b.grown, b.limit = mebi(last-first), mebi(max(float64(least), memoryShare*first))
-		b.kept, b.watched = a.keptMemory(run, first, last, of)
-		out = append(out, b)
+		if known > 0 || b.react == ReactFail {
+			out = append(out, b)
+		}
 	}
-	bytes("heap", "heap-growing", a.policy.Heap, m.Heap, HeapGrew, heapLeast, func(m record.Memory) uint64 { return m.Heap })
-	bytes("resident", "resident-growing", a.policy.Resident, m.Resident, ResidentGrew, residentLeast, func(m record.Memory) uint64 { return cmp.Or(m.Resident, m.Peak) })
+	bytes := func(b beside, xs []uint64, quadrant Quadrant, least uint64, of func(record.Memory) uint64) {
+		b.unit, b.looked, b.grows = "MiB", true, len(xs) > 0 && m.Quadrant == quadrant
+		if len(xs) > 0 {
+			first, last := float64(xs[0]), float64(xs[len(xs)-1])
+			b.grown, b.limit = mebi(last-first), mebi(max(float64(least), memoryShare*first))
+			b.kept, b.watched = a.keptMemory(run, first, last, of)
+		}
+		add(b, len(xs))
+	}
+	bytes(beside{name: "heap", code: "heap-growing", react: a.policy.Heap}, m.Heap, HeapGrew, heapLeast, func(m record.Memory) uint64 { return m.Heap })
+	resident := beside{name: "resident", code: "resident-growing", react: a.policy.Resident}
+	if resident.react == ReactFail && !a.residentNow(run) {
+		resident.missing = "known as the most since the start alone: give the target's metrics"
+	}
+	bytes(resident, m.Resident, ResidentGrew, residentLeast, func(m record.Memory) uint64 { return cmp.Or(m.Resident, m.Peak) })
+	threads := beside{name: "threads", code: "threads-growing", react: a.policy.Threads, grows: m.threadsGrow(), limit: threadsLeast, unit: "threads"}
 	if n := len(m.Threads); n > 0 {
-		out = append(out, beside{name: "threads", code: "threads-growing", react: a.policy.Threads, grows: m.threadsGrow(),
-			grown: float64(m.Threads[n-1] - m.Threads[0]), limit: threadsLeast, unit: "threads"})
+		threads.grown = float64(m.Threads[n-1] - m.Threads[0])
 	}
+	add(threads, len(m.Threads))
 	return out
+}
+
+// residentNow tells whether the target says what is resident now, and not only what
+// was the most.
+func (a *analysis) residentNow(run record.Run) bool {
+	return slices.ContainsFunc(run.Memories, func(m record.Memory) bool { return m.Target == a.target && m.Resident > 0 })
 }
 
 func mebi(bytes float64) float64 { return float64(int64(bytes/(1<<20)*10)) / 10 }
@@ -66,7 +91,7 @@ func (a *analysis) keptMemory(run record.Run, first, last float64, of func(recor
 // rounds, or a long look.
 func (b beside) wants(rounds int) Action {
 	switch {
-	case b.react != ReactFail || !b.grows:
+	case b.react != ReactFail || !b.grows || b.missing != "":
 	case rounds < surelyRounds:
 		return Load
 	case b.looked && !b.watched:
@@ -89,6 +114,11 @@ func (a *analysis) reportBesides(run record.Run) {
 
 func (a *analysis) checkBeside(b beside) Check {
 	c := Check{Name: b.name, Target: a.target, Outcome: Pass, Measured: b.grown, Limit: b.limit, Unit: b.unit}
+	if b.missing != "" {
+		c.Outcome, c.Code, c.Message = Inconclusive, CodeGap, "not judged, as the plan asks: it is "+b.missing
+		c.Hint = "the heap profile and metrics tell; or set policy." + b.name + ": warn"
+		return c
+	}
 	if !b.grows {
 		return c
 	}

@@ -25,6 +25,7 @@ const (
 	CodeGenerator   = "generator-saturated"
 	CodeUnsent      = "request-not-sent"
 	CodeStopped     = "load-stopped"
+	CodeUncounted   = "load-uncounted"
 	CodeIncomplete  = "run-incomplete"
 	CodeInterrupted = "interrupted"
 )

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -33,13 +34,13 @@ Exit codes: 0 written, 2 usage error.`,
   promtool check rules leakgate-rules/leakgate.rules.yaml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := plan.ReadPolicy(args[0])
+			p, err := plan.Read(args[0], a.envOrName)
 			if err != nil {
 				return usage(err)
 			}
-			cfg := rules.FromPlan(p, selector)
-			if service != "" {
-				cfg.Service = service
+			cfg, err := rules.FromPlan(p, service, selector)
+			if err != nil {
+				return usage(err)
 			}
 			return a.writeRules(cfg, dir)
 		},
@@ -48,6 +49,15 @@ Exit codes: 0 written, 2 usage error.`,
 	c.Flags().StringVar(&selector, "selector", "", `the service's series in production, as {job="checkout"} (default: a target's selector, or a job of the plan's name)`)
 	c.Flags().StringVar(&service, "service", "", "value of the label service (default: the plan's name)")
 	return c
+}
+
+// envOrName looks up a variable, and leaves one that is not set as it is written: the
+// plan's secrets are nobody's business here.
+func (a *app) envOrName(name string) (string, bool) {
+	if v, ok := a.env(name); ok {
+		return v, true
+	}
+	return "${" + name + "}", true
 }
 
 func (a *app) writeRules(cfg rules.Config, dir string) error {
@@ -61,6 +71,7 @@ func (a *app) writeRules(cfg rules.Config, dir string) error {
 		name string
 		text []byte
 	}{{file, text}, {"leakgate.dashboard.json", dashboard}}
+	const testsFile = "leakgate.rules_test.yaml"
 	if cfg.Testable() {
 		tests, err := cfg.Tests(file)
 		if err != nil {
@@ -69,7 +80,9 @@ func (a *app) writeRules(cfg rules.Config, dir string) error {
 		files = append(files, struct {
 			name string
 			text []byte
-		}{"leakgate.rules_test.yaml", tests})
+		}{testsFile, tests})
+	} else if err := os.Remove(filepath.Join(dir, testsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return usage(err) // those of another selector would test nothing
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return usage(err)
@@ -80,6 +93,9 @@ func (a *app) writeRules(cfg rules.Config, dir string) error {
 			return usage(err)
 		}
 		fmt.Fprintln(a.out, name)
+	}
+	if !cfg.Testable() {
+		fmt.Fprintf(a.out, "no unit tests: no series can be made up for %s, which has other matchers than label=\"value\"\n", cfg.Selector)
 	}
 	fmt.Fprintf(a.out, "%s: suspect from %g goroutines a second and instance, %s\n", cfg.Service, cfg.Slope, cfg.Selector)
 	return nil

@@ -91,6 +91,9 @@ func (a *app) slo(ctx context.Context, o sloOptions) error {
 	end := a.now().Truncate(step)
 	start := end.Add(-window)
 	samples, source, err := suspicion(ctx, p, o, start, end, step)
+	if e := (*exit)(nil); errors.As(err, &e) {
+		return e
+	}
 	if err != nil {
 		var e *probe.Error
 		hint := ""
@@ -117,17 +120,24 @@ func (a *app) slo(ctx context.Context, o sloOptions) error {
 	return nil
 }
 
-// suspicion asks for what was recorded, or else works it out.
+// suspicion asks for what was recorded. Where that covers too little of the window, it
+// works it out from the counts, if they cover more.
 func suspicion(ctx context.Context, p *probe.Prometheus, o sloOptions, start, end time.Time, step time.Duration) ([]slo.Sample, string, error) {
-	recorded := fmt.Sprintf("%s{service=%q}", rules.OfService, o.service)
+	recorded := fmt.Sprintf("max(%s{service=%q})", rules.OfService, o.service) // of a pair of servers, and of all clusters
 	samples, err := samplesOf(ctx, p, recorded, start, end, step)
-	if err != nil || len(samples) > 0 {
+	if err != nil || float64(len(samples)) >= slo.Enough*float64(end.Sub(start)/step) {
 		return samples, recorded, err
 	}
-	c := rules.Config{Service: o.service, Selector: cmp.Or(o.selector, fmt.Sprintf("{job=%q}", o.service)), Slope: o.slope, Tolerance: o.tolerance}
+	c := rules.Config{Service: o.service, Slope: o.slope, Tolerance: o.tolerance}
+	if c.Metric, c.Selector, err = probe.SplitSelector(cmp.Or(o.selector, fmt.Sprintf("{job=%q}", o.service))); err != nil {
+		return nil, "", &exit{code: exitUsage, err: fmt.Errorf("--selector %w", err)}
+	}
 	expr := c.Suspicion()
-	samples, err = samplesOf(ctx, p, expr, start, end, step)
-	return samples, expr, err
+	worked, err := samplesOf(ctx, p, expr, start, end, step)
+	if err != nil || len(worked) > len(samples) {
+		return worked, expr, err
+	}
+	return samples, recorded, nil
 }
 
 // samplesOf asks for an expression over a window, as often as the window is too long

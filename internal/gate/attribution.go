@@ -74,7 +74,7 @@ func (g *Gate) trial(ctx context.Context, step verdict.TrialStep, n int) error {
 	if errors.As(context.Cause(loading), &a) {
 		l.Stopped = a.message
 	}
-	g.maskErrors(&l)
+	g.mask(&l)
 	g.writer.Trial(record.Trial{Load: l, Only: step.Only})
 	if err := ctx.Err(); err != nil {
 		return err

@@ -26,7 +26,7 @@ func newDriver(p *plan.Plan, tool, dir string, prom *probe.Prometheus) (loadgen.
 			Env: os.Environ(), Logs: filepath.Join(dir, logsDir), Mask: p.MaskBytes,
 		})
 	case l.None != nil:
-		return loadgen.NewNone(loadgen.NoneConfig{Requests: query(prom, l.None.Requests), Connections: query(prom, l.None.Connections)}), nil
+		return loadgen.NewNone(loadgen.NoneConfig{Rate: float64(l.Rate), Requests: query(prom, l.None.Requests), Connections: query(prom, l.None.Connections)}), nil
 	}
 	var drivers []loadgen.Driver
 	var lines []int

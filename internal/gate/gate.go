@@ -204,7 +204,7 @@ func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp ti
 			l.Stopped = a.message
 		}
 	}
-	g.maskErrors(&l)
+	g.mask(&l)
 	g.writer.Load(l)
 	g.writer.Phase(record.Phase{Kind: kind, Round: round, Start: start, End: l.End})
 	g.watch.Load(l)
@@ -214,8 +214,9 @@ func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp ti
 	return g.hopeless(ctx)
 }
 
-// maskErrors takes the plan's secrets out of what came of a load.
-func (g *Gate) maskErrors(l *record.Load) {
+// mask takes the plan's secrets out of what came of a load.
+func (g *Gate) mask(l *record.Load) {
+	l.Stopped = g.plan.Mask(l.Stopped)
 	for i, e := range l.Entries {
 		masked := map[string]uint64{}
 		for text, n := range e.Errors {

@@ -29,7 +29,7 @@ func TryLoad(ctx context.Context, p *plan.Plan, tool string) ([]Answer, error) {
 	switch {
 	case l.Exec != nil:
 		_, err := newDriver(p, tool, "", s.prom)
-		return []Answer{{Name: strings.Join(l.Exec.Command, " "), Answer: "found; it is started by run alone"}}, err
+		return []Answer{{Name: p.Mask(strings.Join(l.Exec.Command, " ")), Answer: "found; it is started by run alone"}}, err
 	case l.None != nil:
 		return tryQueries(ctx, p, s.prom), nil
 	}
@@ -89,7 +89,7 @@ func tryQueries(ctx context.Context, p *plan.Plan, prom *probe.Prometheus) []Ans
 			continue
 		}
 		n, err := ask(ctx)
-		a := Answer{Name: fmt.Sprintf("load from elsewhere: %s: %s", q.what, q.expr), Answer: fmt.Sprintf("%.0f now", n)}
+		a := Answer{Name: p.Mask(fmt.Sprintf("load from elsewhere: %s: %s", q.what, q.expr)), Answer: fmt.Sprintf("%.0f now", n)}
 		if err != nil {
 			a.Answer, a.Failed = p.Mask(err.Error()), true
 		}

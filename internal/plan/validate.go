@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leakgate/leakgate/probe"
 	"github.com/leakgate/leakgate/record"
 )
 
@@ -53,11 +54,21 @@ func (d *decoder) source(p *Plan, t *Target, at string) {
 	case t.Selector == "" && d.given(at+".selector"):
 		d.bad(at+".selector", `as {job="checkout"}`, "is empty")
 	case t.Selector == "":
+	case badSelector(t.Selector) != nil:
+		d.bad(at+".selector", "", "%s %v", quote(t.Selector), badSelector(t.Selector))
 	case p.Prometheus.URL == "" && d.sound("prometheus.url"):
 		d.bad(at+".selector", "add prometheus: {url: http://prometheus:9090}", "needs a Prometheus server to ask")
 	case t.Metrics != "":
 		d.bad(at+".metrics", "", "metrics and selector exclude each other")
 	}
+}
+
+func badSelector(text string) error {
+	if strings.Contains(text, "${") { // of a plan that is read without an environment
+		return nil
+	}
+	_, _, err := probe.SplitSelector(text)
+	return err
 }
 
 // prometheus checks the server's settings.
@@ -164,6 +175,9 @@ func (d *decoder) kinds(p *Plan) {
 		if !slices.Contains([]string{"auto", "k6", "ghz", "vegeta", "wrk", "none"}, l.Exec.Summary) {
 			d.bad("load.exec.summary", "auto, k6, ghz, vegeta, wrk or none", "%s is none of them", quote(l.Exec.Summary))
 		}
+	}
+	if l.None != nil && !d.given("load.rate") {
+		l.Rate = 0 // what others send is their business, unless the plan says what it has to be
 	}
 	if l.None != nil && (l.None.Requests != "" || l.None.Connections != "") && p.Prometheus.URL == "" && d.sound("prometheus.url") {
 		d.bad("load.none", "add prometheus: {url: http://prometheus:9090}", "its queries need a Prometheus server to ask")

@@ -1,9 +1,11 @@
 package rules
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"math"
 
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -28,7 +30,7 @@ func (c Config) Dashboard() ([]byte, error) {
 		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus")).
 		WithPanel(c.stat("Leak suspected now", c.mine(OfService), "none", 1)).
 		WithPanel(c.stat("Minutes of suspicion in 30 days", c.mine(minutes), "m", c.Budget.Minutes())).
-		WithPanel(c.stat("Most goroutines of an instance", fmt.Sprintf("max(%s)", c.mine(Goroutines)), "none", float64(max(c.Most, 1)))).
+		WithPanel(c.stat("Most goroutines of an instance", fmt.Sprintf("max(%s)", c.mine(Goroutines)), "none", float64(cmp.Or(c.Most, math.MaxInt32)))).
 		WithPanel(c.panel("Goroutines", "Each instance, and the mean of all.", "none",
 			query{c.mine(Goroutines), "{{instance}}"}, query{fmt.Sprintf("avg(%s)", c.mine(Goroutines)), "mean"})).
 		WithPanel(c.panel("Slope", fmt.Sprintf("Goroutines a second over half an hour. More than %g is suspect, if the floor rises too.", c.Slope), "none",

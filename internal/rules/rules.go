@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 type Config struct {
 	Service   string        // value of the label service, and of every title
 	Selector  string        // the service's series, as {job="checkout"}
+	Metric    string        // that counts its goroutines; empty: by its usual names
 	Slope     float64       // goroutines per second and instance that are suspect
 	Tolerance int           // goroutines by which an instance may rise in an hour
 	Percent   float64       // the same by which its daily floor may rise, of the floor
@@ -39,26 +41,45 @@ const (
 	usualRate = 100
 )
 
-// FromPlan takes a plan's thresholds. Without a selector, it is the plan's first
-// target's, or a job of the plan's name.
-func FromPlan(p *plan.Plan, selector string) Config {
-	c := Config{Service: p.Name, Selector: selector, Tolerance: p.Policy.Goroutines.Tolerance, Percent: p.Policy.Goroutines.Percent, Most: p.Safety.Goroutines, Memory: uint64(p.Production.Memory), Budget: time.Duration(p.Production.Budget)}
+// FromPlan takes a plan's thresholds. Without a selector, it is the plan's one
+// target's, or a job of the plan's name. The error is of a selector or a service that
+// is none.
+func FromPlan(p *plan.Plan, service, selector string) (Config, error) {
+	c := Config{Service: cmp.Or(service, p.Name), Tolerance: p.Policy.Goroutines.Tolerance, Percent: p.Policy.Goroutines.Percent, Most: p.Safety.Goroutines, Memory: uint64(p.Production.Memory), Budget: time.Duration(p.Production.Budget)}
+	var selectors []string
 	for _, t := range p.Targets {
-		c.Selector = cmp.Or(c.Selector, t.Selector)
+		if t.Selector != "" && !slices.Contains(selectors, t.Selector) {
+			selectors = append(selectors, t.Selector)
+		}
 	}
-	if c.Selector == "" {
-		c.Selector = fmt.Sprintf("{job=%q}", p.Name)
+	switch {
+	case selector != "":
+	case len(selectors) == 1:
+		selector = selectors[0]
+	case len(selectors) > 1:
+		return c, fmt.Errorf("the plan has %d selectors; say by --selector which series are the service's in production", len(selectors))
+	default:
+		selector = fmt.Sprintf("{job=%q}", c.Service)
+	}
+	var err error
+	if c.Metric, c.Selector, err = probe.SplitSelector(selector); err != nil {
+		return c, fmt.Errorf("the selector %s %w", selector, err)
+	}
+	for _, text := range []string{c.Service, c.Selector} {
+		if strings.Contains(text, "${") {
+			return c, fmt.Errorf("%s has a variable that is not set: set it, or give --service and --selector", text)
+		}
 	}
 	rate, instances := float64(p.Production.Rate), p.Production.Replicas
-	if rate <= 0 {
-		rate, instances = float64(p.Load.Rate), len(p.Targets)
+	if rate <= 0 { // a selector stands for any number of instances: the slowest leak is that of one
+		rate, instances = float64(p.Load.Rate), max(len(p.Targets), p.Production.Replicas)
 	}
 	if rate <= 0 {
 		rate = usualRate
 	}
 	c.Slope = max(leastSlope, rate/float64(max(instances, 1))/float64(cmp.Or(int(p.Policy.Detect), usualDetect)))
 	c.Slope = math.Round(c.Slope*1e5) / 1e5
-	return c
+	return c, nil
 }
 
 // rise is the growth of an instance's floor within an hour, in goroutines, that
@@ -100,9 +121,12 @@ const (
 
 // count is the number of goroutines of every instance, whatever its exporter calls it.
 func (c Config) count() string {
-	var names []string
-	for _, n := range probe.Counters() {
-		names = append(names, n+c.Selector)
+	names := probe.Counters()
+	if c.Metric != "" {
+		names = []string{c.Metric}
+	}
+	for i, n := range names {
+		names[i] = n + c.Selector
 	}
 	return strings.Join(names, "\nor ")
 }
@@ -121,7 +145,8 @@ func (c Config) suspectedExpr() string {
 
 // creeps tells that the floor of a day, some days ago, was above that of the day
 // before by more than the plan's tolerance. Days have a quiet hour, whatever the load
-// is at noon; a step, as of a larger pool, is one day's.
+// is at noon; a step, as of a larger pool, is one day's; a week's rhythm is that of the
+// week before.
 func (c Config) creeps(days int) string {
 	at, before := c.mine(daily), fmt.Sprintf("%s offset %dd", c.mine(daily), days+1)
 	if days > 0 {
@@ -144,7 +169,7 @@ func (c Config) Rules() ([]byte, error) {
 		{Record: slope, Expr: fmt.Sprintf("deriv(%s[30m])", c.mine(Goroutines))},
 		{Record: floor, Expr: fmt.Sprintf("min_over_time(%s[15m])", c.mine(Goroutines))},
 		{Record: ceiling, Expr: fmt.Sprintf("max_over_time(%s[15m])", c.mine(Goroutines))},
-		{Record: daily, Expr: fmt.Sprintf("min_over_time(%s[1d])", c.mine(Goroutines))},
+		{Record: daily, Expr: fmt.Sprintf("min_over_time(%[1]s[1d])\nand %[1]s offset 1d", c.mine(Goroutines))}, // a whole day, without its start
 		{Record: Suspected, Expr: c.suspectedExpr()},
 		{Record: OfService, Expr: fmt.Sprintf("max by (service) (%s)", c.mine(Suspected))},
 		{Record: minutes, Expr: fmt.Sprintf("sum_over_time(%s[30d])", c.mine(OfService))},
@@ -167,7 +192,7 @@ func (c Config) alerts() []rule {
 	if c.Memory > 0 {
 		out = append(out, rule{
 			Alert: "GoroutineLeakMemory", For: "15m", Labels: mark("critical"),
-			Expr: fmt.Sprintf("predict_linear(process_resident_memory_bytes%s[1h], 6 * 3600) > %d\nand on (instance, job) %s == 1", c.Selector, c.Memory, c.mine(Suspected)),
+			Expr: fmt.Sprintf("predict_linear(process_resident_memory_bytes%s[1h], 6 * 3600) > %d\nand ignoring (service) %s == 1", c.Selector, c.Memory, c.mine(Suspected)),
 			Annotations: map[string]string{
 				"summary":     "{{ $labels.instance }} of " + c.Service + " will be out of memory in six hours",
 				"description": "Goroutines gather, and resident memory rises with them. Roll back to the last build that passed; a restart frees what has leaked, and destroys the evidence.",
@@ -187,7 +212,7 @@ func (c Config) alerts() []rule {
 	return append(out,
 		rule{
 			Alert: "GoroutineFloorRises", For: "1h", Labels: mark("warning"),
-			Expr: c.creeps(0) + "\nand " + c.creeps(1),
+			Expr: fmt.Sprintf("%s\nand %s\nunless %[3]s - %[3]s offset 7d <= %[4]d", c.creeps(0), c.creeps(1), c.mine(daily), c.Tolerance),
 			Annotations: map[string]string{
 				"summary":     "the least number of goroutines of {{ $labels.instance }} of " + c.Service + " is higher every day",
 				"description": "A leak that is too slow for a slope: the quietest minute of each of the last two days had more goroutines than that of the day before. Compare profiles of the same hour with leakgate diff.",
@@ -195,9 +220,9 @@ func (c Config) alerts() []rule {
 		},
 		rule{
 			Alert: "GoroutinesDiverge", For: "30m", Labels: mark("warning"),
-			Expr: fmt.Sprintf("%[1]s > on (service) group_left () (2 * avg by (service) (%[1]s))\nand %[1]s - on (service) group_left () (avg by (service) (%[1]s)) > %[2]d\nand on (service) (count by (service) (%[1]s) > 1)", c.mine(Goroutines), max(100, c.Tolerance)),
+			Expr: fmt.Sprintf("%[1]s > 2 * %[2]s\nand %[1]s - %[2]s > %[3]d", c.mine(Goroutines), c.others(), max(100, c.Tolerance)),
 			Annotations: map[string]string{
-				"summary":     "{{ $labels.instance }} of " + c.Service + " has twice the goroutines of its like",
+				"summary":     "{{ $labels.instance }} of " + c.Service + " has twice the goroutines that its like have in the mean",
 				"description": "Instances that share a load should look alike. One that does not leaks by itself, or has work that the others do not.",
 			},
 		},
@@ -210,6 +235,11 @@ func (c Config) alerts() []rule {
 			},
 		},
 	)
+}
+
+// others is, for every instance, the mean of all others; nothing where there are none.
+func (c Config) others() string {
+	return fmt.Sprintf("((sum by (service) (%[1]s) - on (service) group_right () %[1]s) / on (service) group_left () (count by (service) (%[1]s) - 1 > 0))", c.mine(Goroutines))
 }
 
 // marshal writes YAML with a comment on top.

@@ -41,10 +41,43 @@ func TestFromPlan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := FromPlan(p, c.selector)
+		got, err := FromPlan(p, "", c.selector)
+		if err != nil {
+			t.Errorf("FromPlan(%s): %v", c.name, err)
+		}
 		if got.Selector != c.want.Selector || got.Slope != c.want.Slope || got.Memory != c.want.Memory || got.Budget != time.Hour || got.Tolerance != 10 {
 			t.Errorf("FromPlan(%s) = %+v, want %+v", c.name, got, c.want)
 		}
+	}
+}
+
+// What cannot be asked for is refused.
+func TestFromPlanRefuses(t *testing.T) {
+	const load = "load: {requests: [GET http://a/]}\n"
+	const two = "prometheus: {url: http://p}\ntargets: [{selector: '{a=\"1\"}'}, {name: b, selector: '{a=\"2\"}'}]\n" + load
+	const one = "name: $${SHOP}\ntargets: [{pprof: http://a/debug/pprof}]\n" + load
+	for _, c := range []struct{ name, text, selector, want string }{
+		{"a metric of its own", two, `up{job="a"}`, "does not count goroutines"},
+		{"no braces", two, `job="a"`, "is not a selector"},
+		{"a name among the matchers", two, `{__name__="go_goroutines", job="a"}`, "__name__ among its matchers"},
+		{"two selectors", two, "", "2 selectors"},
+		{"a variable", one, "", "a variable that is not set"},
+	} {
+		p, err := plan.Parse("plan.yaml", []byte(c.text), os.LookupEnv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := FromPlan(p, "", c.selector); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("FromPlan(%s) = %v, want an error about %q", c.name, err, c.want)
+		}
+	}
+	p, err := plan.Parse("plan.yaml", []byte(two), os.LookupEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := FromPlan(p, "shop", `go_sched_goroutines_goroutines{job="a"}`)
+	if err != nil || c.Metric != "go_sched_goroutines_goroutines" || c.Selector != `{job="a"}` || c.Service != "shop" {
+		t.Errorf("FromPlan(a metric that counts) = %+v, %v", c, err)
 	}
 }
 
@@ -67,7 +100,7 @@ func TestRules(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"GoroutineLeakSuspected": `leakgate:leak_suspected{service="checkout"} == 1`, "GoroutineLeakMemory": "> 4294967296", "GoroutineLeakProjection": "> 100000",
-		"GoroutineFloorRises": "offset 2d) > 10", "GoroutinesDiverge": "avg by (service)", "GoroutineLeakBudget": "> 60",
+		"GoroutineFloorRises": "offset 7d <= 10", "GoroutinesDiverge": "- 1 > 0", "GoroutineLeakBudget": "> 60",
 	} {
 		if r := alerts[name]; !strings.Contains(r.Expr, want) || r.Labels["service"] != "checkout" || r.Annotations["summary"] == "" {
 			t.Errorf("%s is %+v, want %q in its expression, a service and a summary", name, r, want)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -81,6 +82,16 @@ func (c Config) Tests(rules string) ([]byte, error) {
 			},
 		},
 		{
+			Name: "two instances, one with three times the goroutines of the other", Interval: "1m",
+			Series: []series{{c.series("a"), noise(200, 5)}, {c.series("apart"), noise(float64(3*200+max(100, c.Tolerance)), 5)}},
+			Alerts: []alertTest{{At: "2h", Alert: "GoroutinesDiverge", Want: []expected{c.expect("GoroutinesDiverge", "apart")}}},
+		},
+		{
+			Name: "an instance by itself", Interval: "1m",
+			Series: []series{{c.series("alone"), noise(2000, 5)}},
+			Alerts: c.silence("GoroutinesDiverge"),
+		},
+		{
 			Name: "an instance apart from its like", Interval: "1m",
 			Series: []series{{c.series("a"), noise(200, 5)}, {c.series("b"), noise(200, 5)}, {c.series("apart"), noise(2000, 5)}},
 			Alerts: []alertTest{
@@ -107,7 +118,7 @@ func (c Config) series(instance string) string {
 	if labels != "" {
 		labels += ","
 	}
-	return fmt.Sprintf("go_goroutines{%sinstance=%q}", labels, instance)
+	return fmt.Sprintf("%s{%sinstance=%q}", cmp.Or(c.Metric, "go_goroutines"), labels, instance)
 }
 
 // silence asks at every half hour that alerts do not fire.

@@ -42,7 +42,7 @@ const (
 	together = 5
 	// Enough is the share of the window that has to be known for the budget to count as
 	// kept.
-	Enough = 0.5
+	Enough = 0.95
 )
 
 // Sum makes a report of samples that lie a step apart.
@@ -50,6 +50,7 @@ func Sum(service string, samples []Sample, start, end time.Time, step, budget ti
 	r := Report{Service: service, Start: start, End: end, Budget: budget.Minutes(), Episodes: []Episode{}}
 	samples = slices.Clone(samples)
 	slices.SortFunc(samples, func(a, b Sample) int { return a.At.Compare(b.At) })
+	samples = slices.CompactFunc(samples, func(a, b Sample) bool { return a.At.Equal(b.At) && a.Suspected == b.Suspected })
 	var last *Episode
 	for _, s := range samples {
 		if !s.Suspected {

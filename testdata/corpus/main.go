@@ -37,10 +37,14 @@ type service struct {
 
 // all are the services, leaks first.
 func all() []service {
-	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory(), busy())
+	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory(), busy(), field())
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "-upstream" { // another server, in a process of its own
+		upstream(os.Args[2])
+		return
+	}
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: corpus -list | NAME")
 		os.Exit(2)
