@@ -1,7 +1,8 @@
-// Package loadgen drives load over HTTP. It owns its client and its
-// connections: when a phase is over, none is left open. It keeps no response
-// body, follows no redirect, and never has more requests in flight than it was
-// told to.
+// Package loadgen drives load: requests over HTTP, connections that are held, a
+// command that sends it, or none but that of others. It owns its clients and their
+// connections: when a phase is over, none is left open, and nothing runs that a
+// command has started. It keeps no response body, follows no redirect, and never has
+// more requests in flight than it was told to.
 package loadgen
 
 import (
