@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -52,65 +53,80 @@ func Next(run record.Run, policy Policy) Step {
 	return step
 }
 
-// next weighs what the targets' analyses leave open.
-func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Step {
-	watch := Step{Action: Watch, Until: policy.Confirm}
-	unclear := watch
-	var open []suspect
-	leaks := 0
+// outlook is what the targets' analyses leave open.
+type outlook struct {
+	leaks   int       // that are confirmed
+	watch   Step      // the long look at what keeps growing
+	unclear Step      // and at what is unclear when the rounds are used up
+	open    []suspect // stacks that another round may tell more about
+	growing bool      // memory that the plan lets fail grew, and needs more rounds
+	held    bool      // the same, and needs the long look
+	rising  string    // a target whose goroutines rise under load
+}
+
+func lookOut(policy Policy, analyses []analysis) outlook {
+	o := outlook{watch: Step{Action: Watch, Until: policy.Confirm}}
+	o.unclear = o.watch
 	for _, a := range analyses {
-		leaks += len(a.findings) - len(a.pending)
+		o.leaks += len(a.findings) - len(a.pending)
 		if len(a.pending) > 0 {
-			watch.Targets = append(watch.Targets, a.members...)
-			if watch.Why == "" {
-				watch.Why = blamed(a.pending[0].stack) + " keeps growing: watching whether it falls"
-			}
+			o.watch.Targets = append(o.watch.Targets, a.members...)
+			o.watch.Why = cmp.Or(o.watch.Why, blamed(a.pending[0].stack)+" keeps growing: watching whether it falls")
 		}
-		for _, s := range a.suspects {
-			if s.class == undecided && s.proven == 0 && s.rule == nil && !a.tolerated(s) && !a.confirmed(&s) {
-				unclear.Targets = append(unclear.Targets, a.members...)
-				unclear.Why = blamed(s.stack) + " grew, and it is not clear why: watching whether it falls"
-				break
-			}
-		}
-		for _, s := range a.suspects {
-			if s.class == undecided && s.proven == 0 && s.rule == nil && s.trend.matters() {
-				open = append(open, s)
-			}
-		}
-	}
-	more := rounds < policy.MaxRounds && len(open) > 0
-	growing, held := false, false // memory, that the plan lets fail
-	rising := ""
-	for _, a := range analyses {
-		growing = growing || a.wants == Load
+		o.addSuspects(a)
+		o.growing = o.growing || a.wants == Load
 		if a.rising {
-			rising = a.target
+			o.rising = a.target
 		}
 		if a.wants == Watch {
-			held = true
-			unclear.Targets, unclear.Why = append(unclear.Targets, a.members...), a.memory.Message+": watching whether it falls"
+			o.held = true
+			o.unclear.Targets, o.unclear.Why = append(o.unclear.Targets, a.members...), a.memory.Message+": watching whether it falls"
 		}
 	}
+	return o
+}
+
+// addSuspects adds a target's stacks of which it is not clear what they are.
+func (o *outlook) addSuspects(a analysis) {
+	unclear := false
+	for _, s := range a.suspects {
+		if s.class != undecided || s.proven > 0 || s.rule != nil {
+			continue
+		}
+		if s.trend.matters() {
+			o.open = append(o.open, s)
+		}
+		if !unclear && !a.tolerated(s) && !a.confirmed(&s) {
+			unclear = true
+			o.unclear.Targets = append(o.unclear.Targets, a.members...)
+			o.unclear.Why = blamed(s.stack) + " grew, and it is not clear why: watching whether it falls"
+		}
+	}
+}
+
+// next decides what comes first of what is open.
+func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Step {
+	o := lookOut(policy, analyses)
+	more := rounds < policy.MaxRounds && len(o.open) > 0
 	switch {
 	case policy.Thorough && more:
-		return Step{Action: Load, Why: blamed(open[0].stack) + " is not decided yet"}
-	case len(watch.Targets) > 0:
-		return watch
-	case leaks > 0:
+		return Step{Action: Load, Why: blamed(o.open[0].stack) + " is not decided yet"}
+	case len(o.watch.Targets) > 0:
+		return o.watch
+	case o.leaks > 0:
 		return Step{Action: Stop, Why: "a leak is confirmed"}
-	case rounds >= policy.MaxRounds && len(unclear.Targets) > 0:
-		return unclear
+	case rounds >= policy.MaxRounds && len(o.unclear.Targets) > 0:
+		return o.unclear
 	case rounds >= policy.MaxRounds:
 		return Step{Action: Stop, Why: "the plan's rounds are used up"}
-	case growing:
+	case o.growing:
 		return Step{Action: Load, Why: "memory grew: another round"}
-	case held && !more:
-		return unclear
+	case o.held && !more:
+		return o.unclear
 	case more:
-		return Step{Action: Load, Why: blamed(open[0].stack) + " grew, too little to say: another round"}
-	case rising != "":
-		return Step{Action: Load, Why: rising + ": goroutines rise from round to round under load: another round"}
+		return Step{Action: Load, Why: blamed(o.open[0].stack) + " grew, too little to say: another round"}
+	case o.rising != "":
+		return Step{Action: Load, Why: o.rising + ": goroutines rise from round to round under load: another round"}
 	case policy.Detect > 0 && sensed() < policy.Detect:
 		return Step{Action: Load, Why: "more requests are needed to see as small a leak as the plan demands"}
 	}
