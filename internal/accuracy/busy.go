@@ -34,7 +34,7 @@ func busy(ctx context.Context, o options, reportFile string) (bool, error) {
 			line = append(line, service{Name: fmt.Sprintf("leak-busy-%d", i), Leaks: true, Blame: "main.serveOther"})
 		}
 	}
-	passed, failed, unclear, caught, rising := 0, 0, 0, 0, 0
+	passed, failed, unclear, caught, missed, rising := 0, 0, 0, 0, 0, 0
 	for batch := range slices.Chunk(line, busyBatch) {
 		dir, err := os.MkdirTemp(o.keep, "busy-")
 		if err != nil {
@@ -53,6 +53,8 @@ func busy(ctx context.Context, o options, reportFile string) (bool, error) {
 			switch {
 			case s.Leaks && r.outcome == verdict.Fail && r.found:
 				caught++
+			case s.Leaks && r.outcome != verdict.Inconclusive:
+				missed++
 			case s.Leaks:
 			case r.outcome == verdict.Pass:
 				passed++
@@ -75,6 +77,9 @@ func busy(ctx context.Context, o options, reportFile string) (bool, error) {
 		if err := section.Replace(reportFile, "make busy", text); err != nil {
 			return false, err
 		}
+	}
+	if o.short { // on a machine that does other things too, not to tell is right
+		return failed == 0 && missed == 0, nil
 	}
 	return passed == runs && caught == leaks, nil
 }
