@@ -14,14 +14,14 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// script runs a shell script as load for a tenth of a second.
-func script(t *testing.T, text, summary string) record.Load {
+// script runs a shell script as load.
+func script(t *testing.T, text, summary string, phase time.Duration) record.Load {
 	t.Helper()
 	d, err := loadgen.NewExec(loadgen.ExecConfig{Command: []string{"sh", "-c", text}, Env: os.Environ(), Summary: summary, Rate: 250, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.Run(t.Context(), loadgen.Phase{Round: 3, Duration: 100 * time.Millisecond})
+	return d.Run(t.Context(), loadgen.Phase{Round: 3, Duration: phase})
 }
 
 func TestExec(t *testing.T) {
@@ -36,6 +36,7 @@ func TestExec(t *testing.T) {
 		name, script, summary   string
 		sent, failed, noAnswers uint64
 		uncounted               bool
+		done                    bool // long before its time
 		stopped                 string
 	}{
 		{name: "ghz", script: "cat " + sample("ghz.json"), sent: 2000, failed: 20},
@@ -53,7 +54,7 @@ func TestExec(t *testing.T) {
 		{name: "k6 that was aborted", script: "cat " + sample("k6.json") + "; exit 107", sent: 1500, failed: 15, stopped: "sh ended with exit status 107"},
 		{name: "nothing to read", script: "echo hello; sleep 0.1", uncounted: true, sent: 1},
 		{name: "nothing to be read", script: "sleep 0.1; cat " + sample("ghz.json"), summary: "none", uncounted: true, sent: 1},
-		{name: "nothing done", script: "true", stopped: "said nothing of what it sent"},
+		{name: "nothing done", script: "true", done: true, stopped: "said nothing of what it sent"},
 		{name: "cut off in the file", script: "head -c 100 " + sample("ghz.json") + " > $LEAKGATE_SUMMARY; sleep 0.1", stopped: "none of k6, ghz, vegeta, wrk"},
 		{name: "goes on in the background", script: "sleep 60 >/dev/null 2>&1 & sleep 0.1", stopped: "left processes behind"},
 		{name: "goes on, and holds the output", script: "sleep 60 & sleep 0.1", stopped: "left processes behind"},
@@ -61,7 +62,11 @@ func TestExec(t *testing.T) {
 		{name: "fails", script: "echo no such host >&2; exit 7", stopped: "sh ended with exit status 7: no such host"},
 		{name: "fails with a summary", script: "cat " + sample("ghz.json") + "; exit 1", sent: 2000, failed: 20, stopped: "sh ended with exit status 1"},
 	} {
-		l := script(t, c.script, c.summary)
+		phase := 100 * time.Millisecond
+		if c.done {
+			phase = time.Minute
+		}
+		l := script(t, c.script, c.summary, phase)
 		noAnswers := l.Sent - l.Answered
 		if l.Sent != c.sent || l.Sent-l.Succeeded != c.failed || noAnswers != c.noAnswers || l.Uncounted != c.uncounted || !strings.Contains(l.Stopped, c.stopped) || (c.stopped == "") != (l.Stopped == "") {
 			t.Errorf("%s: %d sent, %d failed, %d without an answer, uncounted %v, stopped %q; want %d, %d, %d, %v, %q", c.name,

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // ownGroup puts a command into a process group of its own, which is ended as a
@@ -26,9 +27,17 @@ func endGroup(cmd *exec.Cmd) bool {
 	}
 	group := cmd.Process.Pid
 	left := syscall.Kill(-group, 0) == nil && !onlyDead(group)
-	_ = syscall.Kill(-group, syscall.SIGKILL)
+	for range int(endingTime / endingPause) {
+		if syscall.Kill(-group, syscall.SIGKILL) != nil || onlyDead(group) {
+			break
+		}
+		time.Sleep(endingPause) // it takes a moment to die
+	}
 	return left
 }
+
+// endingPause is the time between two looks whether a group is gone.
+const endingPause = 10 * time.Millisecond
 
 // onlyDead tells whether all processes of a group have ended and nobody has asked for
 // their status, as happens where process 1 of a container does not. Where /proc does

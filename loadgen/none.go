@@ -38,8 +38,12 @@ func (n *None) Progress() uint64 { return 0 }
 // Open is the number of connections that are open now, as far as it is known.
 func (n *None) Open() int { return int(n.open.Load()) }
 
-// asking is the time between two questions for the open connections.
-const asking = time.Second
+// asking is the time between two questions for the open connections, or a twentieth of
+// a short phase, and leastAsking is the least.
+const (
+	asking      = time.Second
+	leastAsking = 100 * time.Millisecond
+)
 
 // Run waits for the phase to end.
 func (n *None) Run(ctx context.Context, phase Phase) record.Load {
@@ -84,9 +88,9 @@ func (n *None) Run(ctx context.Context, phase Phase) record.Load {
 
 // wait watches the open connections until the phase ends.
 func (n *None) wait(ctx context.Context, phase Phase, load *record.Load) error {
-	began := time.Now()
+	began, every := time.Now(), min(asking, max(leastAsking, phase.Duration/20))
 	for at := time.Duration(0); at < phase.Duration; at = time.Since(began) {
-		if !rest(ctx, min(asking, phase.Duration-at)) {
+		if !rest(ctx, min(every, phase.Duration-at)) {
 			return ctx.Err()
 		}
 		if n.cfg.Connections == nil {

@@ -104,7 +104,8 @@ const (
 	openShare, closeShare = 0.2, 0.1
 	mostOpening           = 10 * time.Second
 	mostClosing           = 2 * time.Second
-	// sampling is the time between two counts of the open connections.
+	// sampling is the time between two counts of the open connections, or a twentieth of
+	// a short phase.
 	sampling = 500 * time.Millisecond
 	// pause is how long a connection that could not be opened waits to try again, and
 	// one that the server has ended waits to be opened again.
@@ -135,7 +136,7 @@ func (s *Streams) Run(ctx context.Context, phase Phase) record.Load {
 	}
 	stop := make(chan struct{})
 	counted := make(chan []record.Open)
-	go func() { counted <- s.count(began, stop) }()
+	go func() { counted <- s.count(began, min(sampling, max(time.Millisecond, phase.Duration/20)), stop) }()
 	wg.Wait()
 	close(stop)
 	load.Open = <-counted
@@ -174,10 +175,10 @@ func (s *Streams) Try(ctx context.Context) []Tried {
 	return out
 }
 
-// count records how many connections are open, until it is stopped.
-func (s *Streams) count(began time.Time, stop <-chan struct{}) []record.Open {
+// count records how many connections are open, every so often, until it is stopped.
+func (s *Streams) count(began time.Time, every time.Duration, stop <-chan struct{}) []record.Open {
 	var out []record.Open
-	tick := time.NewTicker(sampling)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {

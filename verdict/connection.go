@@ -141,7 +141,7 @@ func (a *analysis) checkConnections(run record.Run, rules []rule) {
 	if c == nil || len(c.Rounds) < minRounds {
 		check.Outcome, check.Code = Inconclusive, CodeGap
 		check.Message = fmt.Sprintf("whether connections gather goroutines was not to be seen: too few samples while they were held, in %d of %d rounds", a.holds-a.heldRounds(), a.holds)
-		check.Hint = "lengthen load.round: to eight seconds at least, and to six scrape intervals where only Prometheus knows the target"
+		check.Hint = "lengthen load.round, to six scrape intervals where only Prometheus knows the target"
 		a.extra = append(a.extra, check)
 		return
 	}

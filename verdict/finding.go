@@ -169,20 +169,50 @@ func unowned(f Finding) int {
 // shareTargets names on every finding the other targets that have it too.
 func (v *Verdict) shareTargets() {
 	on := map[string][]string{}
-	id := func(f Finding) string {
-		var b strings.Builder
-		for _, fr := range f.Stack {
-			b.WriteString(fr.Function + "\n")
-		}
-		return b.String()
-	}
 	for _, f := range v.Findings {
-		on[id(f)] = append(on[id(f)], f.Target)
+		on[f.functions()] = append(on[f.functions()], f.Target)
 	}
 	for i, f := range v.Findings {
-		if t := on[id(f)]; len(t) > 1 {
+		if t := on[f.functions()]; len(t) > 1 {
 			slices.Sort(t)
 			v.Findings[i].Targets = t
 		}
 	}
+}
+
+// functions are those of a finding's stack, which tell it from others.
+func (f Finding) functions() string {
+	var b strings.Builder
+	for _, fr := range f.Stack {
+		b.WriteString(fr.Function + "\n")
+	}
+	return b.String()
+}
+
+// choose keeps so many findings, in their order: first those of a stack and a target
+// that no other has shown, then one of each other target and of each other stack, then
+// those that come first. A stack that all replicas have hides no other.
+func choose(fs []Finding, most int) []Finding {
+	keep := make([]bool, len(fs))
+	stackSeen, targetSeen := map[string]bool{}, map[string]bool{}
+	left := most
+	take := func(wanted func(newStack, newTarget bool) bool) {
+		for i, f := range fs {
+			if left > 0 && !keep[i] && wanted(!stackSeen[f.functions()], !targetSeen[f.Target]) {
+				keep[i], stackSeen[f.functions()], targetSeen[f.Target] = true, true, true
+				left--
+			}
+		}
+	}
+	take(func(newStack, newTarget bool) bool { return newStack && newTarget })
+	take(func(_, newTarget bool) bool { return newTarget })
+	take(func(newStack, _ bool) bool { return newStack })
+	take(func(_, _ bool) bool { return true })
+	out := make([]Finding, 0, most)
+	for i, f := range fs {
+		if keep[i] {
+			out = append(out, f)
+		}
+	}
+	return out
 }

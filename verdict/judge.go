@@ -53,7 +53,7 @@ func Judge(run record.Run, policy Policy) Verdict {
 	v.shareTargets()
 	if len(v.Findings) > MaxFindings {
 		v.More = len(v.Findings) - MaxFindings
-		v.Findings = v.Findings[:MaxFindings]
+		v.Findings = choose(v.Findings, MaxFindings)
 	}
 	v.conclude(run, policy)
 	v.project(run, policy.Production)

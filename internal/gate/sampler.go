@@ -14,8 +14,12 @@ import (
 )
 
 const (
-	// sampleEvery is the interval of counts, through all phases.
+	// sampleEvery is the interval of counts, through all phases. Where connections are
+	// held, a round has samplesHeld of them at least, as far as leastEvery allows: what
+	// they gather is looked for in quarters of it.
 	sampleEvery = time.Second
+	samplesHeld = 20
+	leastEvery  = 100 * time.Millisecond
 	// sightEvery is how many samples lie between two looks at who the target is,
 	// where the samples themselves do not show it.
 	sightEvery = 5
@@ -24,7 +28,7 @@ const (
 	lostAfter = 3
 )
 
-// sampler counts the goroutines of every target, once a second.
+// sampler counts the goroutines of every target.
 type sampler struct{ group sync.WaitGroup }
 
 func (s *sampler) wait() { s.group.Wait() }
@@ -40,7 +44,7 @@ func (g *Gate) sample(ctx context.Context, stop context.CancelCauseFunc) *sample
 }
 
 func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t source) {
-	tick := time.NewTicker(sampleEvery)
+	tick := time.NewTicker(g.sampleEvery())
 	defer tick.Stop()
 	failures := 0
 	for n := 0; ; n++ {
@@ -69,6 +73,15 @@ func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t
 		case <-tick.C:
 		}
 	}
+}
+
+// sampleEvery is the interval of counts.
+func (g *Gate) sampleEvery() time.Duration {
+	l := g.plan.Load
+	if len(l.Streams) == 0 && (l.None == nil || l.None.Connections == "") {
+		return sampleEvery
+	}
+	return min(sampleEvery, max(leastEvery, time.Duration(l.Round)/samplesHeld))
 }
 
 // counted records a count, once: what was taken earlier may be given again and
