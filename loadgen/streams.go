@@ -151,7 +151,7 @@ func (s *Streams) Run(ctx context.Context, phase Phase) record.Load {
 	for _, o := range load.Open {
 		load.Workers = max(load.Workers, o.Open)
 	}
-	load.Connections = load.Held
+	load.Connections, load.Opened = load.Held, load.Sent
 	return load
 }
 

@@ -21,6 +21,7 @@ type summary struct {
 	errors           map[string]uint64
 	mean, p50, p90   time.Duration
 	p99, max         time.Duration
+	workers          int // requests in flight at once; 0: not said
 	missed           int // exit status that only says that a threshold of its own was missed; 0: none
 }
 
@@ -36,6 +37,10 @@ func (s summary) fill(load *record.Load) {
 	e.Codes, e.Errors = s.codes, s.errors
 	e.Mean, e.P50, e.P90, e.P99, e.Max = s.mean, s.p50, s.p90, s.p99, s.max
 	load.Sent, load.Answered, load.Succeeded = e.Sent, e.Answered, e.Succeeded
+	load.Workers = s.workers
+	if d := load.Planned.Seconds(); load.Workers == 0 && d > 0 { // by Little's law, if all had been as slow as the slowest
+		load.Workers = int(math.Ceil(min(float64(s.requests)/d*s.max.Seconds(), float64(s.requests))))
+	}
 }
 
 // forms are the summaries that are known, in the order in which they are tried. An
@@ -155,6 +160,10 @@ func readK6(text []byte) (summary, bool, error) {
 		return summary{}, false, nil
 	}
 	s, d := summary{missed: k6Missed}, doc.Metrics["http_req_duration"]
+	users := doc.Metrics["vus_max"]
+	if n, ok := users.number("value", users.Value); ok {
+		s.workers = int(max(0, n))
+	}
 	m := doc.Metrics["http_reqs"]
 	n, ok := m.number("count", m.Count)
 	failed := doc.Metrics["http_req_failed"]
@@ -181,7 +190,10 @@ func readK6(text []byte) (summary, bool, error) {
 // readGhz reads what ghz prints with --format json.
 func readGhz(text []byte) (summary, bool, error) {
 	type report struct {
-		Count         *uint64           `json:"count"`
+		Count   *uint64 `json:"count"`
+		Options struct {
+			Concurrency int `json:"concurrency"`
+		} `json:"options"`
 		Average       time.Duration     `json:"average"`
 		Slowest       time.Duration     `json:"slowest"`
 		Status        map[string]uint64 `json:"statusCodeDistribution"`
@@ -195,7 +207,7 @@ func readGhz(text []byte) (summary, bool, error) {
 	if !object(text, decoded(&doc, func(d report) bool { return d.Count != nil && (d.Status != nil || d.Errors != nil) })) {
 		return summary{}, false, nil
 	}
-	s := summary{requests: *doc.Count, codes: doc.Status, mean: doc.Average, max: doc.Slowest}
+	s := summary{requests: *doc.Count, workers: max(0, doc.Options.Concurrency), codes: doc.Status, mean: doc.Average, max: doc.Slowest}
 	for code, n := range doc.Status {
 		if code != "OK" {
 			s.failed += n
@@ -249,6 +261,7 @@ func readVegeta(text []byte) (summary, bool, error) {
 
 var (
 	wrkRequests = regexp.MustCompile(`(?m)^\s*(\d+) requests in `)
+	wrkUsers    = regexp.MustCompile(`(?m)^\s*\d+ threads and (\d+) connections`)
 	wrkFailed   = regexp.MustCompile(`Non-2xx or 3xx responses: (\d+)`)
 	wrkSocket   = regexp.MustCompile(`Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)`)
 )
@@ -267,6 +280,9 @@ func readWrk(text []byte) (summary, bool, error) {
 		return n
 	}
 	s := summary{requests: count(m[1])}
+	if u := wrkUsers.FindSubmatch(text); u != nil {
+		s.workers = int(min(count(u[1]), math.MaxInt32))
+	}
 	if f := wrkFailed.FindSubmatch(text); f != nil {
 		s.failed = count(f[1])
 	}

@@ -44,17 +44,19 @@ func Create(dir string, h Header, plan []byte) (*Writer, error) {
 	if err := makeRoom(dir); err != nil {
 		return nil, err
 	}
-	for _, d := range []string{dir, filepath.Join(dir, SeriesDir), filepath.Join(dir, ProfilesDir)} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return nil, fmt.Errorf("creating run directory: %w", err)
-		}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("creating run directory: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, PlanFile), plan, 0o644); err != nil {
-		return nil, fmt.Errorf("writing the plan: %w", err)
-	}
+	// The journal comes first: it tells that this is a run, whatever becomes of it.
 	f, err := os.OpenFile(filepath.Join(dir, JournalFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("creating journal: %w", err)
+	}
+	if !lock(f) { // another made it a moment ago
+		return nil, errors.Join(inUse(dir), f.Close())
+	}
+	if err := fill(dir, plan); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	h.Schema = Schema
 	w := &Writer{dir: dir, journal: f, series: map[string]*os.File{}}
@@ -63,6 +65,36 @@ func Create(dir string, h Header, plan []byte) (*Writer, error) {
 		return nil, errors.Join(w.err, f.Close())
 	}
 	return w, nil
+}
+
+// fill makes what a run directory has beside its journal.
+func fill(dir string, plan []byte) error {
+	for _, d := range []string{SeriesDir, ProfilesDir} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return fmt.Errorf("creating run directory: %w", err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, PlanFile), plan, 0o644); err != nil {
+		return fmt.Errorf("writing the plan: %w", err)
+	}
+	return nil
+}
+
+// ErrInUse is of a run directory into which another process is recording.
+var ErrInUse = errors.New("another run is being recorded")
+
+func inUse(dir string) error {
+	return fmt.Errorf("%w in %s: wait for its end, or name another directory", ErrInUse, dir)
+}
+
+// busy tells whether a process records into a run directory.
+func busy(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, JournalFile), os.O_WRONLY, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // and with it the lock
+	return !lock(f)
 }
 
 // makeRoom moves an earlier run out of the way.
@@ -81,6 +113,11 @@ func makeRoom(dir string) error {
 		return fmt.Errorf("%s is not empty and not a run directory", dir)
 	}
 	prev := filepath.Clean(dir) + ".prev"
+	for _, d := range []string{dir, prev} {
+		if busy(d) {
+			return inUse(d)
+		}
+	}
 	if _, err := os.Stat(prev); err == nil {
 		if !isRun(prev) {
 			return fmt.Errorf("%s holds a run, and %s, where it would move to, is something else", dir, prev)

@@ -156,8 +156,9 @@ type Load struct {
 	Delay       time.Duration `json:"delay,omitempty"`
 	Expected    uint64        `json:"expected"` // requests that the rate asked for; 0 for max
 	Stopped     string        `json:"stopped,omitempty"`
-	Sent        uint64        `json:"sent"`
-	Answered    uint64        `json:"answered"` // got a whole response, whatever its status
+	Sent        uint64        `json:"sent"`             // requests, and connections that were opened
+	Opened      uint64        `json:"opened,omitempty"` // of them, connections
+	Answered    uint64        `json:"answered"`         // got a whole response, whatever its status
 	Succeeded   uint64        `json:"succeeded"`
 	Abandoned   uint64        `json:"abandoned"` // hung up on purpose; neither success nor failure
 	Entries     []Entry       `json:"entries"`
@@ -166,6 +167,18 @@ type Load struct {
 	// Uncounted: nobody knows how many requests were sent; each round counts as one.
 	Uncounted bool `json:"uncounted,omitempty"`
 }
+
+// Requests is how many requests were sent; of a load of connections alone, how many of
+// those were opened.
+func (l Load) Requests() uint64 {
+	if l.Opened < l.Sent {
+		return l.Sent - l.Opened
+	}
+	return l.Sent
+}
+
+// ByConnection tells whether a load was connections alone.
+func (l Load) ByConnection() bool { return l.Held > 0 && l.Opened == l.Sent }
 
 // Open is how many connections were open at a moment of a Load.
 type Open struct {

@@ -19,9 +19,10 @@ type suspect struct {
 	rule  *rule // covers it
 	stack stacks.Stack
 	look  *look
-	// proven is how many goroutines of it, that were not there at baseline, the
-	// runtime says can never wake.
+	// proven is how many goroutines of it, that were not there at baseline or that the
+	// plan fails all the same, the runtime says can never wake.
 	proven int
+	old    int  // how many of proven, beside that, were there at baseline
 	slope  bool // found by its growth under load
 }
 
@@ -126,8 +127,9 @@ func (a *analysis) addProven(rules []rule) {
 			a.warnings = append(a.warnings, Warning{Code: "leaked-before", Target: a.target, Message: fmt.Sprintf(
 				"%s: %d goroutines can never wake, since before the load", blamed(now[k]), before[k].Count)})
 		}
+		old := 0
 		if a.policy.FailOld {
-			fresh = now[k].Count
+			fresh, old = now[k].Count, before[k].Count
 		}
 		if fresh <= 0 {
 			continue
@@ -140,7 +142,7 @@ func (a *analysis) addProven(rules []rule) {
 			a.suspects = append(a.suspects, s)
 			i = len(a.suspects) - 1
 		}
-		a.suspects[i].proven = fresh
+		a.suspects[i].proven, a.suspects[i].old = fresh, old
 		a.pending = slices.DeleteFunc(a.pending, func(s suspect) bool { return s.key == k })
 	}
 }

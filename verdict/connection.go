@@ -19,7 +19,7 @@ type Connections struct {
 	Open   int          `json:"open"`   // connections, in the middle of the last round
 	Rounds [][3]float64 `json:"rounds"` // goroutines per connection
 
-	outlasted bool // what came up was still there when the connections were closed
+	outlasted bool // what came up was still there when the connections were closed, in every round
 }
 
 const (
@@ -50,7 +50,7 @@ func (a *analysis) readConnections(run record.Run) {
 		}
 		c.Open = open
 		c.Rounds = append(c.Rounds, parts)
-		c.outlasted = c.outlasted || a.outlasts(run, l, parts, open)
+		c.outlasted = a.outlasts(run, l, parts, open) && (c.outlasted || len(c.Rounds) == 1)
 	}
 	if len(c.Rounds) > 0 {
 		a.connections = c
@@ -70,7 +70,10 @@ func (a *analysis) outlasts(run record.Run, l record.Load, parts [3]float64, ope
 	if i < 0 || next >= 0 && run.Samples[i].At >= run.Loads[next].Start {
 		return false
 	}
-	left := float64(run.Samples[i].Goroutines - a.total.bands[0].mid)
+	// What was there before the round, and what pools and rules explain, is not its.
+	before := a.total.bands[l.Round-1].mid
+	explained := a.explained(l.Round) - a.explained(l.Round-1)
+	left := float64(run.Samples[i].Goroutines - before - explained)
 	return left > (parts[2]-parts[0])*float64(open)/2
 }
 
@@ -170,38 +173,62 @@ func (a *analysis) heldRounds() int {
 }
 
 // gathered fails the check, and makes a finding of the stack that grew most while
-// connections were held; unless a rule lets it grow.
+// connections were held. What rules let grow is left out; where that is all, the check
+// passes.
 func (a *analysis) gathered(run record.Run, check Check, last [3]float64, rules []rule) {
 	check.Outcome, check.Code = Fail, "connections-growing"
 	check.Message = fmt.Sprintf("each of %d connections gathers goroutines while it is held: %.2f, %.2f and %.2f of them in the last round", a.connections.Open, last[0], last[1], last[2])
 	check.Hint = "something that is started per message or per tick does not end before the connection does"
 	defer func() { a.extra = append(a.extra, check) }()
-	d, ok := a.mostHeld(run)
-	if !ok {
+	deltas, profiles := a.heldGrowth(run)
+	left, covered := 0, false
+	var worst stacks.Delta
+	for _, d := range deltas {
+		s := suspect{key: d.Stack.Key, id: byKey, stack: d.Stack, class: leak}
+		if r := a.coverHeld(rules, &s, d.After); r != nil {
+			covered = true
+			a.ignored = append(a.ignored, Ignored{Target: a.target, Function: blamed(s.stack), Growth: d.Growth(), Reason: r.Reason, Owner: r.Owner, Until: r.Until})
+			continue
+		}
+		if left == 0 {
+			worst = d
+		}
+		left += d.Growth()
+	}
+	if covered && float64(left) < a.connections.least()*float64(a.connections.Open) {
+		check.Outcome, check.Code, check.Message, check.Hint = Pass, "", "all that connections gather is ignored", ""
 		return
 	}
-	s := suspect{key: d.Stack.Key, id: byKey, stack: d.Stack, class: leak, trend: a.history.of(byKey, d.Stack.Key)}
-	for i := range rules {
-		r := &rules[i]
-		if (r.Max <= 0 || d.After <= r.Max) && a.matches(r, &s) {
-			check.Outcome, check.Code, check.Message, check.Hint = Pass, "", "what connections gather is ignored: "+r.Reason, ""
-			a.ignored = append(a.ignored, Ignored{Target: a.target, Function: blamed(s.stack), Growth: d.Growth(), Reason: r.Reason, Owner: r.Owner, Until: r.Until})
-			return
-		}
+	if left == 0 {
+		return
 	}
-	if slices.ContainsFunc(a.suspects, func(o suspect) bool { return o.key == s.key && (o.class == leak || o.rule != nil) }) {
+	if slices.ContainsFunc(a.suspects, func(o suspect) bool { return o.key == worst.Stack.Key && (o.class == leak || o.rule != nil) }) {
 		return // it stays behind too: then that is the finding
 	}
+	s := suspect{key: worst.Stack.Key, id: byKey, stack: worst.Stack, class: leak, trend: a.history.of(byKey, worst.Stack.Key)}
 	f := a.finding(run, s)
-	f.Counts, f.Leaked, f.Kept = []int{d.Before, d.After}, d.Growth(), nil
+	f.Counts, f.Leaked, f.Kept = []int{worst.Before, worst.After}, worst.Growth(), nil
+	f.Profiles = profiles
 	f.Evidence, f.Per1000 = []string{Held}, 0
 	f.Note = "it grows while connections are held, and goes when they are closed; the counts are of the last round, early and late"
-	a.leaks, a.findings = append(a.leaks, s), append(a.findings, f)
+	a.findings = append(a.findings, f) // no leak that a trial could look for: it leaves nothing behind
 }
 
-// mostHeld is the stack that grew most between the first and the last profile that was
-// taken while the last round's connections were held.
-func (a *analysis) mostHeld(run record.Run) (stacks.Delta, bool) {
+// coverHeld finds the rule that lets so many goroutines of a stack be there while
+// connections are held.
+func (a *analysis) coverHeld(rules []rule, s *suspect, n int) *rule {
+	for i := range rules {
+		if r := &rules[i]; (r.Max <= 0 || n <= r.Max) && a.matches(r, s) {
+			return r
+		}
+	}
+	return nil
+}
+
+// heldGrowth are the stacks that grew between the first and the last profile that was
+// taken while the last round's connections were held, the largest growth first, and the
+// files of the two.
+func (a *analysis) heldGrowth(run record.Run) ([]stacks.Delta, []string) {
 	var first, last *record.Capture
 	for i, c := range run.Captures {
 		if c.Target == a.target && c.Kind == record.Holding && c.Round == a.history.rounds() {
@@ -212,11 +239,12 @@ func (a *analysis) mostHeld(run record.Run) (stacks.Delta, bool) {
 		}
 	}
 	if first == nil || first == last {
-		return stacks.Delta{}, false
+		return nil, nil
+	}
+	var files []string
+	if first.File != "" && last.File != "" {
+		files = []string{first.File, last.File}
 	}
 	deltas := stacks.Diff(first.Profile, last.Profile)
-	if len(deltas) == 0 || deltas[0].Growth() <= 0 {
-		return stacks.Delta{}, false
-	}
-	return deltas[0], true
+	return slices.DeleteFunc(deltas, func(d stacks.Delta) bool { return d.Growth() <= 0 }), files
 }

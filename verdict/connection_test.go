@@ -19,7 +19,7 @@ func heldRun(open int, grows [3]float64) record.Run {
 	run := script{stacks: map[string][]int{f: {4, 4, 4}}, requests: uint64(open), workers: open}.run()
 	for i := range run.Loads {
 		l := &run.Loads[i]
-		l.Asked, l.Expected, l.Held = 0, 0, open
+		l.Asked, l.Expected, l.Held, l.Opened = 0, 0, open, l.Sent
 		for s := 2 * time.Second; s < 20*time.Second; s += time.Second {
 			l.Open = append(l.Open, record.Open{At: s, Open: open})
 		}
@@ -101,7 +101,28 @@ func TestConnectionsExcused(t *testing.T) {
 	if v := verdict.Judge(heldRun(500, growing), p); v.Outcome != verdict.Fail {
 		t.Errorf("Judge(more than the rule's most) = %s, want fail", v.Outcome)
 	}
+	// A rule for one stack is none for the next.
+	p.Ignore[0].Max = 2000
 	run := heldRun(500, growing)
+	for _, c := range run.Captures {
+		if c.Kind == record.Holding {
+			add(c.Profile, "example.com/chat.(*Conn).other", 100+400*(c.Seq-1))
+		}
+	}
+	if v := verdict.Judge(run, p); v.Outcome != verdict.Fail || len(v.Findings) != 1 || v.Findings[0].Function != "example.com/chat.(*Conn).other" || len(v.Ignored) != 1 {
+		t.Errorf("Judge(a rule for one of two) = %s, finds %+v, want the other", v.Outcome, v.Findings)
+	}
+	// What was there before the round is not what outlasts it.
+	run = work(heldRun(100, [3]float64{2, 2.4, 2.8}), 60)
+	for i, c := range run.Captures {
+		if c.Kind == record.Settling || c.Kind == record.Baseline && c.Round == 0 {
+			add(run.Captures[i].Profile, "example.com/chat.(*Pool).work", 60)
+		}
+	}
+	if v := verdict.Judge(run, policy()); v.Outcome != verdict.Fail {
+		t.Errorf("Judge(beside a pool) = %s (%s), want fail", v.Outcome, v.Headline)
+	}
+	run = heldRun(500, growing)
 	run.Samples = slices.DeleteFunc(run.Samples, func(s record.Sample) bool { return s.At%(15*time.Second) != 0 })
 	if v := verdict.Judge(run, policy()); v.Outcome != verdict.Inconclusive || check(v, "connections").Code != verdict.CodeGap {
 		t.Errorf("Judge(a sample every 15 s) = %s (%s), want it inconclusive", v.Outcome, v.Headline)

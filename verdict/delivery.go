@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/internal/stat"
@@ -85,7 +86,7 @@ func delivered(run record.Run, policy Policy) Check {
 		c.Outcome, c.Code = Inconclusive, CodeUncounted
 		c.Message = fmt.Sprintf("the requests of %d of %d rounds were not counted", uncounted, counted+uncounted)
 		c.Hint = "what the load's command printed is in the run directory, under load"
-	case worst.Asked > 0 && worst.Expected > 0 && float64(worst.Sent) < policy.Delivered*float64(worst.Expected):
+	case worst.Asked > 0 && worst.Expected > 0 && float64(worst.Requests()) < policy.Delivered*float64(worst.Expected):
 		c.Outcome, c.Code = Inconclusive, CodeSlow
 		c.Message = fmt.Sprintf("round %d sent %.1f of the %.1f requests/s that were asked for", worst.Round, c.Measured, worst.Asked)
 		c.Hint = "lower load.rate, or raise load.connections if the service answers slowly"
@@ -151,7 +152,7 @@ func achieved(l record.Load) float64 {
 	if d <= 0 {
 		return 0
 	}
-	return float64(l.Sent) / d.Seconds()
+	return float64(l.Requests()) / d.Seconds()
 }
 
 // answered asks whether a service was there at all: a request that fails by
@@ -296,7 +297,7 @@ func redirected(load []LoadEntry) []Warning {
 	for _, e := range load {
 		var other uint64
 		for code, n := range e.Codes {
-			if code[0] != '3' {
+			if !strings.HasPrefix(code, "3") {
 				other += n
 			}
 		}

@@ -42,9 +42,15 @@ func (a *analysis) finding(run record.Run, s suspect) Finding {
 	for _, r := range s.trend.requests {
 		requests += r
 	}
-	f.Unit = unitOf(run)
+	f.Unit, f.Before = unitOf(run), min(s.old, f.Leaked)
 	if requests > 0 && !a.history.uncounted {
-		f.Per1000 = math.Round(float64(f.Leaked)/float64(requests)*1e5) / 100
+		f.Per1000 = math.Round(float64(f.Leaked-f.Before)/float64(requests)*1e5) / 100
+	}
+	if slices.ContainsFunc(a.pending, func(o suspect) bool { return o.key == s.key }) {
+		f.Evidence = append(f.Evidence, Unconfirmed)
+	}
+	if f.Stack == nil {
+		f.Stack = []Frame{}
 	}
 	if s.look != nil {
 		kept := s.look.last
@@ -180,9 +186,16 @@ func (v *Verdict) shareTargets() {
 	}
 }
 
-// functions are those of a finding's stack, which tell it from others.
+// Is tells whether a finding has some evidence.
+func (f Finding) Is(evidence string) bool { return slices.Contains(f.Evidence, evidence) }
+
+// functions are those of a finding's stack, which tell it from others. Without a
+// stack, it is its target's alone.
 func (f Finding) functions() string {
 	var b strings.Builder
+	if len(f.Stack) == 0 {
+		return "all of " + f.Target
+	}
 	for _, fr := range f.Stack {
 		b.WriteString(fr.Function + "\n")
 	}

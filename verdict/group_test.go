@@ -112,3 +112,27 @@ func checkOf(v verdict.Verdict, name, target string) verdict.Check {
 	}
 	return verdict.Check{}
 }
+
+// Of a count that moves by itself, less is claimed than of one that stands still, and
+// what is claimed is true.
+func TestCountOnlySensitivity(t *testing.T) {
+	claim := func(counts ...int) int {
+		v := verdict.Judge(counted(map[string][]int{"shop/a": counts}, nil), policy())
+		if v.Outcome != verdict.Pass {
+			t.Fatalf("Judge(%v) = %s, want a pass", counts, v.Headline)
+		}
+		return v.Sensitivity.OneIn
+	}
+	still, moving := claim(300, 300, 300, 300, 300, 300, 300), claim(300, 311, 292, 309, 290, 310, 296)
+	if still < 100 || moving >= still/4 {
+		t.Errorf("claims 1 in %d of a count that stands still, 1 in %d of one that moves by a dozen; want much less of that", still, moving)
+	}
+	if moving > 0 {
+		each := 4000 / moving
+		leaking := []int{300, 311 + each, 292 + 2*each, 309 + 3*each, 290 + 4*each, 310 + 5*each, 296 + 6*each}
+		v := verdict.Judge(counted(map[string][]int{"shop/a": leaking}, map[string]int{"shop/a": leaking[6]}), policy())
+		if v.Outcome != verdict.Fail {
+			t.Errorf("Judge(one in %d, as claimed) = %s, want fail", moving, v.Headline)
+		}
+	}
+}

@@ -122,10 +122,12 @@ func (t trend) ample(s int) bool {
 	if grown < beyondPools && (t.uncounted || float64(grown) < manyRequests*float64(requests)) {
 		return false
 	}
-	switch n {
-	case 2:
+	switch {
+	case t.workers == 0 && n < clearRecords: // nobody knows how many requests were in flight
+		return false
+	case n == 2:
 		return least >= overConcurrency*t.workers
-	case 3:
+	case n == 3:
 		return least >= overConcurrency/2*t.workers
 	}
 	return true
@@ -141,7 +143,7 @@ func (t trend) clear(s int) bool {
 	case t.counted && (s > t.base() && n < clearRecords || !t.even(s)):
 		return false
 	case n == 3:
-		return records == 3 && falls == 0 && least >= max(amplePerRound, overConcurrency/2*t.workers)
+		return t.workers > 0 && records == 3 && falls == 0 && least >= max(amplePerRound, overConcurrency/2*t.workers)
 	case records-falls >= surelyRecords:
 		return true
 	}

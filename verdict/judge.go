@@ -26,7 +26,7 @@ func Judge(run record.Run, policy Policy) Verdict {
 		if l.Kind == record.Round {
 			v.Rounds = max(v.Rounds, l.Round)
 			if !l.Uncounted {
-				v.Requests += l.Sent
+				v.Requests += l.Requests()
 			}
 		}
 	}
@@ -147,6 +147,12 @@ func (v *Verdict) headline() string {
 		}
 		f := v.Findings[0]
 		line := fmt.Sprintf("%s leaks goroutines: +%d after %s", f.Name(), f.Leaked, v.Amount())
+		switch {
+		case f.Is(Held):
+			line = fmt.Sprintf("%s gathers goroutines while connections are held: %d early and %d late in a round", f.Name(), f.Counts[0], f.Counts[len(f.Counts)-1])
+		case f.Before > 0 && f.Before >= f.Leaked:
+			line = fmt.Sprintf("%s has %s that can never wake, since before the load", f.Name(), plural(f.Before, "goroutine"))
+		}
 		if f.Line > 0 {
 			line += fmt.Sprintf(" (%s:%d)", lastTwo(f.File), f.Line)
 		}
@@ -186,20 +192,17 @@ func (v *Verdict) Amount() string {
 
 // unitOf is what a run's load is counted in.
 func unitOf(run record.Run) string {
-	held := false
+	unit := "request"
 	for _, l := range run.Loads {
 		if l.Kind != record.Round {
 			continue
 		}
-		if l.Held == 0 || l.Asked > 0 || l.Expected > 0 {
+		if !l.ByConnection() {
 			return "request"
 		}
-		held = true
+		unit = "connection"
 	}
-	if held {
-		return "connection"
-	}
-	return "request"
+	return unit
 }
 
 // processes is how many processes were watched.

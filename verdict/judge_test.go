@@ -538,6 +538,32 @@ func TestProven(t *testing.T) {
 		p.FailOld = true
 		if v := verdict.Judge(run, p); c.warn && v.Outcome != verdict.Fail {
 			t.Errorf("Judge(%s, fail old) = %s, want fail", c.name, v.Outcome)
+		} else if c.warn && (v.Findings[0].Per1000 != 0 || v.Findings[0].Before != v.Findings[0].Leaked || !strings.Contains(v.Headline, "since before the load")) {
+			t.Errorf("Judge(%s, fail old) says %q, %v per 1,000 requests; want it said that nothing of it came with the load", c.name, v.Headline, v.Findings[0].Per1000)
 		}
+	}
+}
+
+// Where nobody knows how many requests were in flight, two rounds of growth may be a
+// pool's as wide as those.
+func TestUnknownConcurrency(t *testing.T) {
+	const f = "example.com/shop.(*Pool).work"
+	judge := func(workers int, counts ...int) verdict.Step {
+		run := script{stacks: map[string][]int{f: counts}}.run()
+		for i := range run.Loads {
+			run.Loads[i].Workers = workers
+		}
+		return verdict.Next(run, policy())
+	}
+	if s := judge(20, 40, 540, 1040); s.Action != verdict.Watch {
+		t.Errorf("Next(20 in flight) = %v, want the long look", s)
+	}
+	for _, workers := range []int{0, 400} {
+		if s := judge(workers, 40, 540, 1040); s.Action != verdict.Load {
+			t.Errorf("Next(%d in flight) = %v, want another round", workers, s)
+		}
+	}
+	if s := judge(0, 40, 540, 1040, 1540, 2040); s.Action != verdict.Watch {
+		t.Errorf("Next(not known, four rounds) = %v, want the long look", s)
 	}
 }

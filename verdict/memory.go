@@ -162,9 +162,12 @@ func (a *analysis) quadrant(m *Memory, outside []uint64) {
 		m.Quadrant = GoroutinesGrew
 	case heap:
 		m.Quadrant = HeapGrew
-		m.Message = fmt.Sprintf("the heap grew in every round, by %s in all, and goroutines did not: slices, maps or caches that only grow", Bytes(int64(m.Heap[n-1]-m.Heap[0])))
+		m.Message = fmt.Sprintf("the heap grew in every round, by %s in all, and no goroutines that count did: slices, maps or caches that only grow", Bytes(int64(m.Heap[n-1]-m.Heap[0])))
 		if len(m.Sites) > 0 {
 			m.Message += "; most from " + m.Sites[0].Function
+		}
+		if slices.ContainsFunc(a.suspects, func(s suspect) bool { return s.rule != nil && s.class == leak }) {
+			m.Message += "; goroutines that a rule ignores may hold it"
 		}
 	case len(m.Resident) > 0 && grows(m.Resident, residentLeast) && grows(outside, residentLeast):
 		r := m.Resident
@@ -185,12 +188,12 @@ func (m *Memory) threadsGrow() bool {
 	return grows(threads, threadsLeast)
 }
 
-// leakedCounts are the goroutines of all leaking stacks in every window, also
-// of those that a rule ignores.
+// leakedCounts are the goroutines of all leaking stacks in every window, less those
+// that a rule ignores.
 func (a *analysis) leakedCounts() []float64 {
 	var out []float64
 	for _, s := range a.suspects {
-		if s.class != leak && s.proven == 0 {
+		if s.rule != nil || s.class != leak && s.proven == 0 {
 			continue
 		}
 		if out == nil {

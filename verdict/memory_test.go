@@ -147,6 +147,20 @@ func TestMemoryFails(t *testing.T) {
 	}
 }
 
+// Goroutines that a rule ignores excuse no heap.
+func TestMemoryBesideIgnored(t *testing.T) {
+	const f = "example.com/shop.(*Shop).wait"
+	run := held(script{stacks: map[string][]int{f: {5, 405, 805, 1205, 1605}}}.run(), []float64{10, 110, 210, 310, 410}, nil, nil)
+	l := run.Loads[len(run.Loads)-1]
+	run.Memories = append(run.Memories, record.Memory{At: l.End + 150*time.Second, Target: target, Kind: record.Confirm, Round: l.Round, Heap: 410 * mib})
+	p := policy()
+	p.Heap, p.Ignore = verdict.ReactFail, []verdict.Rule{{Function: "wait$", Reason: "known"}}
+	v := verdict.Judge(run, p)
+	if v.Outcome != verdict.Fail || check(v, "heap").Code != "heap-growing" || !strings.Contains(v.Headline, "a rule ignores") {
+		t.Errorf("Judge = %s (%s), want the heap to fail", v.Outcome, v.Headline)
+	}
+}
+
 // What the plan wants to fail on has to be known in every window, or there is no
 // verdict.
 func TestMemoryMissing(t *testing.T) {

@@ -16,9 +16,10 @@ const (
 	// be claimed: more than the 95 in 100 that is promised, so that what chance
 	// takes from 200 does not break the promise.
 	caughtShare = 0.96
-	// promised is the share below which no smaller leak is looked at. Between the
-	// two, chance decides, and a smaller one may do better.
-	promised = 0.95
+	// hopeless is the share below which no smaller leak is looked at: two standard
+	// deviations below the promise. Between the two, chance decides, and a smaller one
+	// may do better.
+	hopeless = 0.92
 )
 
 // plantedRates are the rates tried, one goroutine in so many requests, each
@@ -33,8 +34,9 @@ var plantedRates = []int{
 // caught, as requests per goroutine; 0 if none is. A planted leak that asks
 // for further rounds gets them, as the run would have, up to the plan's budget.
 //
-// A leak is planted on a stack of its own, as most are. Which replica answers a
-// request is not known, so each is credited with its share of them.
+// A leak is planted on a stack of its own, as most are; where only the count of all
+// goroutines is known, on that. Which replica answers a request is not known, so each
+// is credited with its share of them.
 func sensitivity(run record.Run, policy Policy) int {
 	best := 0
 	for i, t := range run.Targets {
@@ -56,19 +58,26 @@ func (h history) sensitivity(policy Policy, replicas int) int {
 		requests = append(requests, w.requests)
 	}
 	trends := h.trends(byKey)
-	blank := trend{bands: []band{{}}, workers: h.workers, budget: max(policy.MaxRounds, len(requests)), family: len(trends) + 1}
+	blank := trend{workers: h.workers, budget: max(policy.MaxRounds, len(requests)), family: len(trends) + 1}
+	ground := make([]band, len(h.windows)) // what was there without the leak
 	for _, t := range trends {
 		blank.restless = t.restless // the same for all
+		if t.counted {
+			ground = t.bands
+			t.budget, t.requests, t.bands = blank.budget, nil, nil
+			blank = t
+		}
 	}
+	blank.bands = ground[:1:1]
 	best := 0
 	for i, rate := range plantedRates {
 		caught := 0
 		for seed := range plants {
-			if plantAndJudge(requests, blank, rate*replicas, uint64(seed)) {
+			if plantAndJudge(requests, blank, ground, rate*replicas, uint64(seed)) {
 				caught++
 			}
 		}
-		if float64(caught) < promised*plants {
+		if float64(caught) < hopeless*plants {
 			break
 		}
 		if float64(caught) >= caughtShare*plants {
@@ -78,15 +87,18 @@ func (h history) sensitivity(policy Policy, replicas int) int {
 	return best
 }
 
-// plantAndJudge leaks goroutines at random, one in rate requests, and plays
-// the run to its end: further rounds have the last one's requests.
-func plantAndJudge(requests []uint64, t trend, rate int, seed uint64) bool {
+// plantAndJudge leaks goroutines at random, one in rate requests, onto the ground, and
+// plays the run to its end: further rounds have the last one's requests, and stand on
+// the ground of those that there were.
+func plantAndJudge(requests []uint64, t trend, ground []band, rate int, seed uint64) bool {
 	src := rand.NewPCG(seed, uint64(rate))
+	leaked := 0
 	for i := range t.budget {
 		r := requests[min(i, len(requests)-1)]
 		n := int(distuv.Poisson{Lambda: max(float64(r)/float64(rate), 1e-9), Src: src}.Rand())
-		at := t.bands[len(t.bands)-1].mid + n
-		t.bands = append(t.bands, band{at, at, at})
+		leaked += n
+		on := ground[1+i%(len(ground)-1)]
+		t.bands = append(t.bands, band{on.lo + leaked, on.mid + leaked, on.hi + leaked})
 		t.requests = append(t.requests, r)
 		if i+1 < len(requests) {
 			continue // the run went on here, whatever this stack did

@@ -119,12 +119,15 @@ func (a *analysis) readSlope(run record.Run) {
 
 func round3up(x float64) float64 { return math.Round(x*1000) / 1000 }
 
-// requestRate is requests per second of the rounds' load.
+// requestRate is requests per second of the rounds' load; 0 where nobody counts them.
 func (a *analysis) requestRate(run record.Run) float64 {
 	requests, seconds := 0.0, 0.0
+	if a.history.uncounted {
+		return 0
+	}
 	for _, l := range run.Loads {
 		if l.Kind == record.Round && l.Round <= a.history.rounds() {
-			requests, seconds = requests+float64(l.Sent), seconds+(l.End-l.Start).Seconds()
+			requests, seconds = requests+float64(l.Requests()), seconds+(l.End-l.Start).Seconds()
 		}
 	}
 	if seconds == 0 {
@@ -173,7 +176,7 @@ func (a *analysis) evenly(run record.Run) bool {
 	l := a.slope.Levels
 	for _, load := range run.Loads {
 		if i := load.Round - 1; load.Kind == record.Round && i > 0 && i < len(l) {
-			grown, requests = append(grown, l[i]-l[i-1]), append(requests, float64(load.Sent))
+			grown, requests = append(grown, l[i]-l[i-1]), append(requests, float64(load.Requests()))
 			noise = append(noise, a.scatter*a.scatter)
 		}
 	}

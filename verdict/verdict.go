@@ -71,7 +71,9 @@ const (
 	Growing = "growing" // it grew again every round, in proportion to requests
 	Proven  = "proven"  // the runtime says that it can never wake
 	Held    = "held"    // it grows while connections are held, and goes with them
-	Rising  = "rising"  // all goroutines together rise from round to round under load
+	// Unconfirmed is added to what else there is while a leak still needs its long look.
+	Unconfirmed = "unconfirmed"
+	Rising      = "rising" // all goroutines together rise from round to round under load
 )
 
 // Finding is a stack that leaks.
@@ -87,7 +89,9 @@ type Finding struct {
 	Creator  string    `json:"created_by,omitempty"`
 	Created  string    `json:"created_at,omitempty"` // file:line of the go statement
 	Evidence []string  `json:"evidence"`
-	Counts   []int     `json:"counts"` // goroutines at baseline and after each round
+	Counts   []int     `json:"counts"`                  // goroutines at baseline and after each round; of what is held, early and late in the last
+	Profiles []string  `json:"profiles,omitempty"`      // of what is held: the profiles of then, below the run directory
+	Before   int       `json:"leaked_before,omitempty"` // of Leaked, those that, as is proven, could never wake since before the load
 	Kept     *int      `json:"kept,omitempty"`
 	Leaked   int       `json:"leaked"`            // goroutines more than at baseline
 	Per1000  float64   `json:"per_1000_requests"` // or connections, by Unit; 0 where nobody counts them

@@ -62,7 +62,7 @@ func historyOf(run record.Run, target string, budget int) history {
 	for _, l := range run.Loads {
 		h.workers = max(h.workers, l.Workers)
 		if l.Kind == record.Round {
-			sent[l.Round] += l.Sent
+			sent[l.Round] += l.Requests()
 			h.uncounted = h.uncounted || l.Uncounted
 			h.loadEnd[l.Round] = int64(l.End)
 		}

@@ -41,6 +41,9 @@ func (a *app) accept(o acceptOptions, run record.Run, policy verdict.Policy, v v
 	}
 	var rules []plan.Ignore
 	for _, f := range v.Findings {
+		if f.Is(verdict.Unconfirmed) {
+			return v, fmt.Errorf("whether %s leaks is not confirmed: let the run finish first", f.Function)
+		}
 		if f.Function == "" || f.Name() != f.Function {
 			return v, errors.New("a finding has no function that a rule could name: only the number of goroutines is known; give the target's pprof in the plan")
 		}

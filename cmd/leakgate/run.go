@@ -92,8 +92,16 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 	}
 	run, recording := g.Run(ctx)
 	hide()
-	if onDisk, err := record.Read(dir); err == nil && recording == nil {
-		run = onDisk // what anyone will judge from now on
+	if recording == nil {
+		var onDisk record.Run
+		onDisk, recording = record.Read(dir)
+		switch {
+		case recording != nil:
+		case onDisk.Plan != run.Plan || !onDisk.Started.Equal(run.Started):
+			recording = fmt.Errorf("%s holds another run than this one", dir)
+		default:
+			run = onDisk // what anyone will judge from now on
+		}
 	}
 	v := verdict.Judge(run, p.Verdict())
 	if err := o.source.annotate(ctx, &v); err != nil {

@@ -181,7 +181,7 @@ func areasOf(fs []verdict.Finding, phases []record.Phase) []area {
 	}
 	var out []area
 	for _, f := range fs {
-		if len(f.Counts) == 0 || len(f.Counts) > len(ends) {
+		if len(f.Counts) == 0 || len(f.Counts) > len(ends) || f.Is(verdict.Held) {
 			continue // of windows that nobody knows the time of
 		}
 		a := area{Name: printable(shortName(f)), Counts: slices.Clone(f.Counts)}

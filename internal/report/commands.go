@@ -44,6 +44,15 @@ func targetOf(v verdict.Verdict, f verdict.Finding) verdict.Target {
 	return verdict.Target{Name: f.Target}
 }
 
+// difference are the two profiles, below the run directory, whose difference shows a
+// finding: the baseline and the last, or those of a round while connections were held.
+func difference(t verdict.Target, f verdict.Finding) (before, after string) {
+	if len(f.Profiles) == 2 {
+		return f.Profiles[0], f.Profiles[1]
+	}
+	return t.Baseline, t.Last
+}
+
 // lastTwo is a file with its folder, which is what builds with and without
 // -trimpath agree on.
 func lastTwo(file string) string {
@@ -65,11 +74,12 @@ func digging(v verdict.Verdict, first []chart) []command {
 	var out []command
 	add := func(what, line string, args ...any) { out = append(out, command{what, fmt.Sprintf(line, args...)}) }
 	if t.Baseline != "" && t.Last != "" {
-		before, after := quoted(t.Baseline), quoted(t.Last)
+		from, to := difference(t, f)
+		before, after := quoted(from), quoted(to)
 		add("What grew, as a graph and a flame graph in the browser", "go tool pprof -http=localhost: -diff_base %s %s", before, after)
 		add("What grew, as text", "go tool pprof -top -diff_base %s %s", before, after)
 		add("What grew, stack by stack, normalised as the gate does", "leakgate diff %s %s", before, after)
-		if t.Pprof != "" {
+		if t.Pprof != "" && !f.Is(verdict.Held) {
 			add("The baseline against the process as it is now", "leakgate diff %s %s", before, address(t, "goroutine"))
 		}
 	}

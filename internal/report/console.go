@@ -118,11 +118,7 @@ func (c *console) finding(n int, f verdict.Finding) {
 	if len(f.Targets) > 1 {
 		on += fmt.Sprintf(" (and %d more targets)", len(f.Targets)-1)
 	}
-	line := fmt.Sprintf("%s: %s", printable(on), counts(f.Counts))
-	if f.Kept != nil {
-		line += fmt.Sprintf(", still %d when left alone", *f.Kept)
-	}
-	c.line("     %s", line)
+	c.line("     %s: %s", printable(on), history(f))
 	for _, l := range f.Labels[:min(len(f.Labels), 3)] {
 		c.line("     label %s: +%d", printable(l.Label), l.Growth)
 	}
@@ -247,9 +243,10 @@ func (c *console) next(v verdict.Verdict) {
 	}
 	for _, t := range v.Targets {
 		if t.Name == f[0].Target && t.Baseline != "" {
+			before, after := difference(t, f[0])
 			c.line("")
 			c.line("  What next: open %s and ask who was to end the wait there. To dig further:", cmp.Or(place(f[0].File, f[0].Line, c.Root), "the stack"))
-			c.line("    go tool pprof -diff_base %s %s", quoted(path.Join(c.Dir, t.Baseline)), quoted(path.Join(c.Dir, t.Last)))
+			c.line("    go tool pprof -diff_base %s %s", quoted(path.Join(c.Dir, before)), quoted(path.Join(c.Dir, after)))
 		}
 	}
 }

@@ -92,7 +92,11 @@ func findingAnnotation(f verdict.Finding, more string) githubactions.Command {
 	}
 	facts := strings.Join(nonEmpty([]string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), f.State, strings.Join(f.Evidence, " and "), "on " + f.Target}), ", ")
 	text := append([]string{facts, f.Attribution(), f.Cause(), labels(f)}, ownership(f)...)
-	c := annotation("error", "goroutine leak: "+printable(shortName(f)), clip(lines(append(text, where, f.Note)...), maxAnnotation), at)
+	level, title := "error", "goroutine leak: "
+	if f.Is(verdict.Unconfirmed) {
+		level, title = "warning", "perhaps a goroutine leak: "
+	}
+	c := annotation(level, title+printable(shortName(f)), clip(lines(append(text, where, f.Note)...), maxAnnotation), at)
 	if more != "" {
 		c.Message += "\n" + more
 	}
@@ -190,7 +194,9 @@ func cutMarkdown(text []byte, limit int) []byte {
 func GitHubOutputs(v verdict.Verdict, dir string) map[string]string {
 	leaked := 0
 	for _, f := range v.Findings {
-		leaked += f.Leaked
+		if !f.Is(verdict.Unconfirmed) {
+			leaked += f.Leaked
+		}
 	}
 	sensitivity := ""
 	if v.Sensitivity != nil && v.Sensitivity.OneIn > 0 {

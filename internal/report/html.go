@@ -69,7 +69,7 @@ const fewRows = 12
 // and buttons that copy.
 func HTML(w io.Writer, v verdict.Verdict) error {
 	t, err := template.New("report.html.tmpl").Funcs(template.FuncMap{
-		"counts": counts, "number": number, "rate": rate, "join": strings.Join, "p": printable, "short": shortFunction, "where": func(at string) string { return where(at, "") },
+		"counts": counts, "history": history, "number": number, "rate": rate, "join": strings.Join, "p": printable, "short": shortFunction, "where": func(at string) string { return where(at, "") },
 		"place": func(file string, line int) string { return place(file, line, "") },
 		"kind":  func(key string) string { return bandNames[key] }, "thousands": func(n uint64) string { return thousands(float64(n)) },
 		"others": func(f verdict.Finding) []string {

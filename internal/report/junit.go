@@ -135,7 +135,7 @@ func findingsOf(v verdict.Verdict, target string) []verdict.Finding {
 }
 
 func findingText(f verdict.Finding) string {
-	lines := []string{fmt.Sprintf("%s  +%d goroutines  %s", f.Name(), f.Leaked, rate(f)), counts(f.Counts)}
+	lines := []string{fmt.Sprintf("%s  +%d goroutines  %s", f.Name(), f.Leaked, rate(f)), history(f)}
 	if by := f.Attribution(); by != "" {
 		lines = append(lines, by)
 	}

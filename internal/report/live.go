@@ -145,6 +145,10 @@ func (l *Live) Load(r record.Load) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if r.Uncounted {
+		l.print("  load that nobody counted")
+		return
+	}
 	failed := r.Answered - r.Succeeded
 	l.print(fmt.Sprintf("  %d requests sent, %d failed, %d without an answer", r.Sent, failed, r.Sent-r.Answered-r.Abandoned))
 }
@@ -221,7 +225,7 @@ func Spark(ns []int) string {
 	}
 	var b strings.Builder
 	for _, n := range ns {
-		b.WriteRune(levels[n*(len(levels)-1)/most])
+		b.WriteRune(levels[max(n, 0)*(len(levels)-1)/most])
 	}
 	return b.String()
 }

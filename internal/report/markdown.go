@@ -21,8 +21,8 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 			e.printf("\nand %d more\n", len(v.Findings)+v.More-shown)
 			break
 		}
-		e.printf("\n### %s\n\n%s · +%d goroutines · %s · %s on %s: %s\n", markdown(f.Name()), markdown(place(f.File, f.Line, "")),
-			f.Leaked, rate(f), markdown(f.State), markdown(f.Target), counts(f.Counts))
+		about := nonEmpty([]string{markdown(place(f.File, f.Line, "")), fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), markdown(f.State), strings.Join(f.Evidence, " and ")})
+		e.printf("\n### %s\n\n%s · on %s: %s\n", markdown(f.Name()), strings.Join(about, " · "), markdown(f.Target), history(f))
 		if i == 0 {
 			e.printf("%s", timeline1(v, f.Target))
 		}
@@ -52,9 +52,9 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 	if len(v.Findings) > 0 {
 		e.runbook(v, v.Findings[0])
 	}
-	e.printf("\n<details><summary>Checks</summary>\n\n| check | target | outcome | measured | limit | unit |\n| --- | --- | --- | ---: | ---: | --- |\n")
+	e.printf("\n<details><summary>Checks</summary>\n\n| check | target | outcome | measured | limit | unit | |\n| --- | --- | --- | ---: | ---: | --- | --- |\n")
 	for _, c := range v.Checks {
-		e.printf("| %s | %s | %s | %s | %s | %s |\n", markdown(c.Name), markdown(c.Target), c.Outcome, number(c.Measured), number(c.Limit), c.Unit)
+		e.printf("| %s | %s | %s | %s | %s | %s | %s |\n", markdown(c.Name), markdown(c.Target), c.Outcome, number(c.Measured), number(c.Limit), c.Unit, markdown(c.Message))
 	}
 	e.printf("\n</details>\n")
 	for _, x := range v.Warnings {

@@ -107,6 +107,21 @@ func where(at, root string) string {
 const shown = 5
 
 // counts writes 12 → 512 → 1012.
+// history is how a finding's count went, for people.
+func history(f verdict.Finding) string {
+	text := counts(f.Counts)
+	if f.Is(verdict.Held) {
+		text += ", early and late while connections are held"
+	}
+	if f.Kept != nil {
+		text += fmt.Sprintf(", still %d when left alone", *f.Kept)
+	}
+	if f.Before > 0 {
+		text += fmt.Sprintf("; %d of them since before the load", f.Before)
+	}
+	return text
+}
+
 func counts(ns []int) string {
 	out := make([]string, len(ns))
 	for i, n := range ns {

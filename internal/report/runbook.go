@@ -24,9 +24,11 @@ func runbook(v verdict.Verdict, f verdict.Finding) []step {
 	if f.Name() != f.Function {
 		return countedRunbook(v, t, f)
 	}
-	return []step{
-		confirmStep(t, f), deployStep(t, f), captureStep(t), compareStep(t), diffStep(t, f), containStep(v, f), closeStep(),
+	steps := []step{confirmStep(t, f), deployStep(t, f), captureStep(t)}
+	if !f.Is(verdict.Held) { // what is held is in no baseline, and not there at rest
+		steps = append(steps, compareStep(t))
 	}
+	return append(steps, diffStep(t, f), containStep(v, f), closeStep())
 }
 
 // countedRunbook is for a target of which only the number of goroutines is known.
@@ -59,9 +61,13 @@ func confirmStep(t verdict.Target, f verdict.Finding) step {
 	if f.File != "" && f.Line > 0 {
 		grep += fmt.Sprintf(" -e %s", quoted(fmt.Sprintf("%s:%d", lastTwo(f.File), f.Line)))
 	}
+	seen := fmt.Sprintf("The run left %d more than at its baseline; a number", f.Leaked)
+	if f.Is(verdict.Held) {
+		seen = fmt.Sprintf("It had %s in a round of the run, and they went when the connections were closed. While connections are open, a number", counts(f.Counts))
+	}
 	return step{
 		Title: "Confirm that it is there",
-		Text:  fmt.Sprintf("The number before the @ is how many goroutines stand at this stack. The run left %d more than at its baseline; a number that rises between two calls a minute apart is this leak.", f.Leaked),
+		Text:  "The number before the @ is how many goroutines stand at this stack. " + seen + " that rises between two calls a minute apart is this leak.",
 		Commands: []command{{
 			What: "How many there are now",
 			Line: fmt.Sprintf("curl -fsS %s | grep -F -B %d %s", address(t, "goroutine?debug=1"), above, grep),
@@ -128,6 +134,7 @@ func compareStep(t verdict.Target) step {
 }
 
 func diffStep(t verdict.Target, f verdict.Finding) step {
+	before, after := difference(t, f)
 	text := fmt.Sprintf("Open %s and ask who was to end the wait there: which send, close, cancel or timeout is missing on the way out.", cmp.Or(place(f.File, f.Line, ""), "the stack"))
 	if f.Note != "" {
 		text += " This stack usually is " + printable(f.Note) + "."
@@ -136,7 +143,7 @@ func diffStep(t verdict.Target, f verdict.Finding) step {
 		Title: "Look at the difference within the run",
 		Text:  text,
 		Commands: []command{
-			{"First and last profile of the run", fmt.Sprintf("go tool pprof -top -diff_base %s %s", quoted(cmp.Or(t.Baseline, "BASELINE")), quoted(cmp.Or(t.Last, "LAST")))},
+			{"First and last profile that show it", fmt.Sprintf("go tool pprof -top -diff_base %s %s", quoted(cmp.Or(before, "BASELINE")), quoted(cmp.Or(after, "LAST")))},
 		},
 	}
 }
@@ -201,8 +208,8 @@ func speed(v verdict.Verdict, f verdict.Finding) string {
 	if perSecond < 10 {
 		load = fmt.Sprintf("%.1f", perSecond)
 	}
-	return fmt.Sprintf("At the load of this run, %s requests/s, that is about %s goroutines a day and instance, and at least %s of memory for their stacks alone.",
-		load, thousands(day), bytesOf(day*leastStack))
+	return fmt.Sprintf("At the load of this run, %s %ss/s, that is about %s goroutines a day and instance, and at least %s of memory for their stacks alone.",
+		load, cmp.Or(v.Unit, "request"), thousands(day), bytesOf(day*leastStack))
 }
 
 func thousands(x float64) string {
@@ -232,7 +239,11 @@ func ticket(v verdict.Verdict, f verdict.Finding) string {
 			fmt.Fprintf(&b, "%s: %s\n", name, text)
 		}
 	}
-	fmt.Fprintf(&b, "Goroutine leak in %s: +%d after %s\n\n", printable(f.Name()), f.Leaked, v.Amount())
+	after, when := v.Amount(), ", at the baseline and after each of "+plural(max(len(f.Counts)-1, 0), "round")
+	if f.Is(verdict.Held) {
+		after, when = "a round of held connections", "" // it says itself
+	}
+	fmt.Fprintf(&b, "Goroutine leak in %s: +%d after %s\n\n", printable(f.Name()), f.Leaked, after)
 	line("Where", "%s", place(f.File, f.Line, ""))
 	if s := f.Source; s != nil {
 		line("Source", "%s", place(s.Path, s.Line, ""))
@@ -246,7 +257,7 @@ func ticket(v verdict.Verdict, f verdict.Finding) string {
 		on = f.Targets
 	}
 	line("On", "%s", printable(strings.Join(on, ", ")))
-	line("Goroutines at this stack", "%s, at the baseline and after each of %s", counts(f.Counts), plural(max(len(f.Counts)-1, 0), "round"))
+	line("Goroutines at this stack", "%s%s", history(f), when)
 	line("Rate", "%s", rate(f))
 	line("State", "%s", printable(f.State))
 	line("Evidence", "%s", strings.Join(f.Evidence, " and "))

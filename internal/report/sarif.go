@@ -70,7 +70,7 @@ func SARIF(w io.Writer, v verdict.Verdict) error {
 
 func sarifRule() *sarif.ReportingDescriptor {
 	const short = "Goroutines leak under load"
-	const full = "Goroutines with this stack stay behind after requests: their number grew in every round of load and did not fall when the service was left alone, or the runtime proves that they can never wake."
+	const full = "Goroutines with this stack stay behind after requests: their number grew in every round of load and did not fall when the service was left alone, or they gather while connections are held, or the runtime proves that they can never wake."
 	const help = "Open the line and ask who was to end the wait there: who sends, receives, closes, unlocks or cancels, and on which path nobody does. Give the goroutine a way out on every path, mostly the request's context. The run directory holds the profiles; leakgate diff compares them."
 	text := func(s string) *sarif.MultiformatMessageString {
 		return sarif.NewMultiformatMessageString().WithText(s)
@@ -85,7 +85,11 @@ func sarifResult(f verdict.Finding) *sarif.Result {
 	text := fmt.Sprintf("%s leaks goroutines: +%d", f.Name(), f.Leaked)
 	about := strings.Join(nonEmpty([]string{text, rate(f), f.State, strings.Join(f.Evidence, " and "), "on " + f.Target}), ", ")
 	say := append([]string{about, f.Attribution(), f.Cause(), labels(f)}, ownership(f)...)
-	r := sarif.NewRuleResult(leakRule).WithRuleIndex(0).WithLevel("error").
+	level := "error"
+	if f.Is(verdict.Unconfirmed) {
+		level = "warning"
+	}
+	r := sarif.NewRuleResult(leakRule).WithRuleIndex(0).WithLevel(level).
 		WithMessage(sarifMessage(append(say, f.Note)...)).
 		AddLocation(findingLocation(f)).AddStack(sarifStack(f)).
 		WithProperties(sarifProperties(f))
@@ -183,6 +187,9 @@ func stackHash(f verdict.Finding) string {
 	if own == 0 {
 		fmt.Fprintln(h, f.Function)
 	}
+	if len(f.Stack) == 0 {
+		fmt.Fprintln(h, f.Target)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
@@ -206,7 +213,7 @@ func sarifInvocation(v verdict.Verdict, left int) *sarif.Invocation {
 		note("error", "inconclusive", v.Headline, hint(v.Hint))
 	}
 	for _, c := range v.Checks {
-		if c.Outcome == verdict.Inconclusive {
+		if c.Outcome == verdict.Inconclusive || c.Outcome == verdict.Fail && c.Code != "" { // such a fail has no place in a source
 			note("error", c.Code, strings.TrimPrefix(c.Target+": "+c.Message, ": "), hint(c.Hint))
 		}
 	}
