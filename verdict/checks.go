@@ -12,6 +12,7 @@ func (a *analysis) checks(sound bool) []Check {
 	baseline := Check{Name: "baseline", Target: a.target, Outcome: Pass, Unit: "goroutines", Limit: float64(a.policy.Tolerance)}
 	if a.history.rounds() < 1 {
 		growth.Outcome, baseline.Outcome = Inconclusive, Inconclusive
+		growth.Code, baseline.Code = CodeUnmeasured, CodeUnmeasured
 		growth.Message, baseline.Message = "not measured: no round was completed", "not measured: no round was completed"
 		return []Check{baseline, growth}
 	}
@@ -22,7 +23,7 @@ func (a *analysis) checks(sound bool) []Check {
 	if !sound {
 		for i := range all {
 			c := &all[i]
-			c.Outcome, c.Message, c.Hint, c.Code = Inconclusive, "not judged: the target was not measured throughout", "", ""
+			c.Outcome, c.Message, c.Hint, c.Code = Inconclusive, "not judged: the target was not measured throughout", "", CodeUnmeasured
 		}
 	}
 	return all

@@ -20,12 +20,12 @@ func loadChecks(run record.Run, policy Policy) []Check {
 		}
 	}
 	if rounds.Measured < rounds.Limit {
-		rounds.Outcome = Inconclusive
+		rounds.Outcome, rounds.Code = Inconclusive, CodeRounds
 		rounds.Message = fmt.Sprintf("%.0f of at least %.0f rounds were completed", rounds.Measured, rounds.Limit)
 	}
 	out = append(out, rounds)
 	if len(run.Loads) == 0 {
-		return append(out, Check{Name: "load", Outcome: Inconclusive, Unit: "requests", Message: "no load was sent"})
+		return append(out, Check{Name: "load", Outcome: Inconclusive, Code: CodeRounds, Unit: "requests", Message: "no load was sent"})
 	}
 	out = append(out, delivered(run, policy), answered(run), succeeded(run, policy), entries(run, policy))
 	if c, ok := heldOpen(run, policy); ok {

@@ -135,6 +135,9 @@ func priority(code string) int {
 			return i
 		}
 	}
+	if code == CodeRounds || code == CodeUnmeasured {
+		return 200 // they follow from the others
+	}
 	return 100
 }
 

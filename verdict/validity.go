@@ -25,6 +25,8 @@ const (
 	CodeGenerator   = "generator-saturated"
 	CodeUnsent      = "request-not-sent"
 	CodeStopped     = "load-stopped"
+	CodeRounds      = "rounds-missing"
+	CodeUnmeasured  = "not-measured"
 	CodeUncounted   = "load-uncounted"
 	CodeIncomplete  = "run-incomplete"
 	CodeInterrupted = "interrupted"

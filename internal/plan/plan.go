@@ -194,7 +194,7 @@ type Production struct {
 // Safety stops the load at once.
 type Safety struct {
 	Goroutines int   `yaml:"goroutines" default:"100000" doc:"Goroutines on any target."`
-	Errors     Share `yaml:"errors" default:"0.9" doc:"Share of failed requests, once a hundred were sent; requests that set success: 0 do not count."`
+	Errors     Share `yaml:"errors" default:"0.9" doc:"Share of failed requests, once a hundred were sent; of load.requests alone; requests that set success: 0 do not count."`
 }
 
 // Report is where the reports go.
