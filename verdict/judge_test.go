@@ -567,3 +567,27 @@ func TestUnknownConcurrency(t *testing.T) {
 		t.Errorf("Next(not known, four rounds) = %v, want the long look", s)
 	}
 }
+
+// One replacement shows in the start time, in both memory counters and in the build, one
+// after the other: it is one change, and not the turns of a load balancer.
+func TestReplacedOnce(t *testing.T) {
+	run := script{stacks: map[string][]int{"example.com/f": {5, 5, 5}}}.run()
+	at := run.Sights[0].At
+	run.Targets[0].Build = "a"
+	old := record.Sight{Target: target, Start: 1000, GoVersion: "go1.26", TotalAlloc: 9e6, Allocated: 14e6, NumGC: 4}
+	old.At = at - time.Second
+	run.Sights = []record.Sight{
+		old,
+		{At: at, Target: target, Start: 1002.59, GoVersion: "go1.26", Allocated: 2e6},
+		{At: at + 1, Target: target, Start: 1002.59, GoVersion: "go1.26", TotalAlloc: 7e6, NumGC: 2, Allocated: 4e6},
+		{At: at + 2, Target: target, Build: "b"},
+	}
+	v := verdict.Judge(run, policy())
+	if c := check(v, "same process"); c.Code != verdict.CodeReplaced || c.Measured != 1 {
+		t.Errorf("the check is %+v, want one change, to another build", c)
+	}
+	run.Sights = append(run.Sights, record.Sight{At: at + 3, Target: target, Start: 1000, Allocated: 15e6})
+	if c := check(verdict.Judge(run, policy()), "same process"); c.Code != verdict.CodeFlips {
+		t.Errorf("the check is %+v, want several processes: the first is back", c)
+	}
+}

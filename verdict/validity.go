@@ -145,7 +145,7 @@ func measured(run record.Run, target string) Check {
 // sameProcess watches what only grows, or never changes, within one process.
 func sameProcess(run record.Run, t record.Target) Check {
 	c := Check{Name: "same process", Target: t.Name, Outcome: Pass, Unit: "changes of identity"}
-	last := t.Sight
+	last, first := t.Sight, t.Sight
 	if !identifiable(run, t) {
 		c.Message = "not known: the target offers neither a start time nor memory counters"
 	}
@@ -162,14 +162,21 @@ func sameProcess(run record.Run, t record.Target) Check {
 				c.Message = fmt.Sprintf("restarted: %s, seen %s into the run", what, s.At.Round(time.Second))
 				c.Hint = "find out why it restarted, and run again; a crash under load is worth a look of its own"
 			}
-			if rebuilt(last, s) {
-				c.Code = CodeReplaced
-				c.Message = fmt.Sprintf("replaced by another build: %s, seen %s into the run", what, s.At.Round(time.Second))
-				c.Hint = "was it deployed in the middle of the run? run again when the deploy is over"
-			}
 			back = back || t.Start > 0 && !startMoved(t.Sight, s) && startMoved(last, s)
 		}
+		if c.Measured > 0 && c.Code != CodeReplaced && rebuilt(first, s) { // it may only be seen later than the change
+			c.Code = CodeReplaced
+			c.Message = fmt.Sprintf("replaced by another build: %s, seen %s into the run", cmp.Or(what, changed(release(first), release(s))), s.At.Round(time.Second))
+			c.Hint = "was it deployed in the middle of the run? run again when the deploy is over"
+		}
+		if what != "" { // another process, of which nothing is known but this
+			last = s
+			continue
+		}
 		last = merge(last, s)
+		if c.Measured == 0 {
+			first = last
+		}
 	}
 	if c.Measured >= 3 || back {
 		c.Code = CodeFlips
@@ -214,6 +221,11 @@ func changed(a, b record.Sight) string {
 // rebuilt tells whether two sights are of different executables.
 func rebuilt(a, b record.Sight) bool {
 	return a.Build != "" && b.Build != "" && a.Build != b.Build || a.GoVersion != "" && b.GoVersion != "" && a.GoVersion != b.GoVersion
+}
+
+// release is what tells one executable from another.
+func release(s record.Sight) record.Sight {
+	return record.Sight{Build: s.Build, GoVersion: s.GoVersion}
 }
 
 // startMoved allows for a second of drift: on Linux, a process computes its start
