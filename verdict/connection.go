@@ -63,8 +63,12 @@ const afterClosing = 2 * time.Second
 
 // outlasts tells whether more than half of what came up while connections were held
 // was there some time after they were closed: then it is work that ends by itself, as
-// that of requests beside them, and no connection's.
+// that of requests beside them, and no connection's. Of connections that others hold
+// nobody knows when they are closed.
 func (a *analysis) outlasts(run record.Run, l record.Load, parts [3]float64, open int) bool {
+	if l.Held == 0 {
+		return false
+	}
 	next := slices.IndexFunc(run.Loads, func(o record.Load) bool { return o.Start >= l.End })
 	i := slices.IndexFunc(run.Samples, func(s record.Sample) bool { return s.Target == a.target && s.At >= l.End+afterClosing })
 	if i < 0 || next >= 0 && run.Samples[i].At >= run.Loads[next].Start {

@@ -101,6 +101,14 @@ func TestConnectionsExcused(t *testing.T) {
 	if v := verdict.Judge(heldRun(500, growing), p); v.Outcome != verdict.Fail {
 		t.Errorf("Judge(more than the rule's most) = %s, want fail", v.Outcome)
 	}
+	// Connections that others hold are not closed after a round.
+	others := work(heldRun(500, growing), 1500)
+	for i := range others.Loads {
+		others.Loads[i].Held, others.Loads[i].Opened = 0, 0
+	}
+	if v := verdict.Judge(others, policy()); check(v, "connections").Outcome != verdict.Fail {
+		t.Errorf("Judge(connections of others) = %s, want the check to fail", v.Headline)
+	}
 	// A rule for one stack is none for the next.
 	p.Ignore[0].Max = 2000
 	run := heldRun(500, growing)
