@@ -176,7 +176,7 @@ func (e *Exec) result(load *record.Load, phase Phase, ran ran) {
 		load.Entries[0].Sent, load.Entries[0].Answered, load.Entries[0].Succeeded = 1, 1, 1
 	}
 	if ended != nil && load.Stopped == "" && (!found || ended.ExitCode() != s.missed) {
-		load.Stopped = fmt.Sprintf("the load failed: %s ended with %s%s", program, ended.ProcessState, lastLine(ran.errs.Bytes()))
+		load.Stopped = fmt.Sprintf("the load failed: %s ended with %s%s", program, ended.ProcessState, lastLine(e.mask(ran.errs.Bytes())))
 	}
 }
 
@@ -209,11 +209,12 @@ func (e *Exec) summary(ran ran) (summary, bool, error) {
 	return s, found, err
 }
 
-// lastLine is the last line that a command wrote, for a message.
+// lastLine is the last line of what a command wrote, for a message: secrets are taken out
+// before it is cut.
 func lastLine(text []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return ": " + last[:min(len(last), 200)]
+		return ": " + strings.ToValidUTF8(last[:min(len(last), 200)], "")
 	}
 	return ""
 }

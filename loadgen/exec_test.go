@@ -157,6 +157,16 @@ func TestExecBounds(t *testing.T) {
 	if err != nil || info.Size() > 5<<20 {
 		t.Errorf("the log has %d bytes, %v; want it cut", info.Size(), err)
 	}
+	d, err = loadgen.NewExec(loadgen.ExecConfig{ // its line is cut within the secret
+		Command: []string{"sh", "-c", "printf '%196s' 1 | tr ' ' 0 >&2; echo s3cret >&2; exit 3"}, Env: os.Environ(),
+		Mask: func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "s3cret", "***")) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l = d.Run(t.Context(), loadgen.Phase{Duration: time.Second}); strings.Contains(l.Stopped, "s3") {
+		t.Errorf("stopped by %q, which has a part of the secret", l.Stopped)
+	}
 	d, err = loadgen.NewExec(loadgen.ExecConfig{
 		Command: []string{"sh", "-c", "echo s3cret >&2; exit 3"}, Env: os.Environ(),
 		Mask: func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), "s3cret", "***")) },
