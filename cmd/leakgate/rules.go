@@ -34,7 +34,7 @@ Exit codes: 0 written, 2 usage error.`,
   promtool check rules leakgate-rules/leakgate.rules.yaml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := plan.Read(args[0], a.envOrName)
+			p, err := plan.ReadThresholds(args[0], a.env)
 			if err != nil {
 				return usage(err)
 			}
@@ -51,15 +51,6 @@ Exit codes: 0 written, 2 usage error.`,
 	return c
 }
 
-// envOrName looks up a variable, and leaves one that is not set as it is written: the
-// plan's secrets are nobody's business here.
-func (a *app) envOrName(name string) (string, bool) {
-	if v, ok := a.env(name); ok {
-		return v, true
-	}
-	return "${" + name + "}", true
-}
-
 func (a *app) writeRules(cfg rules.Config, dir string) error {
 	const file = "leakgate.rules.yaml"
 	text, err1 := cfg.Rules()
@@ -67,20 +58,18 @@ func (a *app) writeRules(cfg rules.Config, dir string) error {
 	if err := errors.Join(err1, err2); err != nil {
 		return usage(err)
 	}
-	files := []struct {
+	type written struct {
 		name string
 		text []byte
-	}{{file, text}, {"leakgate.dashboard.json", dashboard}}
+	}
+	files := []written{{file, text}, {"leakgate.dashboard.json", dashboard}}
 	const testsFile = "leakgate.rules_test.yaml"
 	if cfg.Testable() {
 		tests, err := cfg.Tests(file)
 		if err != nil {
 			return usage(err)
 		}
-		files = append(files, struct {
-			name string
-			text []byte
-		}{testsFile, tests})
+		files = append(files, written{testsFile, tests})
 	} else if err := os.Remove(filepath.Join(dir, testsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return usage(err) // those of another selector would test nothing
 	}

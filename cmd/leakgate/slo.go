@@ -90,7 +90,7 @@ func (a *app) slo(ctx context.Context, o sloOptions) error {
 	}
 	end := a.now().Truncate(step)
 	start := end.Add(-window)
-	samples, source, err := suspicion(ctx, p, o, start, end, step)
+	r, err := suspicion(ctx, p, o, func(samples []slo.Sample) slo.Report { return slo.Sum(o.service, samples, start, end, step, budget) }, start, end, step)
 	if e := (*exit)(nil); errors.As(err, &e) {
 		return e
 	}
@@ -102,8 +102,6 @@ func (a *app) slo(ctx context.Context, o sloOptions) error {
 		}
 		return &exit{code: exitInconclusive, err: err, hint: hint}
 	}
-	r := slo.Sum(o.service, samples, start, end, step, budget)
-	r.Source = source
 	if o.format == "json" {
 		enc := json.NewEncoder(a.out)
 		enc.SetIndent("", "  ")
@@ -120,24 +118,28 @@ func (a *app) slo(ctx context.Context, o sloOptions) error {
 	return nil
 }
 
-// suspicion asks for what was recorded. Where that covers too little of the window, it
-// works it out from the counts, if they cover more.
-func suspicion(ctx context.Context, p *probe.Prometheus, o sloOptions, start, end time.Time, step time.Duration) ([]slo.Sample, string, error) {
-	recorded := fmt.Sprintf("max(%s{service=%q})", rules.OfService, o.service) // of a pair of servers, and of all clusters
-	samples, err := samplesOf(ctx, p, recorded, start, end, step)
-	if err != nil || float64(len(samples)) >= slo.Enough*float64(end.Sub(start)/step) {
-		return samples, recorded, err
+// suspicion sums up what was recorded. Where that covers too little of the window, it
+// is worked out from the counts, if they cover more.
+func suspicion(ctx context.Context, p *probe.Prometheus, o sloOptions, sum func([]slo.Sample) slo.Report, start, end time.Time, step time.Duration) (slo.Report, error) {
+	ask := func(expr string) (slo.Report, error) {
+		samples, err := samplesOf(ctx, p, expr, start, end, step)
+		r := sum(samples)
+		r.Source = expr
+		return r, err
+	}
+	recorded, err := ask(fmt.Sprintf("max(%s{service=%q})", rules.OfService, o.service)) // of a pair of servers, and of all clusters
+	if err != nil || recorded.Known >= slo.Enough {
+		return recorded, err
 	}
 	c := rules.Config{Service: o.service, Slope: o.slope, Tolerance: o.tolerance}
 	if c.Metric, c.Selector, err = probe.SplitSelector(cmp.Or(o.selector, fmt.Sprintf("{job=%q}", o.service))); err != nil {
-		return nil, "", &exit{code: exitUsage, err: fmt.Errorf("--selector %w", err)}
+		return recorded, usage(fmt.Errorf("--selector %w", err))
 	}
-	expr := c.Suspicion()
-	worked, err := samplesOf(ctx, p, expr, start, end, step)
-	if err != nil || len(worked) > len(samples) {
-		return worked, expr, err
+	worked, err := ask(c.Suspicion())
+	if err != nil || worked.Known > recorded.Known {
+		return worked, err
 	}
-	return samples, recorded, nil
+	return recorded, nil
 }
 
 // samplesOf asks for an expression over a window, as often as the window is too long

@@ -30,7 +30,7 @@ func Accept(file string, rules []Ignore, today time.Time) ([]Ignore, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("reading rules: %w", err)
 	}
-	had, problems := parseRules(file, text, nil)
+	had, problems := (&decoder{file: file, partial: judgedBy}).parseRules(text)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("nothing written: %s is no list of ignore rules: %v", file, problems) // not wrapped: the problems alone would not say what for
 	}
@@ -54,7 +54,7 @@ func Accept(file string, rules []Ignore, today time.Time) ([]Ignore, error) {
 		return nil, fmt.Errorf("writing rules: %w", err)
 	}
 	text = append(text, more...)
-	if now, problems := parseRules(file, text, nil); len(problems) > 0 || len(now) != len(had)+len(added) {
+	if now, problems := (&decoder{file: file, partial: judgedBy}).parseRules(text); len(problems) > 0 || len(now) != len(had)+len(added) {
 		return nil, fmt.Errorf("%s is not written as a list with a dash per rule, to which leakgate could append", file)
 	}
 	if err := replaceFile(file, text); err != nil {

@@ -52,7 +52,7 @@ func TestAccept(t *testing.T) {
 			t.Errorf("%s: Accept = %d rules, %v; want %d", c.name, len(added), err, c.added)
 			continue
 		}
-		rules, problems := parseRules(file, text, nil)
+		rules, problems := (&decoder{file: file, partial: judgedBy}).parseRules(text)
 		for _, r := range added {
 			if len(problems) > 0 || !containsRule(rules, r) {
 				t.Errorf("%s: %+v is not among %+v (%v)", c.name, r, rules, problems)

@@ -83,10 +83,10 @@ func (d *decoder) pair(at string, p *Plan, cert, key string) {
 	d.file1(at+".key", p, key)
 }
 
-// file1 checks that a file the plan names is there. Without an environment the
-// plan is only judged by, and its files may be gone.
+// file1 checks that a file the plan names is there, unless nothing is run with
+// the plan.
 func (d *decoder) file1(path string, p *Plan, name string) {
-	if name == "" || d.env == nil {
+	if name == "" || d.partial != nil {
 		return
 	}
 	info, err := os.Stat(p.Resolve(name))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -15,8 +16,12 @@ import (
 // decoder walks a YAML tree beside the plan's structs, so that every problem
 // is found, with its position.
 type decoder struct {
-	file     string
-	env      func(string) (string, bool) // nil: variables stay as they are written
+	file string
+	env  func(string) (string, bool) // nil: no variable is known
+	// partial is for a plan that nothing is run with: files that it names need not be
+	// there, and variables that are not known stay as they are written, but in the fields
+	// that it matches. Nil: all is needed.
+	partial  *regexp.Regexp
 	problems Problems
 	secrets  []string
 	at       map[string]*yaml.Node // field path → where it stands, for validation
@@ -303,7 +308,7 @@ func (d *decoder) request(n *yaml.Node, r *Request, path string) {
 		r.URL = words[0]
 	case len(words) == 2:
 		r.Method, r.URL = words[0], words[1]
-	case ok || d.env == nil:
+	case ok || d.partial != nil:
 		d.problem(n, path, "", "want METHOD URL, not %s", quote(cleanWords(n.Value)))
 	}
 }

@@ -27,6 +27,14 @@ func Read(file string, env func(string) (string, bool)) (*Plan, error) {
 // as they are written: enough to judge by, not to run with.
 func Parse(file string, text []byte, env func(string) (string, bool)) (*Plan, error) {
 	d := &decoder{file: file, env: env}
+	if env == nil {
+		d.partial = judgedBy
+	}
+	return d.parse(text)
+}
+
+func (d *decoder) parse(text []byte) (*Plan, error) {
+	file := d.file
 	p := d.decode(text)
 	p.File, p.Text = file, text
 	p.Name = cmp.Or(p.Name, strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
@@ -51,6 +59,18 @@ func ReadPolicy(file string) (*Plan, error) {
 		return nil, fmt.Errorf("reading plan: %w", err)
 	}
 	return Parse(file, text, nil)
+}
+
+// ReadThresholds reads a plan for what it hands on to production: the files that it
+// names need not be there, and variables that env does not know stay as they are
+// written, but where thresholds depend on them.
+func ReadThresholds(file string, env func(string) (string, bool)) (*Plan, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading plan: %w", err)
+	}
+	d := &decoder{file: file, env: env, partial: handedOn}
+	return d.parse(text)
 }
 
 // Resolve makes a path of the plan relative to the plan's folder.

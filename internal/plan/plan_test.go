@@ -419,3 +419,26 @@ func examples(t *testing.T) []string {
 	}
 	return out
 }
+
+// What production's thresholds depend on has to be known, and nothing else.
+func TestReadThresholds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "plan.yaml")
+	const text = `name: shop
+targets: [{pprof: "${ADMIN}/debug/pprof", ca: nope.pem, auth: {bearer: "${TOKEN}"}}]
+load: {rate: "${RATE}", timeout: "${PATIENCE}", requests: ["GET ${SHOP}/"]}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := func(name string) (string, bool) { return "50/s", name == "RATE" }
+	p, err := ReadThresholds(file, env)
+	if err != nil || p.Load.Rate != 50 {
+		t.Errorf("ReadThresholds = %+v, %v; want the rate of the environment, and no complaint of the rest", p, err)
+	}
+	if _, err := ReadThresholds(file, func(string) (string, bool) { return "", false }); err == nil || !strings.Contains(err.Error(), "load.rate") || strings.Contains(err.Error(), "pprof") {
+		t.Errorf("ReadThresholds(no rate) = %v, want a complaint of the rate alone", err)
+	}
+	if _, err := Read(file, env); err == nil || !strings.Contains(err.Error(), "nope.pem") || !strings.Contains(err.Error(), "ADMIN") {
+		t.Errorf("Read = %v, want a complaint of the file and the variables", err)
+	}
+}

@@ -85,14 +85,13 @@ func (d *decoder) ignoreFile(p *Plan) {
 		d.bad("policy.ignore_file", "", "%v", err)
 		return
 	}
-	rules, problems := parseRules(name, text, d.env)
+	rules, problems := (&decoder{file: name, env: d.env, partial: d.partial}).parseRules(text)
 	p.Policy.Ignore = append(p.Policy.Ignore, rules...)
 	d.problems = append(d.problems, problems...)
 }
 
 // parseRules reads a file of ignore rules. Comments alone are no rules.
-func parseRules(file string, text []byte, env func(string) (string, bool)) ([]Ignore, Problems) {
-	d := &decoder{file: file, env: env}
+func (d *decoder) parseRules(text []byte) ([]Ignore, Problems) {
 	var rules []Ignore
 	root := d.root(text)
 	if root == nil {

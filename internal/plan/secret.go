@@ -21,6 +21,9 @@ var isName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // read without an environment and has to spell them out.
 var judgedBy = regexp.MustCompile(`^(policy\.goroutines\.|policy\.(detect|thorough|leaked_before|group_by|heap|resident|threads|ignore_file)$|production\.|(policy\.ignore)?\[\d+\]\.(function|frame|created_by|label|until|max)$|load\.(rounds\.|success$|delivered$)|load\.requests\[\d+\]\.success$|settle\.confirm$)`)
 
+// handedOn matches the fields that the thresholds for production depend on.
+var handedOn = regexp.MustCompile(`^(production\.|policy\.(goroutines\.|detect$)|load\.rate$|safety\.goroutines$)`)
+
 // expand replaces ${NAME} by the variable's value; $${NAME} stands for the
 // text itself. A variable that is not set is a problem that names it. It tells
 // whether every variable was known.
@@ -34,12 +37,14 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 			return m[1:]
 		}
 		name := m[2 : len(m)-1]
-		if d.env == nil {
+		val, ok := "", false
+		if d.env != nil {
+			val, ok = d.env(name)
+		}
+		switch {
+		case !ok && d.partial != nil:
 			known = false
 			return m
-		}
-		val, ok := d.env(name)
-		switch {
 		case !ok && !isName.MatchString(name):
 			d.problem(n, path, "write ${NAME}, or $${ for the text ${ itself", "%s names no variable", quote(m))
 		case !ok:
@@ -51,8 +56,12 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 		return val
 	})
 	switch {
-	case !known && d.env == nil && judgedBy.MatchString(path):
-		d.problem(n, path, "write the value out", "%s is not known when judging", quote(n.Value))
+	case !known && d.partial != nil && d.partial.MatchString(path):
+		if d.env == nil {
+			d.problem(n, path, "write the value out", "%s is not known when judging", quote(n.Value))
+		} else {
+			d.problem(n, path, "set the variable, or write the value out", "%s is not known, and the thresholds depend on it", quote(n.Value))
+		}
 	case !known:
 		d.unsound[path] = true
 	case secret:

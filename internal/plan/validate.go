@@ -50,25 +50,18 @@ func (d *decoder) source(p *Plan, t *Target, at string) {
 	if t.Metrics != "" {
 		d.url(t.Metrics, at+".metrics")
 	}
+	if _, _, err := probe.SplitSelector(t.Selector); err != nil && t.Selector != "" {
+		d.bad(at+".selector", "", "%s %v", quote(t.Selector), err)
+	}
 	switch {
 	case t.Selector == "" && d.given(at+".selector"):
 		d.bad(at+".selector", `as {job="checkout"}`, "is empty")
 	case t.Selector == "":
-	case badSelector(t.Selector) != nil:
-		d.bad(at+".selector", "", "%s %v", quote(t.Selector), badSelector(t.Selector))
 	case p.Prometheus.URL == "" && d.sound("prometheus.url"):
 		d.bad(at+".selector", "add prometheus: {url: http://prometheus:9090}", "needs a Prometheus server to ask")
 	case t.Metrics != "":
 		d.bad(at+".metrics", "", "metrics and selector exclude each other")
 	}
-}
-
-func badSelector(text string) error {
-	if strings.Contains(text, "${") { // of a plan that is read without an environment
-		return nil
-	}
-	_, _, err := probe.SplitSelector(text)
-	return err
 }
 
 // prometheus checks the server's settings.

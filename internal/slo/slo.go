@@ -45,12 +45,11 @@ const (
 	Enough = 0.95
 )
 
-// Sum makes a report of samples that lie a step apart.
+// Sum makes a report of samples that lie a step apart, one a moment.
 func Sum(service string, samples []Sample, start, end time.Time, step, budget time.Duration) Report {
 	r := Report{Service: service, Start: start, End: end, Budget: budget.Minutes(), Episodes: []Episode{}}
 	samples = slices.Clone(samples)
 	slices.SortFunc(samples, func(a, b Sample) int { return a.At.Compare(b.At) })
-	samples = slices.CompactFunc(samples, func(a, b Sample) bool { return a.At.Equal(b.At) && a.Suspected == b.Suspected })
 	var last *Episode
 	for _, s := range samples {
 		if !s.Suspected {
