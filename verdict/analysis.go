@@ -173,7 +173,7 @@ func (a *analysis) settle(s *suspect, rules []rule) {
 	switch {
 	case !a.confirmed(s):
 		a.pending = append(a.pending, *s)
-	case s.slope && s.look != nil && !a.outgrowsLevel(s), !s.slope && !s.trend.outgrows(s.look): // others' work, drifting
+	case s.slope && s.look != nil && (!a.outgrowsLevel(s) || s.trend.counted && !a.lasts(s)), !s.slope && !s.trend.outgrows(s.look): // others' work, drifting
 		s.class = noise
 		if !a.spent() {
 			s.class = undecided

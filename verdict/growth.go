@@ -60,6 +60,10 @@ const (
 	// plan's rounds are used to see whether it ever is.
 	beyondPools = 500
 
+	// severalPools is by how many times the growth of all goroutines together has to
+	// exceed that: what one pool does not reach, several that fill at once do.
+	severalPools = 2
+
 	// manyRequests is the share of requests that grow the stack at which nothing
 	// but a leak is plausible whatever the growth: a pool that one request in four
 	// enlarges is full within the warm-up.
@@ -119,7 +123,11 @@ func (t trend) ample(s int) bool {
 		requests += r
 	}
 	grown := t.bands[len(t.bands)-1].lo - t.bands[s].hi
-	if grown < beyondPools && (t.uncounted || float64(grown) < manyRequests*float64(requests)) {
+	most := beyondPools
+	if t.counted {
+		most *= severalPools
+	}
+	if grown < most && (t.uncounted || float64(grown) < manyRequests*float64(requests)) {
 		return false
 	}
 	switch {

@@ -231,3 +231,16 @@ func (a *analysis) outgrowsLevel(s *suspect) bool {
 	}
 	return grown > s.trend.drift(max(l.drift(longer), 1), falseRed)
 }
+
+// lasts tells whether growth under load is still there after the long look: half of
+// it, counted from the window after the first round, before which pools fill.
+func (a *analysis) lasts(s *suspect) bool {
+	counts := s.look.rested()
+	var late []float64
+	for _, c := range counts[len(counts)/2:] {
+		late = append(late, float64(c))
+	}
+	levels := a.slope.Levels
+	grown := levels[len(levels)-1] - levels[0]
+	return 2*(stat.Median(late)-float64(s.trend.bands[1].mid)) >= grown
+}

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"github.com/leakgate/leakgate/internal/section"
+	"github.com/leakgate/leakgate/internal/stat"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -147,7 +148,7 @@ func falseAlarms(w io.Writer, runs int, only string) (bad bool) {
 	}
 	line(w, "**all**", &all)
 	fmt.Fprintln(w)
-	return all.fail*1000 > all.runs
+	return tooMany(all.fail, all.runs)
 }
 
 // countOnly is falseAlarms for targets of which only the number of goroutines is
@@ -188,7 +189,25 @@ func countOnly(w io.Writer, runs int, only string) (bad bool) {
 	}
 	line(w, "**all healthy ones, known limits left out**", &all)
 	fmt.Fprintln(w)
-	return all.fail*1000 > all.runs
+	return tooMany(all.fail, all.runs)
+}
+
+const (
+	// wrong is the share of healthy runs that may fail.
+	wrong = 0.001
+	// enough is of how many runs the share is known well enough to be compared with
+	// that. Of fewer, one may fail and say nothing.
+	enough = 10_000
+	// chance is the probability with which so many of fewer runs fail at that share.
+	chance = 0.01
+)
+
+// tooMany tells whether more healthy runs failed than may.
+func tooMany(fails, runs int) bool {
+	if runs >= enough {
+		return float64(fails) > wrong*float64(runs)
+	}
+	return 1-stat.BinomialAtMost(fails-1, runs, wrong) < chance
 }
 
 func line(w io.Writer, name string, t *tally) {
