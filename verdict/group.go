@@ -85,7 +85,9 @@ func analyseAll(run record.Run, policy Policy, rules []rule) []analysis {
 				a.members = append(a.members, t.Name)
 			}
 		}
-		if slices.ContainsFunc(out, func(o analysis) bool { return len(o.findings) > 0 && memberOf(run, o.target) == g }) {
+		if slices.ContainsFunc(out, func(o analysis) bool {
+			return memberOf(run, o.target) == g && (len(o.findings) > 0 || o.accountsFor(a))
+		}) {
 			a.yield()
 		}
 		out = append(out, a)
@@ -100,6 +102,19 @@ func memberOf(run record.Run, target string) string {
 		}
 	}
 	return ""
+}
+
+// oneAlone is the share of all instances' growth from which on it is one instance's.
+const oneAlone = 0.75
+
+// accountsFor tells whether an instance grew by most of what all of them together did:
+// then it is judged by what it shows itself, another round if need be, and is named.
+func (a *analysis) accountsFor(all analysis) bool {
+	if a.history.rounds() < 1 || all.history.rounds() < 1 {
+		return false
+	}
+	grown := all.total.rise()
+	return grown > 0 && float64(a.total.rise()) >= oneAlone*float64(grown)
 }
 
 // yield leaves to an instance what it leaks by itself.

@@ -104,6 +104,29 @@ func TestWatchInstances(t *testing.T) {
 	}
 }
 
+// What one instance does nearly alone is judged by what it shows itself: what others add
+// by chance takes it beyond a limit, which is no reason to blame all of them.
+func TestOneInstanceAlone(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		other []int
+		want  verdict.Action
+	}{
+		{"one", []int{20, 21, 22, 23}, verdict.Load},
+		{"both", []int{20, 119, 218, 317}, verdict.Watch},
+	} {
+		run := counted(map[string][]int{"shop/a": {20, 119, 218, 317}, "shop/b": c.other}, nil)
+		for i := range run.Loads { // one in four, and a little less
+			l := &run.Loads[i]
+			l.Expected, l.Sent, l.Answered, l.Succeeded = 400, 400, 400, 400
+			l.Asked, l.Entries = 20, []record.Entry{{Name: "GET /", Sent: 400, Answered: 400, Succeeded: 400}}
+		}
+		if s := verdict.Next(run, policy()); s.Action != c.want {
+			t.Errorf("Next(%s) = %v of %v (%s), want %v", c.name, s.Action, s.Targets, s.Why, c.want)
+		}
+	}
+}
+
 func checkOf(v verdict.Verdict, name, target string) verdict.Check {
 	for _, c := range v.Checks {
 		if c.Name == name && c.Target == target {
