@@ -108,13 +108,16 @@ func memberOf(run record.Run, target string) string {
 const oneAlone = 0.75
 
 // accountsFor tells whether an instance grew by most of what all of them together did:
-// then it is judged by what it shows itself, another round if need be, and is named.
+// then it is judged by what it shows itself, another round if need be, and is named. It
+// is about the rounds that agree: a pool that filled before is no reason to overlook
+// what all of them leak since.
 func (a *analysis) accountsFor(all analysis) bool {
-	if a.history.rounds() < 1 || all.history.rounds() < 1 {
+	if all.history.rounds() < 1 {
 		return false
 	}
-	grown := all.total.rise()
-	return grown > 0 && float64(a.total.rise()) >= oneAlone*float64(grown)
+	last, grown := all.history.rounds(), all.total.tail()
+	own := a.total.bands[last].mid - a.total.bands[all.total.start()].mid
+	return grown > 0 && float64(own) >= oneAlone*float64(grown)
 }
 
 // yield leaves to an instance what it leaks by itself.

@@ -60,6 +60,11 @@ func TestInstances(t *testing.T) {
 			"shop/a": {20, 21, 22, 22, 24, 25, 26}, "shop/b": {20, 21, 21, 23, 24, 24, 26}, "shop/c": {20, 20, 22, 23, 23, 25, 26},
 			"shop/d": {20, 21, 22, 23, 24, 25, 26}, "shop/e": {20, 22, 22, 23, 24, 25, 26},
 		}, looks: map[string]int{"shop/a": 26, "shop/b": 26, "shop/c": 26, "shop/d": 26, "shop/e": 26}, want: verdict.Fail, blamed: "shop (all 5)"},
+		// The same beside a pool of one of them, full after the first round.
+		{name: "all leak a little, and one has a pool", instances: map[string][]int{
+			"shop/a": {20, 321, 322, 322, 324, 325, 326}, "shop/b": {20, 21, 21, 23, 24, 24, 26}, "shop/c": {20, 20, 22, 23, 23, 25, 26},
+			"shop/d": {20, 21, 22, 23, 24, 25, 26}, "shop/e": {20, 22, 22, 23, 24, 25, 26},
+		}, looks: map[string]int{"shop/a": 326, "shop/b": 26, "shop/c": 26, "shop/d": 26, "shop/e": 26}, want: verdict.Fail, blamed: "shop (all 5)"},
 		// Its twin: each moves as much, and not the same way.
 		{name: "all move a little", instances: map[string][]int{
 			"shop/a": {20, 24, 22, 20, 24, 21, 23}, "shop/b": {20, 18, 21, 19, 17, 20, 18}, "shop/c": {20, 20, 22, 21, 23, 21, 20},

@@ -28,6 +28,9 @@ func (s Slope) String() string {
 	return fmt.Sprintf("%+.3g goroutines a second under load (%.3g to %.3g), %+.3g per 1,000 requests", s.PerSecond, s.Low, s.High, s.Per1000)
 }
 
+// grown is by how many goroutines the last round's level exceeds the first's.
+func (s Slope) grown() float64 { return s.Levels[len(s.Levels)-1] - s.Levels[0] }
+
 const (
 	// slopeRounds is after how many rounds a slope may say that something leaks:
 	// five that each are higher than the one before are one order of 120.
@@ -144,7 +147,7 @@ func (a *analysis) addSlope(run record.Run, rules []rule) {
 		return
 	}
 	l := a.slope.Levels
-	grown := l[len(l)-1] - l[0]
+	grown := a.slope.grown()
 	if len(l) < 2 || grown < max(slopeLeast, clearly*a.scatter) || a.flattens() {
 		return
 	}
@@ -223,13 +226,11 @@ func (a *analysis) outgrowsLevel(s *suspect) bool {
 		means = append(means, int(math.Round(float64(sum)/float64(len(part)))))
 	}
 	l.counts = means
-	levels := a.slope.Levels
-	grown := levels[len(levels)-1] - levels[0]
 	longer := 1.0
 	if l.span > 0 {
 		longer = float64(s.trend.span) / float64(l.span)
 	}
-	return grown > s.trend.drift(max(l.drift(longer), 1), falseRed)
+	return a.slope.grown() > s.trend.drift(max(l.drift(longer), 1), falseRed)
 }
 
 // lasts tells whether growth under load is still there after the long look: half of
@@ -240,7 +241,5 @@ func (a *analysis) lasts(s *suspect) bool {
 	for _, c := range counts[len(counts)/2:] {
 		late = append(late, float64(c))
 	}
-	levels := a.slope.Levels
-	grown := levels[len(levels)-1] - levels[0]
-	return 2*(stat.Median(late)-float64(s.trend.bands[1].mid)) >= grown
+	return 2*(stat.Median(late)-float64(s.trend.bands[1].mid)) >= a.slope.grown()
 }
