@@ -256,12 +256,16 @@ func (a *analysis) sites(m *Memory, windows []record.Memory) {
 		m.Base, m.Last = "", ""
 		return
 	}
+	base := make(map[string]stacks.Site, len(first.Sites))
+	for _, s := range first.Sites {
+		base[s.Key] = s
+	}
 	for _, s := range last.Sites {
 		if isDescriptor(s) && s.Objects > 0 {
 			a.descriptor = s.Bytes / s.Objects
 			continue
 		}
-		before := first.Of(s.Key)
+		before := base[s.Key]
 		if s.Bytes-before.Bytes <= 0 || s.Objects-before.Objects <= 0 {
 			continue
 		}

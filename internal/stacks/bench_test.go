@@ -11,7 +11,7 @@ import (
 )
 
 // manyStacks is a profile of this many different stacks of 20 frames.
-func manyStacks(b *testing.B, n int) []byte {
+func manyStacks(b testing.TB, n int) []byte {
 	b.Helper()
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "goroutine", Unit: "count"}}, PeriodType: &profile.ValueType{}}
 	for i := range 500 {
@@ -37,7 +37,7 @@ func manyStacks(b *testing.B, n int) []byte {
 // BenchmarkParse compares Parse with the parsing library under it: what the
 // normalising costs.
 func BenchmarkParse(b *testing.B) {
-	data := manyStacks(b, 5000)
+	data := manyStacks(b, 20000)
 	zr, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		b.Fatal(err)
@@ -49,6 +49,14 @@ func BenchmarkParse(b *testing.B) {
 	b.Run("leakgate", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := Parse(data); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	r := NewReader(nil)
+	b.Run("known", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := r.Parse(data); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -20,24 +20,24 @@ func (d Delta) Growth() int { return d.After - d.Before }
 func Diff(before, after *Profile) []Delta {
 	type side struct{ before, after int }
 	counts := map[string]side{}
-	places := map[string]int{} // place → change
+	places := map[where]int{} // change, in goroutines
 	for _, s := range before.Stacks {
 		c := counts[s.Key]
 		c.before += s.Count
 		counts[s.Key] = c
-		places[s.place()] -= s.Count
+		places[s.where()] -= s.Count
 	}
 	for _, s := range after.Stacks {
 		c := counts[s.Key]
 		c.after += s.Count
 		counts[s.Key] = c
-		places[s.place()] += s.Count
+		places[s.where()] += s.Count
 	}
 	shown := map[string]Stack{}
 	for _, s := range slices.Concat(after.Stacks, before.Stacks) {
 		grew := counts[s.Key].after >= counts[s.Key].before
 		old, seen := shown[s.Key]
-		if !seen || grew && places[s.place()] > places[old.place()] || !grew && places[s.place()] < places[old.place()] {
+		if !seen || grew && places[s.where()] > places[old.where()] || !grew && places[s.where()] < places[old.where()] {
 			shown[s.Key] = s
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,32 +17,75 @@ import (
 // time and creator. A dump that was cut off in mid-stack (the runtime stops
 // silently at 64 MiB) yields the goroutines before the cut.
 func parseDump(data []byte) (*Profile, error) {
+	d := readDump(data)
+	goroutines, err := d.goroutines()
+	if err != nil {
+		return nil, err
+	}
+	n := normaliser{known: map[Frame]normal{}}
+	var samples []Stack
+	var listeners []string
+	for _, g := range goroutines {
+		s := n.dumpStack(g)
+		for k, v := range d.labels[strconv.Itoa(g.ID)] {
+			s.label(k+"="+v, 1)
+		}
+		samples = append(samples, s)
+		if l := listener(g); l != "" {
+			listeners = append(listeners, l)
+		}
+	}
+	p := collect(samples, 1)
+	slices.Sort(listeners)
+	p.Listeners = slices.Compact(listeners)
+	return p, nil
+}
+
+// goroutines reads every goroutine of a dump, or says how many it could not read.
+func (d dump) goroutines() ([]*stack.Goroutine, error) {
 	opts := stack.DefaultOpts()
 	opts.GuessPaths = false
 	opts.AnalyzeSources = false
 	opts.NameArguments = false
-	var samples []Stack
-	n := normaliser{known: map[Frame]normal{}}
-	rest := io.Reader(bytes.NewReader(data))
+	var all []*stack.Goroutine
+	rest := io.Reader(bytes.NewReader(d.text))
 	for {
 		snap, suffix, err := stack.ScanSnapshot(rest, io.Discard, opts)
 		if snap != nil {
-			for _, g := range snap.Goroutines {
-				samples = append(samples, n.dumpStack(g))
-			}
+			all = append(all, snap.Goroutines...)
 		}
 		if err != nil || snap == nil {
-			if err != nil && !errors.Is(err, io.EOF) && len(samples) == 0 {
+			if err != nil && !errors.Is(err, io.EOF) && len(all) == 0 {
 				return nil, fmt.Errorf("parsing goroutine dump: %w", err)
 			}
 			break
 		}
 		rest = io.MultiReader(bytes.NewReader(suffix), rest)
 	}
-	if len(samples) == 0 {
-		return nil, fmt.Errorf("no goroutine in the dump (%d bytes, starting %.40q)", len(data), data)
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no goroutine in the dump (%d bytes, starting %.40q)", len(d.text), d.text)
 	}
-	return collect(samples), nil
+	return all, d.complete(all)
+}
+
+// complete reports what was lost: what was read has to be what the dump has, but for
+// the goroutine in which it was cut off.
+func (d dump) complete(all []*stack.Goroutine) error {
+	calls := 0
+	for _, g := range all {
+		calls += len(g.Stack.Calls) + len(g.CreatedBy.Calls)
+	}
+	switch {
+	case d.cut:
+		if len(all) < d.headers-1 {
+			return fmt.Errorf("%w: the dump has %d goroutines, and %d could be read", ErrInconsistent, d.headers, len(all))
+		}
+	case len(all) != d.headers:
+		return fmt.Errorf("%w: the dump has %d goroutines, and %d could be read", ErrInconsistent, d.headers, len(all))
+	case calls != d.calls:
+		return fmt.Errorf("%w: the dump has %d calls, and %d could be read", ErrInconsistent, d.calls, calls)
+	}
+	return nil
 }
 
 func (n *normaliser) dumpStack(g *stack.Goroutine) Stack {
@@ -66,4 +111,26 @@ func (n *normaliser) dumpStack(g *stack.Goroutine) Stack {
 		s.CreatedBy = &creator
 	}
 	return s
+}
+
+// The calls by which a goroutine is known to wait for connections.
+const (
+	pollWait = "internal/poll.runtime_pollWait"
+	accept   = "net.(*netFD).accept"
+)
+
+// listener is the address of the poll descriptor on which a goroutine waits for
+// connections, or is empty. The runtime takes its memory from the system, which
+// lays it out at random.
+func listener(g *stack.Goroutine) string {
+	descriptor := ""
+	for _, c := range g.Stack.Calls {
+		switch {
+		case c.Func.Complete == pollWait && len(c.Args.Values) > 0 && !c.Args.Values[0].IsInaccurate:
+			descriptor = fmt.Sprintf("%#x", c.Args.Values[0].Value)
+		case c.Func.Complete == accept:
+			return descriptor
+		}
+	}
+	return ""
 }

@@ -1,14 +1,13 @@
 package stacks
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/google/pprof/profile"
+	"github.com/leakgate/leakgate/internal/budget"
 )
 
 // ErrNotHeap is returned for a profile of another kind.
@@ -32,51 +31,45 @@ type Site struct {
 
 // ParseHeap reads a heap profile as net/http/pprof serves it with debug=0. It
 // never panics; an error says what the bytes looked like.
-func ParseHeap(data []byte) (*Heap, error) {
-	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
-		plain, err := gunzip(data)
-		if err != nil {
-			return nil, err
-		}
-		data = plain
+func ParseHeap(data []byte) (*Heap, error) { return NewReader(nil).ParseHeap(data) }
+
+// ParseHeap reads a heap profile as the function of that name does.
+func (r *Reader) ParseHeap(data []byte) (*Heap, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lease := r.budget.Lease()
+	defer lease.End(0)
+	h, err := r.parseHeap(data, lease)
+	var e *budget.ExceededError
+	if errors.As(err, &e) {
+		err = fmt.Errorf("%w: %w", ErrTooLarge, e)
 	}
-	p, err := profile.ParseData(data)
+	return h, err
+}
+
+func (r *Reader) parseHeap(data []byte, lease *budget.Lease) (*Heap, error) {
+	data, err := plain(data, lease)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readMessage(data, lease)
 	if err != nil {
 		return nil, fmt.Errorf("parsing heap profile (%d bytes, starting %.20q): %w", len(data), data, err)
 	}
-	objects, space := -1, -1
-	for i, t := range p.SampleType {
-		switch t.Type {
-		case "inuse_objects":
-			objects = i
-		case "inuse_space":
-			space = i
-		}
-	}
+	objects, space := m.typeAt("inuse_objects"), m.typeAt("inuse_space")
 	if objects < 0 || space < 0 {
-		return nil, fmt.Errorf("%w: it counts %s", ErrNotHeap, sampleTypes(p))
+		return nil, fmt.Errorf("%w: it counts %s", ErrNotHeap, m.sampleTypes())
 	}
-	n := normaliser{root: gorootOf(p), known: map[Frame]normal{}}
+	if m.duration != 0 {
+		return nil, fmt.Errorf("it covers some time: %w; leave seconds= out of the address", ErrDelta)
+	}
+	if root := m.goroot(); root != "" && root != r.root {
+		r.forget()
+		r.root = root
+	}
 	h := &Heap{}
-	byKey := map[string]int{}
-	for _, s := range p.Sample {
-		if len(s.Value) <= max(objects, space) || s.Value[objects] < 0 || s.Value[space] < 0 {
-			return nil, fmt.Errorf("sample with values %v: want objects and bytes", s.Value)
-		}
-		st := n.protoFrames(s)
-		if st.Probe || s.Value[space] == 0 {
-			continue
-		}
-		i, seen := byKey[st.Key]
-		if !seen {
-			i = len(h.Sites)
-			byKey[st.Key] = i
-			h.Sites = append(h.Sites, Site{Key: st.Key, Frames: st.Frames})
-		}
-		h.Sites[i].Objects += s.Value[objects]
-		h.Sites[i].Bytes += s.Value[space]
-		h.Objects += s.Value[objects]
-		h.Bytes += s.Value[space]
+	if err := r.sites(h, m, objects, space); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(h.Sites, func(a, b Site) int {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), strings.Compare(a.Key, b.Key))
@@ -84,14 +77,47 @@ func ParseHeap(data []byte) (*Heap, error) {
 	return h, nil
 }
 
-// Of is the site with a key; all zero if the profile has none.
-func (h *Heap) Of(key string) Site {
-	if h != nil {
-		for _, s := range h.Sites {
-			if s.Key == key {
-				return s
-			}
+// sites adds up what was allocated at every place but the handlers that serve this
+// profile.
+func (r *Reader) sites(h *Heap, m *message, objects, space int) error {
+	calls, err := r.calls(m)
+	if err != nil {
+		return err
+	}
+	var ids []int32
+	byKey := map[string]int{}
+	return m.eachSample(func(s *sample) error {
+		if s.values[objects] < 0 || s.values[space] < 0 {
+			return fmt.Errorf("sample with values %v: want objects and bytes", s.values)
+		}
+		if s.values[space] == 0 {
+			return nil
+		}
+		ids = calls.of(s, ids[:0])
+		o, err := r.origin(ids)
+		if err != nil || hasHandler(o.stack.Frames) {
+			return err
+		}
+		i, seen := byKey[o.stack.Key]
+		if !seen {
+			i = len(h.Sites)
+			byKey[o.stack.Key] = i
+			h.Sites = append(h.Sites, Site{Key: o.stack.Key, Frames: o.stack.Frames})
+		}
+		h.Sites[i].Objects += s.values[objects]
+		h.Sites[i].Bytes += s.values[space]
+		h.Objects += s.values[objects]
+		h.Bytes += s.values[space]
+		return nil
+	})
+}
+
+// typeAt is the position of a sample type, or -1.
+func (m *message) typeAt(name string) int {
+	for i, t := range m.types {
+		if kind, err := m.text(t.kind); err == nil && string(kind) == name {
+			return i
 		}
 	}
-	return Site{Key: key}
+	return -1
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
+	"unsafe"
 
-	"github.com/google/pprof/profile"
+	"github.com/leakgate/leakgate/internal/budget"
 )
 
 // MaxProfile bounds a decompressed profile, in bytes. A goroutine profile with
@@ -16,31 +18,70 @@ import (
 // goroutine profile, or a bomb.
 const MaxProfile = 256 << 20
 
-// ErrNotGoroutine is returned for a profile of another kind.
-var ErrNotGoroutine = errors.New("not a goroutine profile")
-
-// ErrInconsistent is returned for a profile that contradicts itself.
-var ErrInconsistent = errors.New("the profile contradicts itself")
-
-// ErrTooLarge is returned for a profile that decompresses to more than MaxProfile.
-var ErrTooLarge = errors.New("profile too large")
+var (
+	// ErrNotGoroutine is returned for a profile of another kind.
+	ErrNotGoroutine = errors.New("not a goroutine profile")
+	// ErrInconsistent is returned for a profile that contradicts itself.
+	ErrInconsistent = errors.New("the profile contradicts itself")
+	// ErrTooLarge is returned for a profile that decompresses to more than MaxProfile, or
+	// that takes more memory than the reader's budget has left.
+	ErrTooLarge = errors.New("profile too large")
+	// ErrDelta is returned for a profile that holds the change over some seconds.
+	ErrDelta = errors.New("a difference between two profiles, not a profile")
+	// ErrNoSymbols is returned for a profile whose stacks have addresses and no names.
+	ErrNoSymbols = errors.New("the profile has no function names")
+	// ErrEncoding is returned for text in an encoding other than UTF-8.
+	ErrEncoding = errors.New("the profile is UTF-16 text; save it as UTF-8")
+)
 
 // Parse reads a goroutine profile in any form that net/http/pprof serves:
 // debug=0 (gzipped protocol buffer), debug=1 or debug=2 (text). It never
-// panics; an error says what the bytes looked like.
-func Parse(data []byte) (*Profile, error) {
-	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
-		plain, err := gunzip(data)
-		if err != nil {
+// panics; an error says what the bytes looked like. Profiles that belong together are
+// read by one Reader.
+func Parse(data []byte) (*Profile, error) { return NewReader(nil).Parse(data) }
+
+// Parse reads a goroutine profile as the function of that name does.
+func (r *Reader) Parse(data []byte) (*Profile, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lease := r.budget.Lease()
+	p, err := r.parse(data, lease)
+	kept := int64(0)
+	if p != nil {
+		kept = int64(len(p.Stacks)) * int64(unsafe.Sizeof(Stack{}))
+	}
+	lease.End(kept)
+	var e *budget.ExceededError
+	if errors.As(err, &e) {
+		err = fmt.Errorf("%w: %w", ErrTooLarge, e)
+	}
+	return p, err
+}
+
+// Release says that a profile that Parse returned is no longer kept.
+func (r *Reader) Release(p *Profile) {
+	r.budget.Release(int64(len(p.Stacks)) * int64(unsafe.Sizeof(Stack{})))
+}
+
+func (r *Reader) parse(data []byte, lease *budget.Lease) (*Profile, error) {
+	data, err := plain(data, lease)
+	if err != nil {
+		return nil, err
+	}
+	data, err = utf8Text(data)
+	if err != nil {
+		return nil, err
+	}
+	head := bytes.TrimLeft(data[:min(len(data), 512)], " \t\r\n")
+	if isText := textHead.Match(head) || bytes.HasPrefix(head, []byte("goroutine ")); isText {
+		if err := lease.Take(textCost * int64(len(data))); err != nil {
 			return nil, err
 		}
-		data = plain
 	}
-	head := bytes.TrimLeft(data[:min(len(data), 512)], " \t\r\n\ufeff")
 	switch {
 	case len(head) == 0:
 		return nil, errors.New("the profile is empty")
-	case bytes.HasPrefix(head, []byte("goroutine profile:")):
+	case textHead.Match(head):
 		return parseText(data)
 	case bytes.HasPrefix(head, []byte("goroutine ")):
 		return parseDump(data)
@@ -49,90 +90,219 @@ func Parse(data []byte) (*Profile, error) {
 	case head[0] == '{':
 		return nil, fmt.Errorf("JSON, not a profile: %.60q", head)
 	}
-	return parseProto(data)
+	return r.parseProto(data, lease)
 }
 
-func gunzip(data []byte) ([]byte, error) {
+// textCost is what the lines of a text take in memory once they are read, by the bytes
+// that they have: frames repeat what the text says, in structures of their own.
+const textCost = 4
+
+// plain is what the bytes hold once they are decompressed.
+func plain(data []byte, lease *budget.Lease) ([]byte, error) {
+	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+		return data, lease.Take(int64(len(data)))
+	}
 	zr, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("reading gzip header: %w", err)
 	}
-	plain, err := io.ReadAll(io.LimitReader(zr, MaxProfile+1))
-	if err != nil {
-		return nil, fmt.Errorf("decompressing profile after %d bytes: %w", len(plain), err)
+	out := make([]byte, 0, max(bytes.MinRead, 4*len(data)))
+	if err := lease.Take(int64(cap(out))); err != nil {
+		return nil, err
 	}
-	if len(plain) > MaxProfile {
-		return nil, fmt.Errorf("%w: over %d MiB after decompression", ErrTooLarge, MaxProfile>>20)
-	}
-	return plain, nil
-}
-
-func parseProto(data []byte) (*Profile, error) {
-	p, err := profile.ParseData(data)
-	if err != nil {
-		return nil, fmt.Errorf("parsing profile (%d bytes, starting %.20q): %w", len(data), data, err)
-	}
-	if len(p.SampleType) != 1 || p.SampleType[0].Type != "goroutine" && p.SampleType[0].Type != "goroutineleak" {
-		return nil, fmt.Errorf("%w: it counts %s", ErrNotGoroutine, sampleTypes(p))
-	}
-	n := normaliser{root: gorootOf(p), known: map[Frame]normal{}}
-	samples := make([]Stack, 0, len(p.Sample))
-	for _, s := range p.Sample {
-		if len(s.Value) != 1 || s.Value[0] < 0 || s.Value[0] > 1<<31 {
-			return nil, fmt.Errorf("sample with value %v: want one count", s.Value)
+	for {
+		n, err := zr.Read(out[len(out):cap(out)])
+		out = out[:len(out)+n]
+		switch {
+		case len(out) > MaxProfile:
+			return nil, fmt.Errorf("%w: over %d MiB after decompression", ErrTooLarge, MaxProfile>>20)
+		case errors.Is(err, io.EOF):
+			return out, nil
+		case err != nil:
+			return nil, fmt.Errorf("decompressing profile after %d bytes: %w", len(out), err)
 		}
-		samples = append(samples, n.protoStack(s))
+		if len(out) == cap(out) { // twice the room, while both are there
+			if err := lease.Take(2 * int64(cap(out))); err != nil {
+				return nil, err
+			}
+			out = append(make([]byte, 0, 2*cap(out)), out...)
+		}
 	}
-	out := collect(samples)
-	if len(p.Mapping) > 0 {
-		out.BuildID, out.Binary = p.Mapping[0].BuildID, p.Mapping[0].File
-	}
-	return out, nil
 }
 
-func sampleTypes(p *profile.Profile) string {
+// parseProto reads the form that is served without debug.
+func (r *Reader) parseProto(data []byte, lease *budget.Lease) (*Profile, error) {
+	m, err := readMessage(data, lease)
+	if err != nil {
+		return nil, failedProto(data, err)
+	}
+	kind, err := m.goroutines()
+	if err != nil {
+		return nil, err
+	}
+	if root := m.goroot(); root != "" && root != r.root {
+		r.forget()
+		r.root = root
+	}
+	p, err := r.collect(m, lease)
+	if err != nil {
+		return nil, failedProto(data, err)
+	}
+	open := 1 // this request
+	if kind == leakedType {
+		open = 0 // it is not among those that can never wake
+	}
+	p.finish(open)
+	return p, m.describe(p)
+}
+
+func failedProto(data []byte, err error) error {
+	if !errors.Is(err, errMalformed) {
+		return err
+	}
+	return fmt.Errorf("parsing profile (%d bytes, starting %.20q): %w", len(data), data, err)
+}
+
+// maxCount bounds the goroutines of one sample.
+const maxCount = 1 << 31
+
+// collect counts the goroutines of every place.
+func (r *Reader) collect(m *message, lease *budget.Lease) (*Profile, error) {
+	calls, err := r.calls(m)
+	if err != nil {
+		return nil, err
+	}
+	p := &Profile{}
+	r.parsed++
+	var ids []int32
+	nameless := 0
+	err = m.eachSample(func(s *sample) error {
+		n := s.values[0]
+		switch {
+		case n < 0:
+			return fmt.Errorf("a sample of %d goroutines: %w; is it asked for with seconds=?", n, ErrDelta)
+		case n > maxCount:
+			return fmt.Errorf("%w: a sample of %d goroutines", ErrInconsistent, n)
+		case n == 0:
+			return nil
+		}
+		ids = calls.of(s, ids[:0])
+		if len(ids) == 0 && len(s.locations) > 0 {
+			nameless += int(n)
+		}
+		p.Total += int(n)
+		return r.count(p, m, s, ids, lease)
+	})
+	if err == nil && nameless > 0 {
+		err = fmt.Errorf("%w: %d of %d goroutines have addresses only; was it stripped or converted?",
+			ErrNoSymbols, nameless, p.Total)
+	}
+	return p, err
+}
+
+// count adds a sample to its place.
+func (r *Reader) count(p *Profile, m *message, s *sample, ids []int32, lease *budget.Lease) error {
+	o, err := r.origin(ids)
+	if err != nil {
+		return err
+	}
+	if o.seen != r.parsed {
+		if err := lease.Take(int64(unsafe.Sizeof(Stack{}))); err != nil {
+			return err
+		}
+		o.seen, o.at = r.parsed, len(p.Stacks)
+		p.Stacks = append(p.Stacks, o.stack)
+	}
+	st := &p.Stacks[o.at]
+	st.Count += int(s.values[0])
+	for i := 0; i < len(s.labels); i += 2 {
+		name, err := m.text(s.labels[i])
+		if err != nil {
+			return err
+		}
+		value, err := m.text(s.labels[i+1])
+		if err != nil {
+			return err
+		}
+		if err := lease.Take(int64(len(name) + len(value) + nameCost)); err != nil {
+			return err
+		}
+		st.label(string(name)+"="+string(value), int(s.values[0]))
+	}
+	return nil
+}
+
+// The types of the profiles that hold goroutines.
+const (
+	goroutineType = "goroutine"
+	leakedType    = "goroutineleak"
+)
+
+// goroutines is the type of a message that counts goroutines, or an error that says
+// what it counts instead.
+func (m *message) goroutines() (string, error) {
+	types := m.sampleTypes()
+	kind := ""
+	if len(m.types) == 1 {
+		text, _ := m.text(m.types[0].kind)
+		kind = string(text)
+	}
+	switch {
+	case kind != goroutineType && kind != leakedType:
+		return "", fmt.Errorf("%w: it counts %s", ErrNotGoroutine, types)
+	case m.duration != 0:
+		return "", fmt.Errorf("it covers %s: %w; leave seconds= out of the address",
+			time.Duration(m.duration).Round(time.Millisecond), ErrDelta)
+	}
+	return kind, nil
+}
+
+func (m *message) sampleTypes() string {
 	names := ""
-	for _, t := range p.SampleType {
-		names += " " + t.Type + "/" + t.Unit
+	for _, t := range m.types {
+		kind, _ := m.text(t.kind)
+		unit, _ := m.text(t.unit)
+		names += " " + string(kind) + "/" + string(unit)
 	}
 	if names == "" {
-		return " nothing"
+		return "nothing"
 	}
 	return names[1:]
 }
 
-func gorootOf(p *profile.Profile) string {
-	for _, f := range p.Function {
-		if root, ok := goroot(f.Name, f.Filename); ok {
+// describe fills in what a message says of itself.
+func (m *message) describe(p *Profile) error {
+	if m.time > 0 {
+		p.Time = time.Unix(0, m.time).UTC()
+	}
+	if !m.mapped {
+		return nil
+	}
+	binary, err := m.text(m.binary)
+	if err != nil {
+		return failedProto(m.data, err)
+	}
+	id, err := m.text(m.buildID)
+	if err != nil {
+		return failedProto(m.data, err)
+	}
+	p.Binary, p.BuildID = string(binary), string(id)
+	return nil
+}
+
+// goroot is the toolchain's folder, by the first function of the runtime.
+func (m *message) goroot() string {
+	for _, f := range m.functions.all {
+		name, _ := m.text(f.name)
+		if !bytes.HasPrefix(name, []byte("runtime.")) {
+			continue
+		}
+		file, _ := m.text(f.file)
+		if root, ok := goroot(string(name), string(file)); ok {
 			return root
 		}
 	}
 	return ""
-}
-
-// protoFrames normalises the frames of a sample.
-func (n *normaliser) protoFrames(s *profile.Sample) Stack {
-	var all []Frame
-	for _, loc := range s.Location {
-		for _, line := range loc.Line {
-			if line.Function == nil {
-				continue
-			}
-			all = append(all, Frame{Function: line.Function.Name, File: line.Function.Filename, Line: int(line.Line)})
-		}
-	}
-	return n.stack(all)
-}
-
-func (n *normaliser) protoStack(s *profile.Sample) Stack {
-	st := n.protoFrames(s)
-	st.Count = int(s.Value[0])
-	for name, values := range s.Label {
-		for _, v := range values {
-			st.label(name+"="+v, st.Count)
-		}
-	}
-	return st
 }
 
 func (s *Stack) label(l string, n int) {
@@ -140,56 +310,6 @@ func (s *Stack) label(l string, n int) {
 		s.Labels = map[string]int{}
 	}
 	s.Labels[l] += n
-}
-
-// normaliser turns raw frames into normal ones, each function once: the stacks
-// of a profile share most of their functions.
-type normaliser struct {
-	root  string // the toolchain's folder, if it is known
-	known map[Frame]normal
-}
-
-// normal is what a function is once its name is undone.
-type normal struct {
-	Frame
-	runtime, probe bool
-}
-
-func (n *normaliser) frame(f Frame) normal {
-	line := f.Line
-	f.Line = 0
-	out, ok := n.known[f]
-	if !ok {
-		out.Frame = f
-		out.Function = functionName(f.Function)
-		out.runtime, out.probe = isRuntime(out.Function), isProbe(out.Function)
-		out.Module = moduleOf(f.File)
-		out.Std = isStandard(out.Function, f.File, n.root)
-		n.known[f] = out
-	}
-	out.Line = line
-	return out
-}
-
-// stack normalises frames (innermost first, raw names) into a Stack with its
-// key and state; the caller sets the count.
-func (n *normaliser) stack(all []Frame) Stack {
-	s := Stack{State: stateOf(all)}
-	for _, f := range all {
-		x := n.frame(f)
-		s.Probe = s.Probe || x.probe
-		if !x.runtime {
-			s.Frames = append(s.Frames, x.Frame)
-		}
-	}
-	if len(s.Frames) == 0 { // a goroutine of the runtime itself, or one without frames
-		for _, f := range all {
-			f.Std = true
-			s.Frames = append(s.Frames, f)
-		}
-	}
-	s.Key = key(s.Frames)
-	return s
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

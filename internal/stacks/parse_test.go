@@ -83,7 +83,7 @@ func TestParseRefuses(t *testing.T) {
 		{"prose", "hello", "parsing profile"},
 		{"truncated gzip", good[:len(good)-6], "unexpected EOF"},
 		{"truncated text", "goroutine profile: total 5\n3 @ 0x1\n#\t0x1\tmain.f+0x1\t/a.go:1\n", "total 5, its records hold 3"},
-		{"bad labels", "goroutine profile: total 1\n1 @ 0x1\n# labels: {\n", "labels"},
+		{"addresses without frames", "goroutine profile: total 1\n1 @ 0x1 0x2\n# labels: {\n", "no function names"},
 		{"dump without goroutines", "goroutine x\n", "no goroutine in the dump"},
 		{"heap profile", heapProfile(t), "not a goroutine profile"},
 	} {
@@ -251,7 +251,7 @@ func TestIdentity(t *testing.T) {
 	p := collect([]Stack{
 		{Key: key(frames(1)), Frames: frames(1), Count: 2}, {Key: key(frames(2)), Frames: frames(2), Count: 3},
 		{Key: key(nil), Count: 1},
-	})
+	}, 0)
 	want := map[string]int{"main.f": 5, NoFrames: 1}
 	if d := cmp.Diff(want, p.Count()); d != "" || len(p.Stacks) != 3 {
 		t.Errorf("%d places, counts differ (-want +got):\n%s", len(p.Stacks), d)
@@ -263,8 +263,8 @@ func TestDiff(t *testing.T) {
 		fr := []Frame{{Function: f, File: "a.go", Line: line}}
 		return Stack{Key: key(fr), Frames: fr, Count: n}
 	}
-	before := collect([]Stack{at("main.pool", 1, 100), at("main.gone", 5, 4), at("main.same", 7, 1)})
-	after := collect([]Stack{at("main.pool", 1, 100), at("main.pool", 2, 60), at("main.same", 7, 1), at("main.new", 9, 3)})
+	before := collect([]Stack{at("main.pool", 1, 100), at("main.gone", 5, 4), at("main.same", 7, 1)}, 0)
+	after := collect([]Stack{at("main.pool", 1, 100), at("main.pool", 2, 60), at("main.same", 7, 1), at("main.new", 9, 3)}, 0)
 	var got []string
 	for _, d := range Diff(before, after) {
 		got = append(got, d.Stack.Frames[0].Function+":"+itoa(d.Stack.Frames[0].Line)+" "+itoa(d.Growth()))

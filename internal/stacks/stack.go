@@ -22,7 +22,9 @@ type Stack struct {
 	Wait      time.Duration  // longest wait; only debug=2 dumps have it, in whole minutes
 	Count     int            // goroutines
 	Leaked    int            // of them marked (leaked) by the runtime; only in debug=2 dumps
-	Probe     bool           // it served a profile or metrics request: the observer, not the observed
+
+	serving serving // whether it answers somebody who reads a profile
+	from    *origin // what it shares with the same place in other profiles of one Reader
 }
 
 // Profile is a parsed goroutine profile.
@@ -32,6 +34,14 @@ type Profile struct {
 	Own     int     // goroutines left out because they served this very request
 	BuildID string  // of the executable's mapping, where the profile has one
 	Binary  string  // path of the executable, where the profile has one
+
+	// Time is when the profile was taken, by the target's own clock; zero where it does
+	// not say so. Text has no time.
+	Time time.Time
+	// Listeners are the addresses of the poll descriptors that goroutines of the target
+	// accept connections on, by a debug=2 dump. The system lays them out anew for every
+	// process.
+	Listeners []string
 }
 
 // NoFrames is the key of goroutines that were never scheduled: a profile
@@ -86,6 +96,9 @@ func (s Stack) Entry() string {
 // Site is a coarser identity than Key, for leaks whose stacks differ in depth
 // or in the library frames between: the blamed function and the entry.
 func (s Stack) Site() string {
+	if s.from != nil && s.from.site != "" {
+		return s.from.site
+	}
 	i := Blame(s.Frames)
 	if i < 0 {
 		return NoFrames
@@ -118,18 +131,28 @@ func (s Stack) place() string {
 	return b.String()
 }
 
-// collect merges samples of the same place, drops the observer's own
-// goroutines and sorts what is left.
-func collect(samples []Stack) *Profile {
+// where is a stack's place as the key of a map: the origin that all profiles of one
+// Reader share, or else its text.
+type where struct {
+	from *origin
+	text string
+}
+
+func (s Stack) where() where {
+	if s.from != nil {
+		return where{from: s.from}
+	}
+	return where{text: s.place()}
+}
+
+// collect merges samples of the same place, drops the goroutines of the observer's own
+// requests, of which so many were open, and sorts what is left.
+func collect(samples []Stack, open int) *Profile {
 	p := &Profile{}
-	byPlace := map[string]int{}
+	byPlace := map[where]int{}
 	for _, s := range samples {
-		if s.Probe {
-			p.Own += s.Count
-			continue
-		}
 		p.Total += s.Count
-		id := s.place()
+		id := s.where()
 		i, seen := byPlace[id]
 		if !seen {
 			byPlace[id] = len(p.Stacks)
@@ -139,14 +162,19 @@ func collect(samples []Stack) *Profile {
 		}
 		p.Stacks[i].add(s)
 	}
-	p.dropOwnReaders()
+	p.finish(open)
+	return p
+}
+
+// finish drops the observer's own goroutines, and sorts.
+func (p *Profile) finish(open int) {
+	p.dropOwn(open)
 	slices.SortFunc(p.Stacks, func(a, b Stack) int {
 		if c := cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Key, b.Key)); c != 0 {
 			return c
 		}
 		return strings.Compare(a.place(), b.place()) // dear, and seldom needed
 	})
-	return p
 }
 
 // add merges another sample of the same place.
@@ -163,30 +191,4 @@ func (s *Stack) add(o Stack) {
 		}
 		s.Labels[l] += n
 	}
-}
-
-// backgroundRead is the goroutine with which net/http watches the connection
-// of a request that is being answered: the observer's request has one too.
-const backgroundRead = "net/http.(*connReader).backgroundRead"
-
-func (p *Profile) dropOwnReaders() {
-	left := p.Own
-	for i := range p.Stacks {
-		s := &p.Stacks[i]
-		if left == 0 || s.Entry() != backgroundRead {
-			continue
-		}
-		n := min(left, s.Count)
-		s.Count -= n
-		p.Total -= n
-		left -= n
-	}
-	p.Stacks = slices.DeleteFunc(p.Stacks, func(s Stack) bool { return s.Count == 0 })
-}
-
-// isProbe reports whether a function only runs while somebody reads a profile
-// or scrapes metrics.
-func isProbe(function string) bool {
-	return strings.HasPrefix(function, "net/http/pprof.") || strings.HasPrefix(function, "runtime/pprof.write") ||
-		strings.HasPrefix(function, "runtime/pprof.(*Profile).WriteTo")
 }

@@ -24,11 +24,23 @@ var waits = []struct{ function, state string }{
 	{"runtime.gopark", "waiting"},
 }
 
+// nearTop is how many frames may lie between the innermost and the wait.
+const nearTop = 8
+
+// innermost are the frames that tell a goroutine's state.
+func innermost(all []normal) []Frame {
+	near := make([]Frame, min(len(all), nearTop))
+	for i := range near {
+		near[i] = all[i].Frame
+	}
+	return near
+}
+
 // stateOf reads a goroutine's wait state from its innermost frames, runtime
 // frames still in place. Only a parked goroutine has a wait; within its first
 // frames the most telling one decides.
 func stateOf(frames []Frame) string {
-	near := frames[:min(len(frames), 8)]
+	near := frames[:min(len(frames), nearTop)]
 	best := len(waits)
 	for _, frame := range near {
 		f := frame.Function

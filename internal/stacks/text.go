@@ -4,74 +4,206 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 )
 
+// What the lines of the debug=1 form look like. Blanks stand for tabs where a person
+// copied it from a screen.
 var (
-	textTotal  = regexp.MustCompile(`^goroutine profile: total (\d+)$`)
-	textRecord = regexp.MustCompile(`^(\d+) @`)
-	textFrame  = regexp.MustCompile(`^#\t0x[0-9a-f]+\t(.+)\+0x[0-9a-f]+\t+(.+):(\d+)$`)
-	textLabels = regexp.MustCompile(`^# labels: (.*)$`)
+	textHead    = regexp.MustCompile(`^([a-z]+) profile: `)
+	textTotal   = regexp.MustCompile(`^(goroutine|goroutineleak) profile: total (\d+)$`)
+	textRecord  = regexp.MustCompile(`^(\d+) @((?: 0x[0-9a-f]+)*)$`)
+	textFrame   = regexp.MustCompile(`^#\s+0x[0-9a-f]+\s+(.+)\+0x[0-9a-f]+\s+(.+):(\d+)$`)
+	textNoName  = regexp.MustCompile(`^#\s+0x[0-9a-f]+$`)
+	textLabels  = regexp.MustCompile(`^# labels: (.*)$`)
+	textComment = regexp.MustCompile(`^#?$`)
 )
 
-// parseText reads the debug=1 form: records of a count and addresses, each
+// maxLine bounds a line of a text profile, in bytes.
+const maxLine = 1 << 20
+
+// textReader reads the debug=1 form: records of a count and addresses, each
 // followed by its frames as comments, runtime frames already left out (which
-// is why it knows no wait state), and since Go 1.9 by its labels as JSON.
+// is why it knows no wait state), and since Go 1.9 by its labels.
+type textReader struct {
+	n        normaliser
+	samples  []Stack
+	kind     string
+	total    int // by the first line; -1 before it
+	sum      int
+	nameless int // goroutines with addresses, and without a frame
+
+	count     int // of the record that is being read
+	addresses int
+	frames    []Frame
+	labels    map[string]string
+}
+
 func parseText(data []byte) (*Profile, error) {
-	var samples []Stack
-	var frames []Frame
-	var labels map[string]string
-	count, total, sum := 0, -1, 0
-	n := normaliser{known: map[Frame]normal{}}
-	flush := func() {
-		if count > 0 {
-			if n.root == "" {
-				n.root = textGoroot(frames)
-			}
-			s := n.stack(frames)
-			s.State = "" // debug=1 has none
-			s.Count = count
-			for k, v := range labels {
-				s.label(k+"="+v, count)
-			}
-			samples = append(samples, s)
-		}
-		frames, labels, count = nil, nil, 0
-	}
+	r := textReader{n: normaliser{known: map[Frame]normal{}}, total: -1}
 	sc := bufio.NewScanner(bytes.NewReader(data))
-	sc.Buffer(nil, 1<<20)
-	for at := 1; sc.Scan(); at++ {
-		line := strings.TrimRight(sc.Text(), "\r")
-		if m := textTotal.FindStringSubmatch(line); m != nil {
-			total, _ = strconv.Atoi(m[1])
-		} else if m := textRecord.FindStringSubmatch(line); m != nil {
-			flush()
-			c, err := strconv.Atoi(m[1])
-			if err != nil {
-				return nil, fmt.Errorf("line %d: count %q: %w", at, m[1], err)
-			}
-			count = c
-			sum += c
-		} else if m := textFrame.FindStringSubmatch(line); m != nil {
-			line, _ := strconv.Atoi(m[3])
-			frames = append(frames, Frame{Function: m[1], File: m[2], Line: line})
-		} else if m := textLabels.FindStringSubmatch(line); m != nil {
-			if err := json.Unmarshal([]byte(m[1]), &labels); err != nil {
-				return nil, fmt.Errorf("line %d: labels %.60q: %w", at, m[1], err)
-			}
+	sc.Buffer(nil, maxLine)
+	at := 1
+	for ; sc.Scan(); at++ {
+		if err := r.line(strings.TrimSpace(sc.Text())); err != nil {
+			return nil, fmt.Errorf("line %d: %w", at, err)
 		}
 	}
-	flush()
-	if err := sc.Err(); err != nil {
+	r.flush()
+	switch err := sc.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("line %d is longer than %d MiB", at, maxLine>>20)
+	case err != nil:
 		return nil, fmt.Errorf("reading text profile: %w", err)
+	case r.total != r.sum:
+		return nil, fmt.Errorf("%w: it says total %d, its records hold %d: truncated?", ErrInconsistent, r.total, r.sum)
+	case r.nameless > 0:
+		return nil, fmt.Errorf("%w: %d of %d goroutines have addresses only", ErrNoSymbols, r.nameless, r.total)
 	}
-	if total != sum {
-		return nil, fmt.Errorf("%w: it says total %d, its records hold %d: truncated?", ErrInconsistent, total, sum)
+	open := 1 // the request that was answered with this
+	if r.kind == leakedType {
+		open = 0
 	}
-	return collect(samples), nil
+	return collect(r.samples, open), nil
+}
+
+// line reads one line.
+func (r *textReader) line(line string) error {
+	if m := textFrame.FindStringSubmatch(line); m != nil {
+		at, err := strconv.Atoi(m[3])
+		if err != nil {
+			return fmt.Errorf("line number %q: %w", m[3], err)
+		}
+		r.frames = append(r.frames, Frame{Function: m[1], File: m[2], Line: at})
+		return nil
+	}
+	if m := textRecord.FindStringSubmatch(line); m != nil {
+		r.flush()
+		c, err := strconv.Atoi(m[1])
+		if err != nil || c > maxCount {
+			return fmt.Errorf("count %q is no number of goroutines", m[1])
+		}
+		r.count, r.addresses = c, strings.Count(m[2], " ")
+		r.sum += c
+		return nil
+	}
+	if m := textLabels.FindStringSubmatch(line); m != nil {
+		r.labels = textLabelsOf(m[1])
+		return nil
+	}
+	if textHead.MatchString(line) {
+		return r.head(line)
+	}
+	if !textNoName.MatchString(line) && !textComment.MatchString(line) {
+		return fmt.Errorf("%.60q is no part of a goroutine profile", line)
+	}
+	return nil
+}
+
+func (r *textReader) head(line string) error {
+	m := textTotal.FindStringSubmatch(line)
+	if m == nil {
+		return fmt.Errorf("%w: it begins %.60q", ErrNotGoroutine, line)
+	}
+	if r.total >= 0 {
+		return fmt.Errorf("%w: a second profile begins", ErrInconsistent)
+	}
+	total, err := strconv.Atoi(m[2])
+	if err != nil {
+		return fmt.Errorf("total %q: %w", m[2], err)
+	}
+	r.kind, r.total = m[1], total
+	return nil
+}
+
+// unstarted is how many addresses a goroutine has that has never run: the one that it
+// will return to, which is printed without its name.
+const unstarted = 1
+
+// flush ends a record.
+func (r *textReader) flush() {
+	if r.count > 0 {
+		if r.n.root == "" {
+			r.n.root = textGoroot(r.frames)
+		}
+		if r.addresses > unstarted && len(r.frames) == 0 {
+			r.nameless += r.count
+		}
+		s := r.n.stack(r.frames)
+		s.State = "" // debug=1 has none
+		s.Count = r.count
+		for k, v := range r.labels {
+			s.label(k+"="+v, r.count)
+		}
+		r.samples = append(r.samples, s)
+	}
+	r.frames, r.labels, r.count = nil, nil, 0
+}
+
+// textLabelsOf reads labels as runtime/pprof writes them, quoted by %q. What cannot
+// be read is no label: it must not cost the profile.
+func textLabelsOf(text string) map[string]string {
+	inner, ok := strings.CutPrefix(text, "{")
+	if !ok {
+		return nil
+	}
+	if labels, rest, ok := readLabels(inner); ok && rest == "" {
+		return labels
+	}
+	var labels map[string]string // other writers, and older ones
+	if json.Unmarshal([]byte(text), &labels) != nil {
+		return nil
+	}
+	return labels
+}
+
+// readLabels reads key: value pairs up to the closing brace, and returns what follows
+// it. Values are quoted as Go quotes, keys may be bare words.
+func readLabels(text string) (labels map[string]string, rest string, ok bool) {
+	labels = map[string]string{}
+	for {
+		text = strings.TrimLeft(text, " ,")
+		if rest, ok := strings.CutPrefix(text, "}"); ok {
+			return labels, rest, true
+		}
+		key, after, ok := readKey(text)
+		if !ok {
+			return nil, "", false
+		}
+		after, ok = strings.CutPrefix(strings.TrimLeft(after, " "), ":")
+		if !ok {
+			return nil, "", false
+		}
+		value, after, ok := readQuoted(strings.TrimLeft(after, " "))
+		if !ok {
+			return nil, "", false
+		}
+		labels[key], text = value, after
+	}
+}
+
+func readKey(text string) (key, rest string, ok bool) {
+	if strings.HasPrefix(text, `"`) {
+		return readQuoted(text)
+	}
+	i := strings.IndexAny(text, `:{}" `)
+	if i <= 0 {
+		return "", "", false
+	}
+	return text[:i], text[i:], true
+}
+
+func readQuoted(text string) (value, rest string, ok bool) {
+	quoted, err := strconv.QuotedPrefix(text)
+	if err != nil {
+		return "", "", false
+	}
+	value, err = strconv.Unquote(quoted)
+	return value, text[len(quoted):], err == nil
 }
 
 // textGoroot finds the toolchain's folder from a frame whose function is
