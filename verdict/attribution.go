@@ -241,19 +241,25 @@ func (a *analysis) lowestIn(run record.Run, s suspect, n int) (int, bool) {
 func (f Finding) Attribution() string {
 	short := f.shortNames()
 	var leaks, not, maybe []string
+	blamed, cleared := f.answered(Leaks), f.answered(LeaksNot)
 	for _, b := range f.Requests {
 		var names []string
 		for _, r := range b.Requests {
 			names = append(names, short(r))
 		}
-		name := listed(names)
-		switch b.Answer {
-		case Leaks:
-			leaks = append(leaks, fmt.Sprintf("%s leaks %s goroutines per request", name, perRequest(b.Each)))
-		case LeaksNot:
-			not = append(not, names...)
-		default:
-			maybe = append(maybe, names...)
+		if b.Answer == Leaks {
+			leaks = append(leaks, fmt.Sprintf("%s leaks %s goroutines per request", listed(names), perRequest(b.Each)))
+			continue
+		}
+		for i, r := range b.Requests { // each once, in however many trials it was
+			name := names[i]
+			switch {
+			case blamed[r] || slices.Contains(not, name) || slices.Contains(maybe, name):
+			case cleared[r]:
+				not = append(not, name)
+			default:
+				maybe = append(maybe, name)
+			}
 		}
 	}
 	parts := leaks
@@ -268,6 +274,19 @@ func (f Finding) Attribution() string {
 		parts = append(parts, "unclear for "+listed(maybe))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// answered are the requests of the trials with an answer.
+func (f Finding) answered(a Answer) map[string]bool {
+	out := map[string]bool{}
+	for _, b := range f.Requests {
+		if b.Answer == a {
+			for _, r := range b.Requests {
+				out[r] = true
+			}
+		}
+	}
+	return out
 }
 
 // culprit is the request that leaks most, for a headline.

@@ -25,6 +25,10 @@ type Policy struct {
 	Threads   Reaction      `json:"threads,omitempty"`  // to threads that grow; warn if empty
 	Ignore    []Rule        `json:"ignore,omitempty"`
 
+	// Unidentified are the plan's targets that pass even if nothing shows that one
+	// process answered throughout.
+	Unidentified []string `json:"unidentified,omitempty"`
+
 	Production Production `json:"production,omitzero"`
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/leakgate/leakgate/internal/mask"
 )
 
 // decoder walks a YAML tree beside the plan's structs, so that every problem
@@ -24,6 +26,7 @@ type decoder struct {
 	partial  *regexp.Regexp
 	problems Problems
 	secrets  []string
+	pairs    []mask.Pair           // of them, those that go with a user name
 	at       map[string]*yaml.Node // field path → where it stands, for validation
 	unsound  map[string]bool       // field path → a problem was reported there, or its variable is not known
 	values   int                   // decoded so far, aliases counted each time

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/leakgate/leakgate/internal/mask"
 )
 
 // Read reads a plan from a file. env looks up environment variables. Files
@@ -41,7 +43,7 @@ func (d *decoder) parse(text []byte) (*Plan, error) {
 	if len(d.at) > 1 && d.values <= maxValues { // otherwise there is nothing, or not all, to be judged
 		d.validate(p)
 	}
-	p.Secrets = d.secrets
+	p.Secrets, p.Hidden = d.secrets, mask.New(d.secrets, d.pairs)
 	if len(d.problems) > 0 {
 		slices.SortStableFunc(d.problems, func(a, b Problem) int {
 			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -50,6 +52,10 @@ func (d *decoder) parse(text []byte) (*Plan, error) {
 	}
 	return p, nil
 }
+
+// leastMemory is the smallest budget for what targets answer, in bytes: a service of
+// some thousand stacks, in a run of six rounds, needs about half of it.
+const leastMemory = 64 << 20
 
 // ReadPolicy reads a plan to judge by: variables stay as they are written, and
 // the files that it names need not be there.
@@ -133,6 +139,9 @@ func (d *decoder) validate(p *Plan) {
 	}
 	if d.given("production.rate") && p.Production.Rate == Max && d.sound("production.rate") {
 		d.bad("production.rate", "as 500/s", "max is not the rate of a production")
+	}
+	if p.Safety.Memory < leastMemory {
+		d.bad("safety.memory", "512Mi is the default", "%d bytes are too few; 64Mi at least", p.Safety.Memory)
 	}
 	if p.Safety.Goroutines < 0 {
 		d.bad("safety.goroutines", "0 sets no limit", "%d is negative", p.Safety.Goroutines)

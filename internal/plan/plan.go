@@ -6,6 +6,7 @@ package plan
 import (
 	"time"
 
+	"github.com/leakgate/leakgate/internal/mask"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -32,6 +33,8 @@ type Plan struct {
 	File    string   `yaml:"-"` // path as given
 	Text    []byte   `yaml:"-"` // as read
 	Secrets []string `yaml:"-"` // values that came from the environment or a file, to be masked
+
+	Hidden *mask.Mask `yaml:"-"` // of Secrets, and of those that a user name goes with
 }
 
 // Target is a process to watch.
@@ -44,6 +47,7 @@ type Target struct {
 	CA       string   `yaml:"ca" doc:"PEM file with the certificates to trust."`
 	Skip     bool     `yaml:"insecure" doc:"Do not verify the target's certificate."`
 	Timeout  Duration `yaml:"timeout" default:"10s" doc:"How long one request for a profile or for metrics may take."`
+	Identity string   `yaml:"identity" default:"known" enum:"known,unknown" doc:"unknown: pass even if nothing shows that one process answered throughout. Without metrics, a heap profile and dumps, a restart during the run would not be noticed."`
 }
 
 // Prometheus is the server that is asked about targets.
@@ -195,12 +199,16 @@ type Production struct {
 type Safety struct {
 	Goroutines int   `yaml:"goroutines" default:"100000" doc:"Goroutines on any target."`
 	Errors     Share `yaml:"errors" default:"0.9" doc:"Share of failed requests, once a hundred were sent; of load.requests alone; requests that set success: 0 do not count."`
+	Memory     Size  `yaml:"memory" default:"512Mi" doc:"Memory that leakgate itself may use for what targets answer, all of a run together. An answer that would exceed it is refused, and the run could not tell."`
 }
 
 // Report is where the reports go.
 type Report struct {
 	Dir string `yaml:"dir" default:"leakgate-out" doc:"The run directory, relative to where leakgate is started."`
 }
+
+// identityUnknown is the identity of a target that passes without one.
+const identityUnknown = "unknown"
 
 // Verdict is the plan's policy as the judge takes it.
 func (p *Plan) Verdict() verdict.Policy {
@@ -211,6 +219,11 @@ func (p *Plan) Verdict() verdict.Policy {
 		Thorough: p.Policy.Thorough, FailOld: p.Policy.Before == "fail", GroupBy: p.Policy.GroupBy,
 		Heap: verdict.Reaction(p.Policy.Heap), Resident: verdict.Reaction(p.Policy.Resident), Threads: verdict.Reaction(p.Policy.Threads),
 		Production: verdict.Production{Rate: float64(p.Production.Rate), Memory: uint64(p.Production.Memory), Replicas: p.Production.Replicas},
+	}
+	for _, t := range p.Targets {
+		if t.Identity == identityUnknown {
+			v.Unidentified = append(v.Unidentified, t.Name)
+		}
 	}
 	own := false
 	floors := make([]float64, len(p.Load.Requests))

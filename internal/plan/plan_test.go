@@ -42,7 +42,7 @@ func mustRead(t *testing.T, file string) *Plan {
 }
 
 // ignoreSource leaves out what only says where a plan came from.
-var ignoreSource = cmpopts.IgnoreFields(Plan{}, "File", "Text")
+var ignoreSource = cmpopts.IgnoreFields(Plan{}, "File", "Text", "Hidden")
 
 func share(s Share) *Share { return &s }
 
@@ -51,7 +51,7 @@ func TestReadFull(t *testing.T) {
 		Version: 1, Name: "checkout",
 		Targets: []Target{{
 			Name: "checkout-0", Pprof: "http://127.0.0.1:6060/debug/pprof", Metrics: "http://127.0.0.1:6060/metrics",
-			Auth: Auth{Bearer: "t0p-s3cret"}, Timeout: Duration(10 * time.Second),
+			Auth: Auth{Bearer: "t0p-s3cret"}, Timeout: Duration(10 * time.Second), Identity: "known",
 		}},
 		Load: Load{
 			Rate: 200, Connections: 50, Timeout: Duration(5 * time.Second), Warmup: Duration(10 * time.Second),
@@ -73,7 +73,7 @@ func TestReadFull(t *testing.T) {
 			}},
 		},
 		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1, Budget: Duration(time.Hour)},
-		Safety: Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
+		Safety: Safety{Goroutines: 100000, Errors: 0.9, Memory: 512 << 20}, Report: Report{Dir: "leakgate-out"},
 		Secrets: []string{"t0p-s3cret"},
 	}
 	got := mustRead(t, "testdata/valid/full.yaml")
@@ -86,7 +86,7 @@ func TestReadFull(t *testing.T) {
 func TestReadSmallest(t *testing.T) {
 	want := &Plan{
 		Version: 1, Name: "smallest",
-		Targets: []Target{{Name: "127.0.0.1:6060", Pprof: "http://127.0.0.1:6060/debug/pprof", Timeout: Duration(10 * time.Second)}},
+		Targets: []Target{{Name: "127.0.0.1:6060", Pprof: "http://127.0.0.1:6060/debug/pprof", Timeout: Duration(10 * time.Second), Identity: "known"}},
 		Load: Load{
 			Rate: 100, Timeout: Duration(5 * time.Second), Warmup: Duration(10 * time.Second),
 			Round: Duration(20 * time.Second), Rounds: Rounds{Min: 2, Max: 6}, Success: 0.99, Delivered: 0.9, HTTP2: true,
@@ -95,7 +95,7 @@ func TestReadSmallest(t *testing.T) {
 		Settle:    Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
 		Policy:    Policy{Before: "warn", Heap: "warn", Resident: "warn", Threads: "warn", Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
 		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1, Budget: Duration(time.Hour)},
-		Safety: Safety{Goroutines: 100000, Errors: 0.9}, Report: Report{Dir: "leakgate-out"},
+		Safety: Safety{Goroutines: 100000, Errors: 0.9, Memory: 512 << 20}, Report: Report{Dir: "leakgate-out"},
 	}
 	got := mustRead(t, "testdata/valid/smallest.yaml")
 	if diff := cmp.Diff(want, got, ignoreSource); diff != "" {
@@ -122,11 +122,11 @@ func TestReadEveryKey(t *testing.T) {
 		Version: 1, Name: "everything",
 		Targets: []Target{
 			{
-				Name: "a", Pprof: "https://a:6060/debug/pprof", Metrics: "https://a:6060/metrics", Skip: true, Timeout: Duration(90 * time.Second),
+				Name: "a", Pprof: "https://a:6060/debug/pprof", Metrics: "https://a:6060/metrics", Skip: true, Timeout: Duration(90 * time.Second), Identity: "unknown",
 				Auth: Auth{Basic: &Basic{User: "gate", Password: "hunter2!"}, Headers: map[string]string{"X-Tenant": "7", "X-On": "true"}},
 			},
-			{Name: "b", Pprof: "http://b:6060/debug/pprof", Auth: Auth{Bearer: "t0k3n-of-b"}, Timeout: Duration(10 * time.Second)},
-			{Name: "c", Selector: `{job="c"}`, Timeout: Duration(10 * time.Second)},
+			{Name: "b", Pprof: "http://b:6060/debug/pprof", Auth: Auth{Bearer: "t0k3n-of-b"}, Timeout: Duration(10 * time.Second), Identity: "known"},
+			{Name: "c", Selector: `{job="c"}`, Timeout: Duration(10 * time.Second), Identity: "known"},
 		},
 		Prometheus: Prometheus{
 			URL: "https://prometheus:9090", Tenant: "team-a", Skip: true, Timeout: Duration(20 * time.Second),
@@ -161,7 +161,7 @@ func TestReadEveryKey(t *testing.T) {
 			},
 			GroupBy: "tenant", IgnoreFile: "ignore/accepted.yaml",
 		},
-		Safety: Safety{Errors: 1}, Report: Report{Dir: "out"},
+		Safety: Safety{Errors: 1, Memory: 1 << 30}, Report: Report{Dir: "out"},
 		Secrets: []string{"hunter2!", "t0k3n-of-b"},
 	}
 	got := mustRead(t, "testdata/valid/every-key.yaml")

@@ -446,7 +446,7 @@ load:
 			`plan.yaml:6:13: targets[4].pprof: not an address: invalid port ":port" after host`,
 			`plan.yaml:7:13: targets[5].pprof: is empty`,
 			`plan.yaml:8:33: targets[6].metrics: not an address: net/url: invalid control character in URL`,
-			`plan.yaml:9:5: targets[7]: want a mapping with name, pprof, metrics, selector, auth, ca, insecure, timeout, not "x"`,
+			`plan.yaml:9:5: targets[7]: want a mapping with name, pprof, metrics, selector, auth, ca, insecure, timeout, identity, not "x"`,
 		},
 	},
 

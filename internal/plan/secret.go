@@ -1,16 +1,16 @@
 package plan
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/json"
 	"maps"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/leakgate/leakgate/internal/mask"
 )
 
 var variable = regexp.MustCompile(`\$?\$\{([^}]*)\}`)
@@ -104,8 +104,10 @@ func (d *decoder) secret(s string) {
 // urlSecrets notes what CleanURL would hide, since an error of the network may
 // repeat an address.
 func (d *decoder) urlSecrets(u *url.URL) {
+	d.pathSecrets(u.Path)
 	if password, ok := u.User.Password(); ok {
 		d.secret(password)
+		d.pairs = append(d.pairs, mask.Pair{User: u.User.Username(), Secret: password})
 	} else {
 		d.secret(u.User.Username()) // a token alone
 	}
@@ -119,26 +121,40 @@ func (d *decoder) urlSecrets(u *url.URL) {
 	}
 }
 
-// Mask replaces every secret of the plan in text.
-func (p *Plan) Mask(text string) string { return string(p.MaskBytes([]byte(text))) }
+// authPair notes a user name with its password: basic authentication encodes them
+// together.
+func (d *decoder) authPair(a Auth) {
+	if a.Basic != nil {
+		d.pairs = append(d.pairs, mask.Pair{User: a.Basic.User, Secret: a.Basic.Password})
+	}
+}
 
-// MaskBytes replaces every secret of the plan in data, as it is and as it
-// stands in an address, in JSON or in quoted YAML.
-func (p *Plan) MaskBytes(data []byte) []byte {
-	var forms []string
-	for _, s := range p.Secrets {
-		forms = append(forms, s, url.QueryEscape(s), url.PathEscape(s), strings.ReplaceAll(s, "'", "''"))
-		if quoted, err := json.Marshal(s); err == nil {
-			forms = append(forms, string(quoted[1:len(quoted)-1]))
+// isToken matches the part of an address's path that nobody would choose as a name:
+// a long run of letters and digits, mixed.
+var isToken = regexp.MustCompile(`[A-Za-z0-9_]{16,}`)
+
+// pathSecrets notes what looks like a token in the path of an address, as webhooks and
+// proxies have it.
+func (d *decoder) pathSecrets(path string) {
+	for segment := range strings.SplitSeq(path, "/") {
+		run := isToken.FindString(segment)
+		if strings.ContainsAny(run, "0123456789") && strings.IndexFunc(run, unicode.IsLetter) >= 0 {
+			d.secret(segment)
 		}
-		forms = append(forms, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)) // unlike json.Marshal leaves <, > and &
 	}
-	// The longest first: a secret may be a part of another.
-	slices.SortFunc(forms, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	for _, f := range slices.Compact(forms) {
-		data = bytes.ReplaceAll(data, []byte(f), []byte("***"))
+}
+
+// Mask replaces every secret of the plan in a message.
+func (p *Plan) Mask(text string) string { return p.hidden().Text(text) }
+
+// MaskBytes replaces every secret of the plan in a text, in whatever form it stands there.
+func (p *Plan) MaskBytes(data []byte) []byte { return p.hidden().Bytes(data) }
+
+func (p *Plan) hidden() *mask.Mask {
+	if p.Hidden == nil { // made by hand
+		return mask.New(p.Secrets, nil)
 	}
-	return data
+	return p.Hidden
 }
 
 // secretQuery matches the names of URL parameters that carry secrets.

@@ -28,6 +28,10 @@ func (d *decoder) targets(p *Plan) {
 		}
 		d.pair(at+".auth", p, t.Auth.Cert, t.Auth.Key)
 		d.file1(at+".ca", p, t.CA)
+		d.authPair(t.Auth)
+		if t.Identity != "known" && t.Identity != identityUnknown {
+			d.bad(at+".identity", "known or unknown", "%s is neither", quote(t.Identity))
+		}
 		if t.Timeout <= 0 {
 			d.bad(at+".timeout", "", "must be more than 0")
 		}
@@ -73,6 +77,7 @@ func (d *decoder) prometheus(p *Plan) {
 	if c.Auth.Bearer != "" && c.Auth.Basic != nil {
 		d.bad("prometheus.auth.basic", "", "bearer and basic exclude each other")
 	}
+	d.authPair(c.Auth)
 	d.pair("prometheus.auth", p, c.Auth.Cert, c.Auth.Key)
 	d.file1("prometheus.ca", p, c.CA)
 	if c.Timeout <= 0 {
