@@ -9,6 +9,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/leakgate/leakgate/internal/budget"
 )
 
 // Error is a request to a target that did not bring what was asked for.
@@ -31,13 +33,29 @@ func (e *Error) Gone() bool {
 	return errors.Is(e.Err, syscall.ECONNREFUSED) || errors.Is(e.Err, os.ErrNotExist)
 }
 
-func (t *Target) failed(asked string, err error) *Error { return failed(t.name, asked, t.timeout, err) }
+func (t *Target) failed(asked string, err error) *Error {
+	return t.hidden(failed(t.name, asked, t.timeout, err))
+}
+
+// hidden masks what an error repeats of the plan's secrets.
+func (t *Target) hidden(e *Error) *Error {
+	e.Asked, e.Got = t.cfg.Hide.Text(e.Asked), t.cfg.Hide.Text(e.Got)
+	return e
+}
+
+// CodeTooLarge is what a run is judged by where an answer takes more memory than there is
+// for it.
+const CodeTooLarge = "answer-too-large"
+
+// memoryHint is the next thing to do about that.
+const memoryHint = "safety.memory bounds what all answers of a run take: raise it, or watch fewer targets in one run"
 
 // failed says what became of a request to a target, or to who knows it.
 func failed(target, asked string, within time.Duration, err error) *Error {
 	e := &Error{Target: target, Asked: asked, Err: err}
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
+	var exceeded *budget.ExceededError
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Got = "cancelled"
@@ -51,8 +69,11 @@ func failed(target, asked string, within time.Duration, err error) *Error {
 		e.Got = fmt.Sprintf("no answer within %s", within)
 		e.Hint = "does the target hang? targets[].timeout sets how long to wait"
 	case errors.Is(err, ErrTooLarge):
-		e.Got = err.Error()
+		e.Got, e.Code = err.Error(), CodeTooLarge
 		e.Hint = "is this address a profile?"
+	case errors.As(err, &exceeded):
+		e.Got, e.Code = "the answer is too large: "+err.Error(), CodeTooLarge
+		e.Hint = memoryHint
 	default:
 		e.Got = rootCause(err)
 	}
@@ -74,6 +95,8 @@ func rootCause(err error) string {
 func (t *Target) badStatus(asked string, resp *http.Response) *Error {
 	e := &Error{Target: t.name, Asked: asked, Got: "target returned " + resp.Status, Status: resp.StatusCode}
 	switch {
+	case resp.StatusCode == http.StatusNotModified:
+		e.Code, e.Hint = CodeStale, staleHint
 	case resp.StatusCode == http.StatusNotFound:
 		e.Hint = `import _ "net/http/pprof" and serve it on the probe address`
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
@@ -84,5 +107,5 @@ func (t *Target) badStatus(asked string, resp *http.Response) *Error {
 	case resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusBadGateway:
 		e.Hint = "something in front of the target answers for it"
 	}
-	return e
+	return t.hidden(e)
 }

@@ -16,24 +16,25 @@ func Fetch(ctx context.Context, address string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, _, err := t.get(ctx, u, "")
-	return raw, err
+	t.order.Lock()
+	defer t.order.Unlock()
+	return t.get(ctx, u, t.cfg.Memory.Lease())
 }
 
 // quickly is how long a look for pprof or metrics may take.
 const quickly = 2 * time.Second
 
-// ServesPprof tells whether net/http/pprof answers at an address.
+// ServesPprof reports whether net/http/pprof answers at an address.
 func ServesPprof(ctx context.Context, address string) bool {
 	t, err := New(Config{Name: address, Pprof: address, Timeout: quickly})
 	if err != nil {
 		return false
 	}
-	_, _, err = t.Goroutines(ctx)
+	_, err = t.Total(ctx)
 	return err == nil
 }
 
-// ServesMetrics tells whether a page at an address counts goroutines.
+// ServesMetrics reports whether a page at an address counts goroutines.
 func ServesMetrics(ctx context.Context, address string) bool {
 	t, err := New(Config{Name: address, Metrics: address, Timeout: quickly})
 	if err != nil {

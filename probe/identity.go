@@ -20,11 +20,11 @@ func (t *Target) Count(ctx context.Context) (record.Sample, record.Sight, error)
 		}
 		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Threads: m.threads, Metric: true, Taken: taken}, t.seen(m), nil
 	}
-	_, p, err := t.Goroutines(ctx)
+	total, err := t.Total(ctx)
 	if err != nil {
 		return record.Sample{}, record.Sight{}, err
 	}
-	return record.Sample{Target: t.name, Goroutines: p.Total}, record.Sight{Target: t.name}, nil
+	return record.Sample{Target: t.name, Goroutines: total}, record.Sight{Target: t.name}, nil
 }
 
 // seen is what a metrics page says of the target's identity.
@@ -40,6 +40,7 @@ func (t *Target) Identify(ctx context.Context) (record.Target, error) {
 	if err != nil {
 		return out, err
 	}
+	t.reader.Release(p)
 	if t.measured() {
 		if t.series != nil {
 			out.Metrics, out.Selector = t.series.group.prom.address, t.series.group.selector
@@ -71,7 +72,11 @@ var linked = regexp.MustCompile(`href=['"]?([a-z]+)\?debug=`)
 func (t *Target) profiles(ctx context.Context) ([]string, error) {
 	u := *t.pprof
 	u.Path += "/"
-	body, _, err := t.get(ctx, &u, "")
+	lease := t.cfg.Memory.Lease()
+	defer lease.End(0)
+	t.order.Lock()
+	body, err := t.get(ctx, &u, lease)
+	t.order.Unlock()
 	if err != nil {
 		var e *Error
 		if errors.As(err, &e) && e.Status != 0 {
@@ -97,7 +102,9 @@ func (t *Target) profiles(ctx context.Context) ([]string, error) {
 
 // Sight looks at the target's identity. With collect, the target runs a
 // garbage collection first, so that objects whose goroutine ends by finalizer
-// are gone. A target without a heap profile is asked for its metrics alone.
+// are gone. What shows the identity of what serves the profiles is, in this order: metrics
+// of the same address, the memory statistics of the heap profile or of the profile of
+// allocations, and a dump of a small target.
 func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) {
 	s := record.Sight{Target: t.name}
 	if t.measured() {
@@ -107,63 +114,78 @@ func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) 
 		}
 		s = t.seen(m)
 	}
-	if t.measured() && s.Start > 0 && !collect {
+	if s.Start > 0 && !collect && t.metrics != nil && t.metrics.Host == t.pprof.Host {
 		return s, nil
 	}
-	body, err := t.heapText(ctx, collect)
-	if err != nil {
+	known, err := t.statistics(ctx, collect, &s)
+	if err != nil || known {
 		return s, err
 	}
-	s.TotalAlloc, s.NumGC = memStat(body, "TotalAlloc"), memStat(body, "NumGC")
-	return s, nil
+	s.Listeners, err = t.listeners(ctx)
+	return s, err
 }
 
-// heapText reads the heap profile as text, whose end has the runtime's memory
-// statistics; nil if the target has none.
-func (t *Target) heapText(ctx context.Context, collect bool) ([]byte, error) {
-	query := "debug=1"
-	if collect {
-		query += "&gc=1"
-	}
-	if t.lacksHeap() {
+// smallDump is the count of goroutines up to which a dump is taken only to see who the
+// target is: it stops the target for some ten milliseconds.
+const smallDump = 2000
+
+// listeners are the addresses of the poll descriptors on which the target accepts
+// connections; none where it is too large to be asked, or has no dump.
+func (t *Target) listeners(ctx context.Context) ([]string, error) {
+	t.order.Lock()
+	large := t.last.total > smallDump
+	t.order.Unlock()
+	if large || t.lacks("goroutine", debugDump) {
 		return nil, nil
 	}
-	body, _, err := t.get(ctx, t.profileURL("heap", query), "")
-	if err != nil && t.noHeapHere(err) {
+	_, p, err := t.Dump(ctx)
+	if err != nil && t.hasNone(err, "goroutine", debugDump) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	t.mu.Lock()
-	t.heap = true
-	t.mu.Unlock()
-	return body, nil
+	t.reader.Release(p)
+	t.serves("goroutine", debugDump)
+	return p.Listeners, nil
 }
 
-// noHeapHere tells whether an error means that the target has no heap profile, and
+// debugDump is the form of the goroutine profile that has every goroutine.
+const debugDump = "debug=2"
+
+// lacks reports whether a profile is known not to be there.
+func (t *Target) lacks(profile, query string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	there, known := t.offered[profile+"?"+query]
+	return known && !there
+}
+
+// serves notes that a profile is there: from then on, a 404 is not the target's usual
+// answer.
+func (t *Target) serves(profile, query string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.offered[profile+"?"+query] = true
+}
+
+// hasNone reports whether an error means that the target does not have a profile, and
 // remembers that.
-func (t *Target) noHeapHere(err error) bool {
+func (t *Target) hasNone(err error, profile, query string) bool {
 	var e *Error
-	if !errors.As(err, &e) || t.hadHeap() || e.Status != http.StatusNotFound && e.Status != http.StatusMethodNotAllowed && e.Status != http.StatusForbidden {
+	if !errors.As(err, &e) || !missing(e.Status) {
 		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.noHeap = true
+	if t.offered[profile+"?"+query] {
+		return false
+	}
+	t.offered[profile+"?"+query] = false
 	return true
 }
 
-// hadHeap tells whether the target has served a heap profile: then a 404 is not
-// the target's usual answer.
-func (t *Target) hadHeap() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.heap
-}
-
-func (t *Target) lacksHeap() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.noHeap
+// missing reports whether a status says that there is no such profile.
+func missing(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusForbidden
 }

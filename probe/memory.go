@@ -2,9 +2,9 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
@@ -23,28 +23,8 @@ func (t *Target) Memory(ctx context.Context) (m record.Memory, s record.Sight, r
 		s = t.seen(page)
 		m.Resident, m.Threads = page.resident, page.threads
 	}
-	// Two collections: what a sync.Pool keeps, such as the writer that compressed the
-	// last answer, survives one.
-	heap := t.profileURL("heap", "gc=1")
-	if !t.lacksHeap() {
-		if raw, _, err = t.get(ctx, heap, ""); err != nil && t.noHeapHere(err) {
-			raw, err = nil, nil
-		}
-		if err != nil {
-			return m, s, nil, err
-		}
-	}
-	if raw != nil {
-		text, err := t.heapText(ctx, true)
-		if err != nil {
-			return m, s, nil, err
-		}
-		s.TotalAlloc, s.NumGC = memStat(text, "TotalAlloc"), memStat(text, "NumGC")
-		m.Heap, m.Objects, m.Peak = memStat(text, "HeapAlloc"), memStat(text, "HeapObjects"), memStat(text, "MaxRSS")
-		m.Stacks, m.Runtime = memStat(text, "Stack"), memStat(text, "Sys")-memStat(text, "HeapReleased")
-		if m.Profile, err = stacks.ParseHeap(raw); err != nil {
-			return m, s, nil, &Error{Target: t.name, Asked: "GET " + clean(heap.String()), Got: err.Error(), Err: err}
-		}
+	if raw, err = t.heap(ctx, &m, &s); err != nil {
+		return m, s, nil, err
 	}
 	if m.Threads == 0 {
 		m.Threads, err = t.startedThreads(ctx)
@@ -52,12 +32,64 @@ func (t *Target) Memory(ctx context.Context) (m record.Memory, s record.Sight, r
 	return m, s, raw, err
 }
 
+// heap reads the heap profile, and then the statistics: the second collection frees what
+// a sync.Pool keeps, such as the writer that compressed the last answer, and the first
+// does not.
+func (t *Target) heap(ctx context.Context, m *record.Memory, s *record.Sight) ([]byte, error) {
+	if t.lacks("heap", "") {
+		return nil, nil
+	}
+	raw, err := t.heapProfile(ctx, m)
+	if err != nil && t.hasNone(err, "heap", "") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.serves("heap", "")
+	text, err := t.tail(ctx, "heap", "debug=1&gc=1")
+	if err != nil {
+		return nil, err
+	}
+	t.order.Lock()
+	t.identify(text, s)
+	t.order.Unlock()
+	m.Heap, m.Objects, m.Peak = text.number("HeapAlloc"), text.number("HeapObjects"), text.number("MaxRSS")
+	m.Stacks, m.Runtime = text.number("Stack"), text.number("Sys")-min(text.number("Sys"), text.number("HeapReleased"))
+	return raw, nil
+}
+
+func (t *Target) heapProfile(ctx context.Context, m *record.Memory) ([]byte, error) {
+	t.order.Lock()
+	defer t.order.Unlock()
+	lease := t.cfg.Memory.Lease()
+	defer lease.End(0)
+	u := t.profileURL("heap", "gc=1")
+	raw, err := t.get(ctx, u, lease)
+	if err != nil {
+		return nil, err
+	}
+	raw, m.Profile, err = t.reader.ReadHeap(raw)
+	if err != nil {
+		e := &Error{Target: t.name, Asked: "GET " + clean(u.String()), Got: err.Error(), Err: err}
+		if errors.Is(err, stacks.ErrTooLarge) {
+			e.Code, e.Hint = CodeTooLarge, memoryHint
+		}
+		return nil, t.hidden(e)
+	}
+	return raw, nil
+}
+
 var threadTotal = regexp.MustCompile(`^threadcreate profile: total (\d+)\n`)
 
 // startedThreads is how many threads the target has started, which never gets
 // less; 0 where its profile is not served.
 func (t *Target) startedThreads(ctx context.Context) (int, error) {
-	body, _, err := t.get(ctx, t.profileURL("threadcreate", "debug=1"), "")
+	t.order.Lock()
+	defer t.order.Unlock()
+	lease := t.cfg.Memory.Lease()
+	defer lease.End(0)
+	body, err := t.get(ctx, t.profileURL("threadcreate", "debug=1"), lease)
 	if e, ok := err.(*Error); ok && e.Status != 0 {
 		return 0, nil
 	}
@@ -71,21 +103,4 @@ func (t *Target) startedThreads(ctx context.Context) (int, error) {
 		}
 	}
 	return 0, nil
-}
-
-// memStat reads a number from the comments that end a heap profile's text, the
-// first of two if there are two (in use / of the system).
-func memStat(body []byte, name string) uint64 {
-	text := string(body[max(0, len(body)-32<<10):])
-	_, rest, ok := strings.Cut(text, "\n# "+name+" = ")
-	if !ok {
-		return 0
-	}
-	line, _, _ := strings.Cut(rest, "\n")
-	word, _, _ := strings.Cut(line, " / ")
-	n, err := strconv.ParseUint(strings.TrimSpace(word), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }

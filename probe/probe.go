@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/budget"
+	"github.com/leakgate/leakgate/internal/mask"
 	"github.com/leakgate/leakgate/internal/stacks"
 )
 
@@ -37,7 +39,9 @@ type Config struct {
 	Password string
 	Headers  map[string]string
 	TLS      *tls.Config
-	Timeout  time.Duration // per request; 10s if 0
+	Timeout  time.Duration  // per request; 10s if 0
+	Memory   *budget.Budget // what its answers may take, shared with other targets; nil: without limit
+	Hide     *mask.Mask     // secrets that its answers may repeat
 }
 
 // Target is a process that can be read. Its methods may be called from several
@@ -51,15 +55,23 @@ type Target struct {
 	timeout time.Duration
 	client  *http.Client
 
-	mu   sync.Mutex
-	heap bool // it has served a heap profile
+	reader *stacks.Reader
 
-	noHeap bool // the target has no heap profile
+	// order is held while something is asked of the target: only one request is under
+	// way at a time, and what is read was taken in the order in which it is recorded.
+	order sync.Mutex
+	last  readings // under order
+
+	mu      sync.Mutex
+	offered map[string]bool // profiles by name that it has served (true) or does not have
 }
 
 // New makes a target. It sends nothing.
 func New(cfg Config) (*Target, error) {
-	t := &Target{name: cfg.Name, cfg: cfg, timeout: cfg.Timeout}
+	t := &Target{name: cfg.Name, cfg: cfg, timeout: cfg.Timeout, reader: stacks.NewReader(cfg.Memory), offered: map[string]bool{}}
+	if cfg.Hide != nil {
+		t.reader.Hide(cfg.Hide.Data)
+	}
 	if t.timeout <= 0 {
 		t.timeout = 10 * time.Second
 	}
@@ -109,45 +121,104 @@ func (t *Target) profileURL(profile, query string) *url.URL {
 	return u
 }
 
-// get sends one request and reads the whole answer. The error is an *Error.
-func (t *Target) get(ctx context.Context, u *url.URL, accept string) ([]byte, http.Header, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// get reads a whole answer, which takes memory out of the lease. The error is an *Error.
+func (t *Target) get(ctx context.Context, u *url.URL, lease *budget.Lease) ([]byte, error) {
+	var body []byte
+	err := t.ask(ctx, u, "", func(r io.Reader, _ http.Header) (err error) {
+		body, err = readAll(r, lease)
+		return err
+	})
+	return body, err
+}
+
+// readAll reads to the end, within MaxBody and a lease.
+func readAll(r io.Reader, lease *budget.Lease) ([]byte, error) {
+	out := make([]byte, 0, firstRead)
+	if err := lease.Take(firstRead); err != nil {
+		return nil, err
+	}
+	for {
+		n, err := r.Read(out[len(out):cap(out)])
+		out = out[:len(out)+n]
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+		if len(out) == cap(out) {
+			if err := lease.Take(int64(cap(out))); err != nil {
+				return out, err
+			}
+			out = append(make([]byte, 0, 2*cap(out)), out...)
+		}
+	}
+}
+
+// firstRead is how much room an answer is given at first, in bytes.
+const firstRead = 32 << 10
+
+// ask sends one request, and hands the answer over as it comes. The error is an *Error.
+func (t *Target) ask(ctx context.Context, u *url.URL, accept string, read func(io.Reader, http.Header) error) error {
 	asked := "GET " + clean(u.String())
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, nil, t.failed(asked, err)
+		return t.failed(asked, err)
 	}
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
 	req.Header.Set("User-Agent", "leakgate")
+	askFresh(req.Header)
 	t.authorize(req)
 	resp, err := t.client.Do(req)
 	if err != nil {
-		return nil, nil, t.failed(asked, err)
+		return t.failed(asked, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, nil, t.badStatus(asked, resp)
+		return t.badStatus(asked, resp)
+	}
+	if got := copied(resp.Header); got != "" {
+		return t.stale(asked, "the answer is a cache's copy ("+got+")")
 	}
 	if resp.ContentLength > MaxBody {
-		return nil, nil, t.failed(asked, ErrTooLarge)
+		return t.failed(asked, ErrTooLarge)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
-	if err == nil && len(body) > MaxBody {
-		err = ErrTooLarge
+	body := &counted{r: resp.Body}
+	if err := read(body, resp.Header); err != nil {
+		return t.unread(asked, body.n, err)
 	}
-	if err != nil {
-		e := t.failed(asked, err)
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			e.Got = fmt.Sprintf("the answer broke off after %d bytes", len(body))
-		}
-		return nil, nil, e
+	return nil
+}
+
+// counted counts what is read, and ends with ErrTooLarge beyond MaxBody.
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if c.n += int64(n); c.n > MaxBody {
+		return n, ErrTooLarge
 	}
-	return body, resp.Header, nil
+	return n, err
+}
+
+// unread is the error of an answer that was not read to its end, or not understood.
+func (t *Target) unread(asked string, n int64, err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	e = t.failed(asked, err)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		e.Got = fmt.Sprintf("the answer broke off after %d bytes", n)
+	}
+	return e
 }
 
 func (t *Target) authorize(req *http.Request) {
@@ -175,6 +246,16 @@ func (t *Target) Goroutines(ctx context.Context) ([]byte, *stacks.Profile, error
 	return t.goroutines(ctx, "goroutine", "")
 }
 
+// Total is how many goroutines the target has, by its profile, of which nothing is kept.
+func (t *Target) Total(ctx context.Context) (int, error) {
+	_, p, err := t.Goroutines(ctx)
+	if err != nil {
+		return 0, err
+	}
+	t.reader.Release(p)
+	return p.Total, nil
+}
+
 // Leaked reads the goroutines that the runtime has proven can never wake, from
 // the goroutineleak profile (Go 1.27, or 1.26 with the experiment). The target
 // runs a garbage collection for it. One reading can miss some.
@@ -190,23 +271,46 @@ func (t *Target) Dump(ctx context.Context) ([]byte, *stacks.Profile, error) {
 }
 
 func (t *Target) goroutines(ctx context.Context, profile, query string) ([]byte, *stacks.Profile, error) {
+	t.order.Lock()
+	defer t.order.Unlock()
 	u := t.profileURL(profile, query)
-	raw, _, err := t.get(ctx, u, "")
+	asked := "GET " + clean(u.String())
+	lease := t.cfg.Memory.Lease()
+	defer lease.End(0)
+	raw, err := t.get(ctx, u, lease)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := stacks.Parse(raw)
+	raw, p, err := t.reader.Read(raw)
 	if err != nil {
-		e := &Error{Target: t.name, Asked: "GET " + clean(u.String()), Got: err.Error(), Err: err}
-		switch {
-		case strings.Contains(e.Got, "HTML"):
-			e.Hint = "a login page or a proxy's? targets[].pprof has to lead to net/http/pprof itself, as in http://host:6060/debug/pprof"
-		case errors.Is(err, stacks.ErrNotGoroutine):
-			e.Hint = "targets[].pprof is the address up to /debug/pprof, without the profile's name"
-		}
+		return nil, nil, t.notAProfile(asked, err)
+	}
+	if e := t.advances(asked, p.Time); e != nil {
+		t.reader.Release(p)
 		return nil, nil, e
 	}
+	if profile == "goroutine" {
+		t.last.total = p.Total
+	}
 	return raw, p, nil
+}
+
+// notAProfile says what came instead of a goroutine profile.
+func (t *Target) notAProfile(asked string, err error) *Error {
+	e := &Error{Target: t.name, Asked: asked, Got: err.Error(), Err: err}
+	switch {
+	case strings.Contains(e.Got, "HTML"):
+		e.Hint = "a login page or a proxy's? targets[].pprof has to lead to net/http/pprof itself, as in http://host:6060/debug/pprof"
+	case errors.Is(err, stacks.ErrTooLarge):
+		e.Code, e.Hint = CodeTooLarge, memoryHint
+	case errors.Is(err, stacks.ErrDelta):
+		e.Hint = "does targets[].pprof, or something on the way, add seconds= to the request?"
+	case errors.Is(err, stacks.ErrNoSymbols):
+		e.Hint = "serve the profile as net/http/pprof makes it, with function names: stacks without them cannot be told apart"
+	case errors.Is(err, stacks.ErrNotGoroutine):
+		e.Hint = "targets[].pprof is the address up to /debug/pprof, without the profile's name"
+	}
+	return t.hidden(e)
 }
 
 // clean writes an address without what may be secret: user and parameters

@@ -94,7 +94,23 @@ type Sight struct {
 	TotalAlloc uint64        `json:"total_alloc,omitempty"` // bytes allocated since the start; only grows within one process
 	NumGC      uint64        `json:"num_gc,omitempty"`      // collections since the start; only grows within one process
 	Allocated  uint64        `json:"allocated,omitempty"`   // as TotalAlloc, by the target's metrics, which count a little differently
+
+	// Continuity says whether the collections that the target lists, with the moments at
+	// which they ended, include the one that was seen last before.
+	Continuity Continuity `json:"continuity,omitempty"`
+	// Listeners are the addresses of the poll descriptors on which it accepts connections:
+	// the system lays them out anew for every process.
+	Listeners []string `json:"listeners,omitempty"`
 }
+
+// Continuity is how a sight of a target relates to the one before.
+type Continuity string
+
+// Broken is of another process, Unbroken of the same; otherwise it is not known.
+const (
+	Broken   Continuity = "broken"
+	Unbroken Continuity = "unbroken"
+)
 
 // Sample is a cheap count of a target's goroutines.
 type Sample struct {

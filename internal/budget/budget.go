@@ -75,10 +75,11 @@ func (l *Lease) Take(n int64) error {
 	return nil
 }
 
-// End gives back all but keep bytes.
+// End gives back all but keep bytes, which are no longer the lease's.
 func (l *Lease) End(keep int64) {
+	keep = min(keep, l.held)
 	l.from.Release(l.held - keep)
-	l.held = min(l.held, keep)
+	l.held = 0
 }
 
 // Bytes writes a size for people: 512 MiB.

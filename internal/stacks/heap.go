@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/leakgate/leakgate/internal/budget"
 )
@@ -31,27 +32,38 @@ type Site struct {
 
 // ParseHeap reads a heap profile as net/http/pprof serves it with debug=0. It
 // never panics; an error says what the bytes looked like.
-func ParseHeap(data []byte) (*Heap, error) { return NewReader(nil).ParseHeap(data) }
-
-// ParseHeap reads a heap profile as the function of that name does.
-func (r *Reader) ParseHeap(data []byte) (*Heap, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	lease := r.budget.Lease()
-	defer lease.End(0)
-	h, err := r.parseHeap(data, lease)
-	var e *budget.ExceededError
-	if errors.As(err, &e) {
-		err = fmt.Errorf("%w: %w", ErrTooLarge, e)
-	}
+func ParseHeap(data []byte) (*Heap, error) {
+	_, h, err := NewReader(nil).ReadHeap(data)
 	return h, err
 }
 
-func (r *Reader) parseHeap(data []byte, lease *budget.Lease) (*Heap, error) {
-	data, err := plain(data, lease)
-	if err != nil {
-		return nil, err
+// ReadHeap is ParseHeap, and returns the bytes to keep as well, as Read does.
+func (r *Reader) ReadHeap(data []byte) ([]byte, *Heap, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lease := r.budget.Lease()
+	kept, h, err := r.readHeap(data, lease)
+	if h != nil {
+		lease.End(int64(len(h.Sites)) * int64(unsafe.Sizeof(Site{})))
 	}
+	lease.End(0)
+	return kept, h, tooLarge(err)
+}
+
+func (r *Reader) readHeap(raw []byte, lease *budget.Lease) ([]byte, *Heap, error) {
+	data, err := plain(raw, lease)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, hidden := r.hide(data)
+	if hidden {
+		raw = pack(data, isCompressed(raw))
+	}
+	h, err := r.parseHeap(data, lease)
+	return raw, h, err
+}
+
+func (r *Reader) parseHeap(data []byte, lease *budget.Lease) (*Heap, error) {
 	m, err := readMessage(data, lease)
 	if err != nil {
 		return nil, fmt.Errorf("parsing heap profile (%d bytes, starting %.20q): %w", len(data), data, err)

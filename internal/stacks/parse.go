@@ -42,33 +42,54 @@ func Parse(data []byte) (*Profile, error) { return NewReader(nil).Parse(data) }
 
 // Parse reads a goroutine profile as the function of that name does.
 func (r *Reader) Parse(data []byte) (*Profile, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	lease := r.budget.Lease()
-	p, err := r.parse(data, lease)
-	kept := int64(0)
-	if p != nil {
-		kept = int64(len(p.Stacks)) * int64(unsafe.Sizeof(Stack{}))
-	}
-	lease.End(kept)
-	var e *budget.ExceededError
-	if errors.As(err, &e) {
-		err = fmt.Errorf("%w: %w", ErrTooLarge, e)
-	}
+	_, p, err := r.Read(data)
 	return p, err
 }
 
-// Release says that a profile that Parse returned is no longer kept.
-func (r *Reader) Release(p *Profile) {
-	r.budget.Release(int64(len(p.Stacks)) * int64(unsafe.Sizeof(Stack{})))
+// Read is Parse, and returns the bytes to keep as well: those that came, less the
+// secrets in them.
+func (r *Reader) Read(data []byte) ([]byte, *Profile, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lease := r.budget.Lease()
+	kept, p, err := r.read(data, lease)
+	if p != nil {
+		lease.End(p.size())
+	}
+	lease.End(0)
+	return kept, p, tooLarge(err)
+}
+
+// size is what the stacks of a profile take, in bytes.
+func (p *Profile) size() int64 { return int64(len(p.Stacks)) * int64(unsafe.Sizeof(Stack{})) }
+
+// Release says that a profile that was read is no longer kept.
+func (r *Reader) Release(p *Profile) { r.budget.Release(p.size()) }
+
+// tooLarge names what a budget refused.
+func tooLarge(err error) error {
+	var e *budget.ExceededError
+	if errors.As(err, &e) {
+		return fmt.Errorf("%w: %w", ErrTooLarge, e)
+	}
+	return err
+}
+
+func (r *Reader) read(raw []byte, lease *budget.Lease) ([]byte, *Profile, error) {
+	data, err := plain(raw, lease)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, hidden := r.hide(data)
+	if hidden {
+		raw = pack(data, isCompressed(raw))
+	}
+	p, err := r.parse(data, lease)
+	return raw, p, err
 }
 
 func (r *Reader) parse(data []byte, lease *budget.Lease) (*Profile, error) {
-	data, err := plain(data, lease)
-	if err != nil {
-		return nil, err
-	}
-	data, err = utf8Text(data)
+	data, err := utf8Text(data)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +120,7 @@ const textCost = 4
 
 // plain is what the bytes hold once they are decompressed.
 func plain(data []byte, lease *budget.Lease) ([]byte, error) {
-	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+	if !isCompressed(data) {
 		return data, lease.Take(int64(len(data)))
 	}
 	zr, err := gzip.NewReader(bytes.NewReader(data))

@@ -16,6 +16,7 @@ import (
 type Reader struct {
 	budget *budget.Budget
 	seeds  [2]maphash.Seed
+	mask   func([]byte) []byte // nil: nothing is to be hidden
 
 	mu        sync.Mutex
 	root      string // the toolchain's folder

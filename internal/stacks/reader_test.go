@@ -181,3 +181,38 @@ func TestReaderStaysWithinItsBudget(t *testing.T) {
 		r.Release(p)
 	}
 }
+
+// What a target echoes is masked in the bytes that are kept, and nothing else changes.
+func TestHide(t *testing.T) {
+	const secret = "tok-4711-abcdef"
+	hide := func(b []byte) []byte {
+		if !bytes.Contains(b, []byte(secret)) {
+			return b
+		}
+		return bytes.ReplaceAll(b, []byte(secret), []byte("***"))
+	}
+	echo := protoOf(t, []int64{7, 2}, []string{"main." + secret + "@/src/" + secret + "/a.go"}, []string{"main.b@b.go"})
+	text := []byte("goroutine profile: total 5\n5 @ 0x1 0x2\n# labels: {\"t\":\"" + secret + "\"}\n#\t0x1\tmain.a+0x1\t/a.go:3\n")
+	for name, data := range map[string][]byte{"protocol buffer": echo, "text": text} {
+		r := NewReader(nil)
+		r.Hide(hide)
+		kept, p, err := r.Read(data)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		again, err := Parse(kept)
+		if d := cmp.Diff(p, again, cmpopts.IgnoreUnexported(Stack{})); err != nil || d != "" {
+			t.Errorf("%s: %v; what is kept reads differently (-read +kept):\n%s", name, err, d)
+		}
+		plain, err := plain(kept, (*budget.Budget)(nil).Lease())
+		if err != nil || bytes.Contains(plain, []byte(secret)) || !bytes.Contains(plain, []byte("***")) {
+			t.Errorf("%s: %v; the secret is in what is kept: %q", name, err, plain)
+		}
+	}
+	clean := protoOf(t, []int64{2}, []string{"main.b@b.go"})
+	r := NewReader(nil)
+	r.Hide(hide)
+	if kept, _, err := r.Read(clean); err != nil || !bytes.Equal(kept, clean) {
+		t.Errorf("a profile without a secret is not kept as it came: %v", err)
+	}
+}
