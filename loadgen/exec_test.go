@@ -3,6 +3,7 @@ package loadgen_test
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -199,6 +200,43 @@ func TestNone(t *testing.T) {
 	fails := func(context.Context) (float64, error) { return 0, errors.New("no such series") }
 	if l := loadgen.NewNone(loadgen.NoneConfig{Requests: fails}).Run(t.Context(), loadgen.Phase{Duration: time.Minute}); !strings.Contains(l.Stopped, "no such series") {
 		t.Errorf("load %+v whose query fails, want it stopped at once", l)
+	}
+}
+
+// A count that cannot be one stops the load before it is taken for requests.
+func TestNoneRefuses(t *testing.T) {
+	phase := loadgen.Phase{Duration: 10 * time.Millisecond}
+	for _, c := range []struct {
+		name   string
+		counts []float64 // of requests, one a question
+		open   float64
+		want   string
+		sent   uint64
+	}{
+		{"counted", []float64{100, 150}, 7, "", 50},
+		{"extrapolated", []float64{100.4, 150.1}, 6.6, "", 50},
+		{"NaN", []float64{math.NaN()}, 7, "counting the load: NaN is not a number of requests", 0},
+		{"NaN at the end", []float64{100, math.NaN()}, 7, "counting the load: NaN is not a number of requests", 0},
+		{"infinite", []float64{100, math.Inf(1)}, 7, "counting the load: +Inf is not a number of requests", 0},
+		{"negative", []float64{-100, 50}, 7, "counting the load: -100 is not a number of requests", 0},
+		{"beyond counting", []float64{100, 1e300}, 7, "counting the load: 1e+300 is not a number of requests", 0},
+		{"falls", []float64{100, 50}, 7, "the number of requests went down", 0},
+		{"stays", []float64{100, 100}, 7, "the number of requests stayed at 100", 0},
+		{"less than one more", []float64{100, 100.2}, 7, "the number of requests stayed at 100", 0},
+		{"connections that are none", []float64{100, 150}, math.NaN(), "NaN is not a number of open connections", 0},
+		{"less than no connections", []float64{100, 150}, -1, "-1 is not a number of open connections", 0},
+		{"connections without an end", []float64{100, 150}, math.Inf(1), "+Inf is not a number of open connections", 0},
+	} {
+		asked := 0
+		count := func(context.Context) (float64, error) {
+			asked++
+			return c.counts[min(asked, len(c.counts))-1], nil
+		}
+		open := func(context.Context) (float64, error) { return c.open, nil }
+		l := loadgen.NewNone(loadgen.NoneConfig{Requests: count, Connections: open}).Run(t.Context(), phase)
+		if !strings.Contains(l.Stopped, c.want) || (l.Stopped == "") != (c.want == "") || l.Sent != c.sent {
+			t.Errorf("Run(%s) sent %d, stopped by %q; want %d, %q", c.name, l.Sent, l.Stopped, c.sent, c.want)
+		}
 	}
 }
 

@@ -76,7 +76,7 @@ func (n *None) Run(ctx context.Context, phase Phase) record.Load {
 		n.fill(&load, 1)
 	case now < before:
 		load.Stopped = "counting the load: the number of requests went down, as after a restart"
-	case now == before:
+	case math.Round(now-before) == 0:
 		load.Stopped = fmt.Sprintf("counting the load: the number of requests stayed at %.0f: does anybody send any, and is load.round longer than the interval at which they are scraped?", now)
 	default:
 		n.fill(&load, uint64(math.Round(now-before)))
@@ -100,9 +100,13 @@ func (n *None) wait(ctx context.Context, phase Phase, load *record.Load) error {
 		if err != nil {
 			return err
 		}
-		n.open.Store(int64(open))
-		load.Open = append(load.Open, record.Open{At: time.Since(began), Open: int(open)})
-		load.Workers = max(load.Workers, int(open))
+		count, err := counted("open connections", open, mostOpen)
+		if err != nil {
+			return err
+		}
+		n.open.Store(int64(count))
+		load.Open = append(load.Open, record.Open{At: time.Since(began), Open: int(count)})
+		load.Workers = max(load.Workers, int(count))
 	}
 	return nil
 }
@@ -111,7 +115,28 @@ func (n *None) requests(ctx context.Context) (float64, error) {
 	if n.cfg.Requests == nil {
 		return 0, nil
 	}
-	return n.cfg.Requests(ctx)
+	v, err := n.cfg.Requests(ctx)
+	if err != nil {
+		return 0, err
+	}
+	_, err = counted("requests", v, mostRequests)
+	return v, err
+}
+
+const (
+	// mostRequests is where a float64 no longer tells two counts apart: 2^53.
+	mostRequests = 1 << 53
+	// mostOpen is more connections than a service can have: 65,535 of each of 16,000 clients.
+	mostOpen = 1 << 30
+)
+
+// counted is a number as a count: NaN, infinities, negative and absurd ones are none. One
+// that a query has extrapolated need not be whole.
+func counted(what string, v, most float64) (uint64, error) {
+	if v >= 0 && v <= most {
+		return uint64(math.Round(v)), nil
+	}
+	return 0, fmt.Errorf("%g is not a number of %s: does the query sum up a counter or a gauge?", v, what)
 }
 
 func (n *None) fill(load *record.Load, sent uint64) {

@@ -4,17 +4,16 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
-	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 )
 
@@ -33,28 +32,29 @@ type PrometheusConfig struct {
 // Prometheus is a server that knows targets from scraping them. It is only asked;
 // no connection to it is kept.
 type Prometheus struct {
-	api     v1.API
+	client  *http.Client
+	base    *url.URL
 	address string // without secrets
 	timeout time.Duration
 }
 
 // NewPrometheus makes a client of a server. It sends nothing.
 func NewPrometheus(cfg PrometheusConfig) (*Prometheus, error) {
-	if _, err := url.Parse(cfg.URL); err != nil {
+	base, err := url.Parse(strings.TrimRight(cfg.URL, "/"))
+	if err != nil {
 		return nil, fmt.Errorf("prometheus: url: %w", err)
 	}
-	p := &Prometheus{address: clean(cfg.URL), timeout: cmp.Or(cfg.Timeout, 10*time.Second)}
+	p := &Prometheus{base: base, address: clean(cfg.URL), timeout: cmp.Or(cfg.Timeout, 10*time.Second)}
 	transport := &http.Transport{
 		Proxy:             http.ProxyFromEnvironment,
 		DialContext:       (&net.Dialer{Timeout: p.timeout}).DialContext,
 		TLSClientConfig:   cfg.TLS,
 		DisableKeepAlives: true, // the server may be a target itself
 	}
-	client, err := api.NewClient(api.Config{Address: strings.TrimRight(cfg.URL, "/"), RoundTripper: &authorized{cfg: cfg, next: transport}})
-	if err != nil {
-		return nil, fmt.Errorf("prometheus: %w", err)
+	p.client = &http.Client{
+		Transport:     &authorized{cfg: cfg, next: transport},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	p.api = v1.NewAPI(client)
 	return p, nil
 }
 
@@ -92,103 +92,85 @@ func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // query asks for the value of an expression, at the server's own time. The error
 // is an *Error that names who it was asked for.
-func (p *Prometheus) query(ctx context.Context, who, expr string) (model.Value, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	v, warnings, _, err := p.api.Query(ctx, expr, time.Time{})
-	if err != nil {
-		return nil, p.failed(who, expr, err)
-	}
-	return v, p.partial(who, expr, warnings)
+func (p *Prometheus) query(ctx context.Context, who, expr string, take func(series) error) (answer, error) {
+	return p.ask(ctx, who, expr, "query", url.Values{"query": {expr}}, take)
 }
 
-// partial is an error for an answer that comes with a warning: that is how Thanos and
-// others say that a part of their stores did not answer.
-func (p *Prometheus) partial(who, expr string, warnings v1.Warnings) error {
-	if len(warnings) == 0 {
-		return nil
-	}
-	return &Error{Target: who, Asked: p.asked(expr), Got: "an answer with a warning: " + strings.Join(warnings, "; "), Hint: "a part of the answer may be missing: are all of the server's stores there?"}
-}
-
-// Range asks for the values of an expression over some time.
+// Range asks for the values of an expression over some time. A value that is NaN says
+// that there is none, and is left out.
 func (p *Prometheus) Range(ctx context.Context, expr string, start, end time.Time, step time.Duration) (model.Matrix, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	v, warnings, _, err := p.api.QueryRange(ctx, expr, v1.Range{Start: start, End: end, Step: step})
+	a, err := p.ask(ctx, "prometheus", expr, "query_range", url.Values{
+		"query": {expr}, "start": {seconds(start)}, "end": {seconds(end)}, "step": {strconv.FormatFloat(step.Seconds(), 'f', -1, 64)},
+	}, nil)
 	if err != nil {
-		return nil, p.failed("prometheus", expr, err)
-	}
-	if err := p.partial("prometheus", expr, warnings); err != nil {
 		return nil, err
 	}
-	m, ok := v.(model.Matrix)
-	if !ok {
-		return nil, &Error{Target: "prometheus", Asked: p.asked(expr), Got: fmt.Sprintf("a %s, not values over time", v.Type())}
+	if a.kind != kindMatrix {
+		return nil, p.refuse("prometheus", expr, fmt.Sprintf("a %s, not values over time", quoted(a.kind)), hintServer)
+	}
+	m := model.Matrix{}
+	for _, s := range a.series {
+		values := slices.DeleteFunc(s.samples, func(v model.SamplePair) bool { return math.IsNaN(float64(v.Value)) })
+		for _, v := range values {
+			if math.IsInf(float64(v.Value), 0) {
+				return nil, p.refuse("prometheus", expr, fmt.Sprint(v.Value), "does the query divide by nothing?")
+			}
+		}
+		m = append(m, &model.SampleStream{Metric: s.labels, Values: values})
 	}
 	return m, nil
 }
 
+func seconds(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }
+
 // Number asks for an expression that has one value, or sums up those it has.
 // Without any, or with one that is no number, it is an error.
 func (p *Prometheus) Number(ctx context.Context, expr string) (float64, error) {
-	v, err := p.query(ctx, "prometheus", expr)
+	a, err := p.query(ctx, "prometheus", expr, nil)
 	if err != nil {
 		return 0, err
 	}
-	sum := 0.0
-	switch v := v.(type) {
-	case *model.Scalar:
-		sum = float64(v.Value)
-	case model.Vector:
-		if len(v) == 0 {
-			return 0, &Error{Target: "prometheus", Asked: p.asked(expr), Got: "nothing", Hint: "try the query in Prometheus: does it name series that there are?"}
-		}
-		for _, s := range v {
-			sum += float64(s.Value)
+	sum, numbers := 0.0, 0
+	switch a.kind {
+	case kindScalar:
+		sum, numbers = float64(a.scalar.Value), 1
+	case kindVector:
+		for _, s := range a.series {
+			if len(s.samples) == 0 {
+				return 0, p.refuse("prometheus", expr, fmt.Sprintf("no number for %s", shown(s.labels.String())), "sum up counters, not histograms")
+			}
+			sum += float64(s.samples[0].Value)
+			numbers++
 		}
 	default:
-		return 0, &Error{Target: "prometheus", Asked: p.asked(expr), Got: fmt.Sprintf("a %s, not a number", v.Type())}
+		return 0, p.refuse("prometheus", expr, fmt.Sprintf("a %s, not a number", quoted(a.kind)), "")
 	}
-	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return 0, &Error{Target: "prometheus", Asked: p.asked(expr), Got: fmt.Sprint(sum), Hint: "does the query divide by nothing?"}
+	switch {
+	case numbers == 0:
+		return 0, p.refuse("prometheus", expr, "nothing", "try the query in Prometheus: does it name series that there are?")
+	case math.IsNaN(sum) || math.IsInf(sum, 0):
+		return 0, p.refuse("prometheus", expr, fmt.Sprint(sum), "does the query divide by nothing?")
 	}
 	return sum, nil
 }
 
 // now is the server's time.
 func (p *Prometheus) now(ctx context.Context) (time.Time, error) {
-	v, err := p.query(ctx, "prometheus", "time()")
-	if err != nil {
+	a, err := p.query(ctx, "prometheus", "time()", nil)
+	switch {
+	case err != nil:
 		return time.Time{}, err
+	case a.kind == kindScalar && a.scalar.Timestamp > 0:
+		return a.scalar.Timestamp.Time(), nil
+	case a.kind == kindVector && len(a.series) == 1 && len(a.series[0].samples) == 1: // VictoriaMetrics knows no scalars
+		return a.series[0].samples[0].Timestamp.Time(), nil
 	}
-	switch v := v.(type) {
-	case *model.Scalar:
-		return v.Timestamp.Time(), nil
-	case model.Vector: // VictoriaMetrics knows no scalars
-		if len(v) == 1 {
-			return v[0].Timestamp.Time(), nil
-		}
-	}
-	return time.Time{}, &Error{Target: "prometheus", Asked: p.asked("time()"), Got: fmt.Sprintf("a %s", v.Type()), Hint: "prometheus.url is the address of a server that speaks Prometheus' HTTP API"}
+	return time.Time{}, p.refuse("prometheus", "time()", "a "+quoted(a.kind)+", not the time", hintServer)
 }
 
 func (p *Prometheus) asked(expr string) string { return p.address + " for " + expr }
 
-func (p *Prometheus) failed(who, expr string, err error) *Error {
-	e := failed(who, p.asked(expr), p.timeout, err)
-	var answer *v1.Error
-	if !errors.As(err, &answer) {
-		return e
-	}
-	e.Got = strings.TrimSpace(answer.Msg)
-	switch {
-	case answer.Type == v1.ErrBadData:
-		e.Hint = "a selector is written as in PromQL: {job=\"checkout\", namespace=\"staging\"}"
-	case strings.Contains(answer.Msg, "401") || strings.Contains(answer.Msg, "403"):
-		e.Hint = "set prometheus.auth in the plan, and prometheus.tenant where there are tenants"
-	case answer.Type == v1.ErrBadResponse || answer.Type == v1.ErrClient || answer.Type == v1.ErrServer:
-		e.Hint = "prometheus.url is the address in front of /api/v1, as http://prometheus:9090"
-	}
-	return e
+// refuse is an error for an answer that cannot be used.
+func (p *Prometheus) refuse(who, expr, got, hint string) *Error {
+	return &Error{Target: who, Asked: p.asked(expr), Got: got, Hint: hint}
 }

@@ -2,7 +2,10 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +25,9 @@ type Group struct {
 	prom     *Prometheus
 	name     string
 	selector string
-	match    string // the same, for all metrics that are read
+	parsed   Selector
+	counters []string // the metrics that count, the preferred first
+	match    string   // the selector, for all metrics that are read
 
 	mu    sync.Mutex
 	asked time.Time // when the server was asked last, here
@@ -48,38 +53,39 @@ type reading struct {
 	labels  model.Metric // without the metric's name
 	counter string
 	counts  []model.SamplePair
-	last    map[string]float64 // the newest value of each other metric
+	last    values // the newest of each other metric
 	version string
 }
 
 // readAlso are the metrics that are read beside the goroutines.
-var readAlso = slices.Concat([]string{"process_start_time_seconds", "process_resident_memory_bytes", "go_info"}, allocated, threads)
+var readAlso = slices.Concat([]string{"process_start_time_seconds", residentMetric, "go_info"}, allocated, threads)
 
 // NewGroup makes a group of the instances that a selector, as {job="checkout"},
-// stands for. It sends nothing.
+// stands for. It sends nothing. What is not a selector, Discover refuses.
 func NewGroup(p *Prometheus, name, selector string) *Group {
-	return &Group{prom: p, name: name, selector: selector, match: matching(selector)}
+	g := &Group{prom: p, name: name, selector: selector, counters: counters}
+	var err error
+	if g.parsed, err = counting(selector); err != nil {
+		return g
+	}
+	if g.parsed.Metric != "" { // it counts, and no other
+		g.counters = []string{g.parsed.Metric}
+	}
+	g.match = g.parsed.of(slices.Concat(g.counters, readAlso))
+	return g
 }
 
-// matching makes a selector ask for all metrics that are read. One that it names
-// itself counts, and no other.
-func matching(selector string) string {
-	metric, matchers, err := SplitSelector(selector)
-	if err != nil {
-		return strings.TrimSpace(selector) // the server says what is wrong
+// of makes the selector ask for some metrics, and no others.
+func (s Selector) of(metrics []string) string {
+	names := make([]string, len(metrics))
+	for i, name := range metrics {
+		names[i] = regexp.QuoteMeta(name)
 	}
-	counts := counters
-	if metric != "" {
-		counts = []string{metric}
+	all := []string{Matcher{Label: string(nameLabel), Op: "=~", Value: strings.Join(names, "|")}.String()}
+	for _, m := range s.Matchers {
+		all = append(all, m.String())
 	}
-	rest := strings.TrimSpace(strings.TrimPrefix(matchers, "{"))
-	switch {
-	case rest == "":
-		rest = "}"
-	case !strings.HasPrefix(rest, "}"):
-		rest = "," + rest
-	}
-	return fmt.Sprintf(`{__name__=~"%s"%s`, strings.Join(slices.Concat(counts, readAlso), "|"), rest)
+	return "{" + strings.Join(all, ",") + "}"
 }
 
 // Name is the group's name in the plan.
@@ -93,6 +99,10 @@ const discovery = 5 * time.Minute
 func (g *Group) Discover(ctx context.Context) ([]*Series, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.match == "" {
+		_, err := counting(g.selector)
+		return nil, g.refuse(g.selector, quoted(g.selector)+" "+err.Error(), hintSelector)
+	}
 	began := time.Now()
 	now, err := g.prom.now(ctx)
 	if err != nil {
@@ -111,7 +121,7 @@ func (g *Group) Discover(ctx context.Context) ([]*Series, error) {
 	asked := g.prom.asked(g.selector)
 	switch {
 	case len(g.seen) == 0:
-		return nil, &Error{Target: g.name, Asked: asked, Got: "no goroutine count; looked for " + strings.Join(counters, ", "),
+		return nil, &Error{Target: g.name, Asked: asked, Got: "no goroutine count; looked for " + strings.Join(g.counters, ", "),
 			Hint: "try the selector in Prometheus: is the service scraped, and does it export Go's metrics?"}
 	case g.every == 0:
 		return nil, &Error{Target: g.name, Asked: asked, Got: "one sample only", Hint: "wait for a second scrape, then run again"}
@@ -184,55 +194,100 @@ func (r *reading) newest() time.Time {
 
 // read asks for the samples of the last stretch of time.
 func (g *Group) read(ctx context.Context, stretch time.Duration) error {
-	v, err := g.prom.query(ctx, g.name, fmt.Sprintf("%s[%ds]", g.match, int(stretch.Seconds())))
+	seen := map[model.Fingerprint]*reading{}
+	a, err := g.prom.query(ctx, g.name, fmt.Sprintf("%s[%ds]", g.match, int(stretch.Seconds())), func(s series) error {
+		return g.add(seen, s)
+	})
 	if err != nil {
 		return err
 	}
-	m, ok := v.(model.Matrix)
-	if !ok {
-		return &Error{Target: g.name, Asked: g.prom.asked(g.match), Got: fmt.Sprintf("a %s, not samples", v.Type()), Hint: "a selector, not an expression: {job=\"checkout\"}"}
+	if a.kind != kindMatrix {
+		return g.refuse(g.match, fmt.Sprintf("a %s, not samples", quoted(a.kind)), `a selector, not an expression: {job="checkout"}`)
 	}
-	g.seen = map[model.Fingerprint]*reading{}
-	for _, s := range m {
-		if len(s.Values) > 0 {
-			g.add(s)
-		}
-	}
-	for id, r := range g.seen { // metrics without a goroutine count are some other process'
+	for id, r := range seen { // metrics without a goroutine count are some other process'
 		if len(r.counts) == 0 {
-			delete(g.seen, id)
+			delete(seen, id)
+			continue
+		}
+		for _, c := range r.counts {
+			if _, err := whole(r.counter, float64(c.Value), mostGoroutines, "goroutines"); err != nil {
+				return g.impossible(r.labels, err)
+			}
 		}
 	}
-	g.asked = time.Now()
+	g.seen, g.asked = seen, time.Now()
 	return nil
 }
 
-// add takes one series in. An instance is what its series have in common.
-func (g *Group) add(s *model.SampleStream) {
-	labels := s.Metric.Clone()
-	name := string(labels[model.MetricNameLabel])
-	delete(labels, model.MetricNameLabel)
+// refuse is an error for an answer that cannot be used.
+func (g *Group) refuse(expr, got, hint string) *Error { return g.prom.refuse(g.name, expr, got, hint) }
+
+// impossible is an error for a number that an instance cannot have.
+func (g *Group) impossible(labels model.Metric, err error) *Error {
+	e := g.refuse(g.selector, fmt.Sprintf("of %s, %v", shown(labels.String()), err), "")
+	e.Err = err
+	var number *impossible
+	if errors.As(err, &number) {
+		e.Hint = number.hint()
+	}
+	return e
+}
+
+// add takes one series in. An instance is what its series have in common. A series that
+// was not asked for is an error: another question was answered.
+func (g *Group) add(seen map[model.Fingerprint]*reading, s series) error {
+	name := string(s.labels[nameLabel])
+	if !slices.Contains(g.counters, name) && !slices.Contains(readAlso, name) {
+		return g.refuse(g.match, fmt.Sprintf("a series that was not asked for: %s", shown(s.labels.String())), hintAnother)
+	}
+	if m, ok := g.parsed.contradicted(s.labels); ok {
+		return g.refuse(g.match, fmt.Sprintf("a series that %s does not select: %s", m, shown(s.labels.String())), hintAnother)
+	}
+	labels := s.labels.Clone()
+	delete(labels, nameLabel)
 	version := string(labels["version"])
 	if name == "go_info" {
 		delete(labels, "version")
 	}
+	rank := slices.Index(g.counters, name)
+	if s.histogram && rank >= 0 {
+		return g.refuse(g.match, fmt.Sprintf("a histogram for %s of %s, not a number", name, shown(labels.String())), (&impossible{metric: name}).hint())
+	}
+	samples := unmarked(s.samples)
+	if len(samples) == 0 {
+		return nil
+	}
 	id := labels.Fingerprint()
-	r, ok := g.seen[id]
+	r, ok := seen[id]
 	if !ok {
-		r = &reading{labels: labels, last: map[string]float64{}}
-		g.seen[id] = r
+		r = &reading{labels: labels, last: values{}}
+		seen[id] = r
 	}
-	if name == "go_info" {
-		r.version = version
-		return
-	}
-	rank := slices.Index(counters, name)
 	switch {
-	case slices.Contains(readAlso, name):
-		r.last[name] = float64(s.Values[len(s.Values)-1].Value)
-	case r.counter == "" || rank >= 0 && rank < slices.Index(counters, r.counter):
-		r.counter, r.counts = name, s.Values
+	case name == "go_info":
+		r.version = version
+	case rank < 0:
+		r.last[name] = float64(samples[len(samples)-1].Value)
+	case r.counter == "" || rank < slices.Index(g.counters, r.counter):
+		r.counter, r.counts = name, samples
+	case r.counter == name:
+		return g.refuse(g.match, fmt.Sprintf("two series of %s with the same labels, %s", name, shown(labels.String())), hintAnother)
 	}
+	return nil
+}
+
+const hintAnother = "does something between here and the server change queries or answers?"
+
+// unmarked leaves out NaN among numbers, and one alone: that is how a server that does not
+// hide them shows the marks that Prometheus sets where a scrape failed or a series ended.
+// Where all are NaN, the metric itself is.
+func unmarked(samples []model.SamplePair) []model.SamplePair {
+	marked := func(p model.SamplePair) bool { return math.IsNaN(float64(p.Value)) }
+	numbers := slices.DeleteFunc(slices.Clone(samples), marked)
+	if len(numbers) == 0 && len(samples) > 1 {
+		return samples
+	}
+	return numbers
 }
 
 // refresh asks again unless that was done a moment ago, and checks that the
@@ -292,24 +347,15 @@ func (s *Series) gone(got string) *Error {
 }
 
 // metrics is a reading as a page of metrics would tell it.
-func (r reading) metrics() metrics {
-	m := metrics{
-		counter: r.counter, goroutines: int(r.counts[len(r.counts)-1].Value), goVersion: r.version,
-		start: r.last["process_start_time_seconds"], resident: uint64(max(0, r.last["process_resident_memory_bytes"])),
+func (s *Series) metrics(r reading) (m metrics, err error) {
+	m = metrics{counter: r.counter, goVersion: r.version}
+	if m.goroutines, err = whole(r.counter, float64(r.counts[len(r.counts)-1].Value), mostGoroutines, "goroutines"); err == nil {
+		err = m.fill(r.last, time.Now().Add(s.group.skew))
 	}
-	for _, name := range allocated {
-		if v := r.last[name]; v > 0 {
-			m.allocated = uint64(v)
-			break
-		}
+	if err != nil {
+		return m, s.group.impossible(r.labels, err)
 	}
-	for _, name := range threads {
-		if v := r.last[name]; v > 0 {
-			m.threads = int(v)
-			break
-		}
-	}
-	return m
+	return m, nil
 }
 
 // Identify says who the instance is.
@@ -322,8 +368,9 @@ func (s *Series) Identify(ctx context.Context) (record.Target, error) {
 	if s.name != s.group.name {
 		out.Group = s.group.name
 	}
-	out.Counter, out.Sight = r.counter, s.seen(r.metrics())
-	return out, nil
+	m, err := s.metrics(r)
+	out.Counter, out.Sight = r.counter, s.seen(m)
+	return out, err
 }
 
 func (s *Series) seen(m metrics) record.Sight {
@@ -337,7 +384,10 @@ func (s *Series) Count(ctx context.Context) (record.Sample, record.Sight, error)
 	if err != nil {
 		return record.Sample{}, record.Sight{}, err
 	}
-	m := r.metrics()
+	m, err := s.metrics(r)
+	if err != nil {
+		return record.Sample{}, record.Sight{}, err
+	}
 	return record.Sample{
 		Target: s.name, Goroutines: m.goroutines, Resident: m.resident, Threads: m.threads, Metric: true,
 		Taken: r.newest().Add(-s.group.skew),
@@ -350,7 +400,8 @@ func (s *Series) Sight(ctx context.Context, _ bool) (record.Sight, error) {
 	if err != nil {
 		return record.Sight{}, err
 	}
-	return s.seen(r.metrics()), nil
+	m, err := s.metrics(r)
+	return s.seen(m), err
 }
 
 // Memory is what Prometheus knows of the instance's memory: resident bytes and
@@ -360,7 +411,10 @@ func (s *Series) Memory(ctx context.Context) (record.Memory, record.Sight, []byt
 	if err != nil {
 		return record.Memory{}, record.Sight{}, nil, err
 	}
-	m := r.metrics()
+	m, err := s.metrics(r)
+	if err != nil {
+		return record.Memory{}, record.Sight{}, nil, err
+	}
 	return record.Memory{Target: s.name, Resident: m.resident, Threads: m.threads}, s.seen(m), nil, nil
 }
 
@@ -378,7 +432,11 @@ func (s *Series) Goroutines(ctx context.Context) ([]byte, *stacks.Profile, error
 			if c.Timestamp <= after || !s.take(c.Timestamp) {
 				continue
 			}
-			return nil, stacks.Counted(int(c.Value)), nil
+			n, err := whole(r.counter, float64(c.Value), mostGoroutines, "goroutines")
+			if err != nil {
+				return nil, nil, g.impossible(r.labels, err)
+			}
+			return nil, stacks.Counted(n), nil
 		}
 		select {
 		case <-time.After(min(max(g.every/5, 100*time.Millisecond), time.Second)):

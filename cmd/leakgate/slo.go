@@ -157,7 +157,13 @@ func samplesOf(ctx context.Context, p *probe.Prometheus, expr string, start, end
 		}
 		for _, s := range m {
 			for _, v := range s.Values {
-				out = append(out, slo.Sample{At: v.Timestamp.Time(), Suspected: v.Value > 0})
+				sample, known, err := slo.Of(v.Timestamp.Time(), float64(v.Value))
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", expr, err)
+				}
+				if known {
+					out = append(out, sample)
+				}
 			}
 		}
 	}

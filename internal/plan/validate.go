@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -55,7 +56,10 @@ func (d *decoder) source(p *Plan, t *Target, at string) {
 		d.url(t.Metrics, at+".metrics")
 	}
 	if _, _, err := probe.SplitSelector(t.Selector); err != nil && t.Selector != "" {
-		d.bad(at+".selector", "", "%s %v", quote(t.Selector), err)
+		var wrong *probe.SelectorError
+		if errors.As(err, &wrong) {
+			d.bad(at+".selector", wrong.Hint, "%s %s", quote(t.Selector), wrong.Got)
+		}
 	}
 	switch {
 	case t.Selector == "" && d.given(at+".selector"):

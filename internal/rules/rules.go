@@ -126,7 +126,7 @@ func (c Config) count() string {
 		names = []string{c.Metric}
 	}
 	for i, n := range names {
-		names[i] = n + c.Selector
+		names[i] = probe.WithMetric(n, c.Selector)
 	}
 	return strings.Join(names, "\nor ")
 }

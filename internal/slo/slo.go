@@ -17,6 +17,18 @@ type Sample struct {
 	Suspected bool
 }
 
+// Of reads a sample from the value of a query: 1 is suspected, 0 is not. NaN says
+// nothing, and is not known. Any other value answers another question.
+func Of(at time.Time, value float64) (s Sample, known bool, err error) {
+	switch {
+	case math.IsNaN(value):
+		return s, false, nil
+	case value != 0 && value != 1:
+		return s, false, fmt.Errorf("suspicion is %g at %s; it is 0 or 1", value, at.UTC().Format(time.RFC3339))
+	}
+	return Sample{At: at, Suspected: value == 1}, true, nil
+}
+
 // Episode is a stretch of time in which a leak was suspected.
 type Episode struct {
 	Start   time.Time `json:"start"`
@@ -45,11 +57,20 @@ const (
 	Enough = 0.95
 )
 
-// Sum makes a report of samples that lie a step apart, one a moment.
+// Sum makes a report of samples that lie a step apart. Two of one moment count once: it
+// is suspect if either is.
 func Sum(service string, samples []Sample, start, end time.Time, step, budget time.Duration) Report {
 	r := Report{Service: service, Start: start, End: end, Budget: budget.Minutes(), Episodes: []Episode{}}
 	samples = slices.Clone(samples)
-	slices.SortFunc(samples, func(a, b Sample) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(samples, func(a, b Sample) int {
+		if c := a.At.Compare(b.At); c != 0 || a.Suspected == b.Suspected {
+			return c
+		} else if a.Suspected {
+			return -1
+		}
+		return 1
+	})
+	samples = slices.CompactFunc(samples, func(a, b Sample) bool { return a.At.Equal(b.At) })
 	var last *Episode
 	for _, s := range samples {
 		if !s.Suspected {
