@@ -1,10 +1,10 @@
 package probe
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -59,8 +59,12 @@ const formats = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8
 	"text/plain;version=0.0.4;q=0.2," +
 	"*/*;q=0.1"
 
-// measured tells whether the target has metrics.
+// measured reports whether the target has metrics.
 func (t *Target) measured() bool { return t.metrics != nil || t.series != nil }
+
+// Measured reports whether the target has a metrics page of its own, which counts its
+// goroutines at the moment at which it is asked.
+func (t *Target) Measured() bool { return t.metrics != nil }
 
 // measure is what the target's metrics say, by its own page or by Prometheus, and
 // when they were taken, if that is not just now.
@@ -79,25 +83,33 @@ func (t *Target) measure(ctx context.Context) (m metrics, taken time.Time, err e
 
 // scrape reads the target's metrics page.
 func (t *Target) scrape(ctx context.Context) (metrics, error) {
-	body, header, err := t.get(ctx, t.metrics, formats)
-	if err != nil {
-		return metrics{}, err
-	}
-	m, err := readMetrics(bytes.NewReader(body), header.Get("Content-Type"), time.Now())
-	if err == nil {
-		return m, nil
+	t.order.Lock()
+	defer t.order.Unlock()
+	var m metrics
+	err := t.ask(ctx, t.metrics, formats, func(r io.Reader, h http.Header) (err error) {
+		m, err = readMetrics(r, h.Get("Content-Type"), time.Now())
+		return t.notAPage(err)
+	})
+	return m, err
+}
+
+// notAPage says what is wrong with a metrics page; what is wrong with the connection is
+// said elsewhere.
+func (t *Target) notAPage(err error) error {
+	var number *impossible
+	var odd *pageError
+	if !errors.As(err, &number) && !errors.As(err, &odd) {
+		return err
 	}
 	e := &Error{Target: t.name, Asked: "GET " + clean(t.metrics.String()), Got: err.Error(), Err: err,
 		Hint: "leave targets[].metrics out: the profile is counted then"}
-	var number *impossible
-	var odd *pageError
 	switch {
-	case errors.As(err, &number):
+	case number != nil:
 		e.Hint = number.hint()
-	case errors.As(err, &odd) && odd.hint != "":
+	case odd.hint != "":
 		e.Hint = odd.hint
 	}
-	return metrics{}, e
+	return t.hidden(e)
 }
 
 // readMetrics reads what is needed from a metrics page.

@@ -446,6 +446,15 @@ func (s *Series) Goroutines(ctx context.Context) ([]byte, *stacks.Profile, error
 	}
 }
 
+// Total is the count of the sample that Goroutines waits for.
+func (s *Series) Total(ctx context.Context) (int, error) {
+	_, p, err := s.Goroutines(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return p.Total, nil
+}
+
 // take hands out each sample once.
 func (s *Series) take(at model.Time) bool {
 	s.mu.Lock()

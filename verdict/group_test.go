@@ -33,11 +33,14 @@ func counted(instances map[string][]int, looks map[string]int) record.Run {
 			for seq := range 3 {
 				at := run.Loads[r].End + time.Duration(seq)*time.Second
 				run.Captures = append(run.Captures, record.Capture{At: at, Target: name, Kind: kind, Round: r, Seq: seq + 1, Profile: stacks.Counted(n)})
+				run.Sights = append(run.Sights, record.Sight{At: at, Target: name, Start: 1000})
 			}
 		}
 		if n, ok := looks[name]; ok {
 			for i := range 31 {
-				run.Captures = append(run.Captures, record.Capture{At: run.Loads[rounds].End + time.Duration(5*i)*time.Second, Target: name, Kind: record.Confirm, Round: rounds, Seq: i + 1, Profile: stacks.Counted(n)})
+				at := run.Loads[rounds].End + time.Duration(5*i)*time.Second
+				run.Captures = append(run.Captures, record.Capture{At: at, Target: name, Kind: record.Confirm, Round: rounds, Seq: i + 1, Profile: stacks.Counted(n)})
+				run.Sights = append(run.Sights, record.Sight{At: at, Target: name, Start: 1000})
 			}
 		}
 	}

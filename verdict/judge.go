@@ -68,6 +68,9 @@ func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
 		sound = sound && c.Outcome == Pass
 	}
 	v.Checks = append(v.Checks, a.checks(sound)...)
+	if a.history.rounds() > 0 {
+		v.Checks = append(v.Checks, identified(run, t, a.policy))
+	}
 	if sound {
 		v.Findings = append(v.Findings, a.findings...)
 	}
@@ -78,7 +81,7 @@ func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
 	}
 	if !identifiable(run, t) {
 		v.Warnings = append(v.Warnings, Warning{Code: "no-identity", Target: t.Name,
-			Message: "nothing would show a restart: give its metrics in the plan, or serve the heap profile"})
+			Message: "nothing would show a restart: give its metrics in the plan, or serve the heap profile or dumps"})
 	}
 	if a.connections != nil {
 		v.Connections = append(v.Connections, *a.connections)
@@ -130,7 +133,7 @@ func (v *Verdict) conclude(run record.Run, policy Policy) {
 // priority orders the causes of an inconclusive run: the first explains the
 // others.
 func priority(code string) int {
-	for i, c := range []string{CodeUnreachable, CodeReplaced, CodeRestarted, CodeFlips, CodeInstances, CodeLost, CodeCounts, CodeRefused, CodeFailing, CodeGenerator, CodeSlow, CodeGap} {
+	for i, c := range []string{CodeUnreachable, CodeTooLarge, CodeReplaced, CodeRestarted, CodeFlips, CodeInstances, CodeLost, CodeStale, CodeCounts, CodeRefused, CodeFailing, CodeGenerator, CodeSlow, CodeGap} {
 		if c == code {
 			return i
 		}

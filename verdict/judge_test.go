@@ -155,6 +155,7 @@ func TestRemainder(t *testing.T) {
 			p := &stacks.Profile{}
 			add(p, f, left)
 			run.Captures = append(run.Captures, record.Capture{At: run.Loads[i+2].End + 150*time.Second, Target: target, Kind: record.Confirm, Round: i + 2, Seq: 1, Profile: p})
+			run.Sights = append(run.Sights, record.Sight{At: end(run), Target: target, Start: 1000})
 		}
 		if v := verdict.Judge(run, policy()); v.Outcome != c.want {
 			t.Errorf("Judge(%s) = %s (%s), want %s", c.name, v.Outcome, v.Headline, c.want)
@@ -345,8 +346,10 @@ func TestDoubts(t *testing.T) {
 	}
 	run = healthy.run()
 	run.Targets[0].Sight, run.Sights = record.Sight{Target: target}, nil
-	if !warns(run, "no-identity") {
-		t.Error("Judge(target without identity) does not warn")
+	p := policy()
+	p.Unidentified = []string{target}
+	if v := verdict.Judge(run, p); v.Outcome != verdict.Pass || !slices.ContainsFunc(v.Warnings, func(w verdict.Warning) bool { return w.Code == "no-identity" }) {
+		t.Errorf("Judge(target without identity, and the plan knows) = %s, want a pass with a warning", v.Headline)
 	}
 }
 
@@ -480,6 +483,7 @@ func TestSensitivity(t *testing.T) {
 			c.Target = name
 			four.Captures = append(slices.Clone(four.Captures), c)
 		}
+		four.Sights = append(slices.Clone(four.Sights), record.Sight{At: end(one), Target: name, Start: 1000})
 	}
 	if a, b := verdict.Judge(one, policy()).Sensitivity.OneIn, verdict.Judge(four, policy()).Sensitivity.OneIn; b > a/3 {
 		t.Errorf("sensitivity with four replicas 1 in %d, with one 1 in %d: want about a quarter", b, a)

@@ -83,7 +83,18 @@ func (s script) run() record.Run {
 			At: loadEnd + s.lookFrom + time.Duration(i)*time.Second, Target: target, Kind: record.Confirm, Round: s.rounds(), Seq: i + 1, Profile: p,
 		})
 	}
+	if n > 0 {
+		r.Sights = append(r.Sights, record.Sight{At: end(r), Target: target, Start: 1000, GoVersion: "go1.26"})
+	}
 	return r
+}
+
+// end is when the last profile of a run was captured.
+func end(r record.Run) (at time.Duration) {
+	for _, c := range r.Captures {
+		at = max(at, c.At)
+	}
+	return at
 }
 
 func (s script) profile(round, seq int) *stacks.Profile {

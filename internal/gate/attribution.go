@@ -118,12 +118,12 @@ func (g *Gate) trialWindow(ctx context.Context, names []string, n int) error {
 func (g *Gate) trialWindowOf(ctx context.Context, t source, n int) error {
 	var polls []Poll
 	for start := g.now(); ; {
-		_, p, err := t.Goroutines(ctx)
+		total, err := t.Total(ctx)
 		if err != nil {
 			return err
 		}
 		at := g.now() - start
-		polls = append(polls, Poll{At: at, Count: p.Total})
+		polls = append(polls, Poll{At: at, Count: total})
 		if at >= max(trialRest, 6*t.Every()) || Level(polls, g.quiet(t)) {
 			break
 		}

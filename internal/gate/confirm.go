@@ -39,13 +39,37 @@ func (g *Gate) confirm(ctx context.Context, round int, step verdict.Step) error 
 		if err := g.hopeless(ctx); err != nil {
 			return err
 		}
+		watched := step.Targets
 		if step = verdict.Next(g.writer.Run(), g.policy); step.Action != verdict.Watch {
-			return nil
+			return g.lookAgain(ctx, round, watched)
 		}
 		if err := sleep(ctx, every); err != nil {
 			return err
 		}
 	}
+}
+
+// lookAgain looks at who targets are once they were watched: a crash looks like work that
+// came to its end.
+func (g *Gate) lookAgain(ctx context.Context, round int, names []string) error {
+	err := g.each(names, func(t source) error { return g.witness(ctx, t, record.Confirm, round) })
+	if err != nil {
+		return err
+	}
+	return g.hopeless(ctx)
+}
+
+// each does something to some targets, all at once.
+func (g *Gate) each(names []string, do func(source) error) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(g.targets))
+	for i, t := range g.targets {
+		if slices.Contains(names, t.Name()) {
+			wg.Go(func() { errs[i] = do(t) })
+		}
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // readings is how often the runtime is asked for proof: one reading can miss a
@@ -58,46 +82,41 @@ func (g *Gate) prove(ctx context.Context, round int) error {
 	for _, t := range g.writer.Run().Targets {
 		able[t.Name] = slices.Contains(t.Profiles, "goroutineleak")
 	}
-	var wg sync.WaitGroup
-	errs := make([]error, len(g.targets))
-	for i, t := range g.readable() {
-		if !able[t.Name()] {
-			continue
+	var names []string
+	for _, t := range g.readable() {
+		if able[t.Name()] {
+			names = append(names, t.Name())
 		}
-		wg.Go(func() {
-			for seq := 1; seq <= readings && errs[i] == nil; seq++ {
-				errs[i] = g.needed(ctx, record.Leaked, round, func() error {
-					raw, p, err := t.Leaked(ctx)
-					if err == nil {
-						g.writer.Capture(record.Capture{At: g.now(), Target: t.Name(), Kind: record.Leaked, Round: round, Seq: seq, Profile: p}, raw)
-					}
-					return err
-				})
-			}
-		})
 	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return g.each(names, func(t source) error { return g.proveOne(ctx, t.(*probe.Target), round) })
+}
+
+func (g *Gate) proveOne(ctx context.Context, t *probe.Target, round int) error {
+	for seq := 1; seq <= readings; seq++ {
+		err := g.needed(ctx, record.Leaked, round, func() error {
+			raw, p, err := t.Leaked(ctx)
+			if err == nil {
+				g.writer.Capture(record.Capture{At: g.now(), Target: t.Name(), Kind: record.Leaked, Round: round, Seq: seq, Profile: p}, raw)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return g.witness(ctx, t, record.Leaked, round)
 }
 
 func (g *Gate) lookAt(ctx context.Context, round, seq int, names []string) error {
-	var wg sync.WaitGroup
-	errs := make([]error, len(g.targets))
-	for i, t := range g.targets {
-		if !slices.Contains(names, t.Name()) {
-			continue
+	return g.each(names, func(t source) error {
+		if seq%collectEvery == 0 {
+			err := g.needed(ctx, record.Confirm, round, func() error { return g.memory(ctx, t, record.Confirm, round) })
+			if err != nil {
+				return err
+			}
 		}
-		wg.Go(func() {
-			if seq%collectEvery == 0 {
-				errs[i] = g.needed(ctx, record.Confirm, round, func() error { return g.memory(ctx, t, record.Confirm, round) })
-			}
-			if errs[i] == nil {
-				errs[i] = g.capture(ctx, t, record.Confirm, round, seq)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
+		return g.capture(ctx, t, record.Confirm, round, seq)
+	})
 }
 
 // evidence asks failing targets for what a person needs: one dump with wait
@@ -129,13 +148,13 @@ func (g *Gate) dumpFor(ctx context.Context, round int, names []string) {
 // dump takes the debug=2 dump of a target that is small enough, after a round or,
 // with 0, at the end. That it fails ignores nothing, and changes no verdict.
 func (g *Gate) dump(ctx context.Context, t *probe.Target, round int) {
-	_, p, err := t.Goroutines(ctx)
+	total, err := t.Total(ctx)
 	if err != nil {
 		g.note(t, "no-dump", "no goroutine dump: "+err.Error())
 		return
 	}
-	if p.Total > MaxDump {
-		g.note(t, "no-dump", fmt.Sprintf("no goroutine dump with wait times and creators: %d goroutines, and a dump of more than %d would stop the target for too long", p.Total, MaxDump))
+	if total > MaxDump {
+		g.note(t, "no-dump", fmt.Sprintf("no goroutine dump with wait times and creators: %d goroutines, and a dump of more than %d would stop the target for too long", total, MaxDump))
 		return
 	}
 	raw, dump, err := t.Dump(ctx)

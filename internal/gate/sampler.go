@@ -109,11 +109,22 @@ func (g *Gate) missed(stop context.CancelCauseFunc, t source, err error, failure
 	if !errors.As(err, &e) {
 		e = &probe.Error{Target: t.Name(), Asked: "sample", Got: err.Error(), Err: err}
 	}
-	lost := failures >= lostAfter
+	lost := failures >= lostAfter || final(e)
 	g.gap(e, "", 0, lost)
 	if lost {
-		stop(&abort{code: cmp.Or(e.Code, verdict.CodeLost), message: fmt.Sprintf("%s: lost after %s: %s: %s", t.Name(), g.now().Round(time.Second), e.Asked, e.Got),
-			hint: "look at the target's log: it may have crashed, been replaced, or be too busy to answer"})
+		stop(lostOf(e, g.now()))
+	}
+}
+
+// lostOf ends a run whose target does not answer any more, or not as it should.
+func lostOf(e *probe.Error, at time.Duration) *abort {
+	if final(e) {
+		return &abort{code: e.Code, message: e.Error(), hint: e.Hint}
+	}
+	return &abort{
+		code:    cmp.Or(e.Code, verdict.CodeLost),
+		message: fmt.Sprintf("%s: lost after %s: %s: %s", e.Target, at.Round(time.Second), e.Asked, e.Got),
+		hint:    "look at the target's log: it may have crashed, been replaced, or be too busy to answer",
 	}
 }
 

@@ -69,7 +69,10 @@ func (g *Gate) settleTarget(ctx context.Context, t source, kind record.Kind, rou
 	if err := g.window(ctx, t, kind, round); err != nil {
 		return err
 	}
-	return g.memoryOfWindow(ctx, t, kind, round)
+	if err := g.memoryOfWindow(ctx, t, kind, round); err != nil {
+		return err
+	}
+	return g.witness(ctx, t, kind, round)
 }
 
 // rest polls until the count is level, after a forced collection, and for at
@@ -83,15 +86,15 @@ func (g *Gate) rest(ctx context.Context, t source, kind record.Kind, round int, 
 		return nil, err
 	}
 	for {
-		_, p, err := g.profile(ctx, t, kind, round)
+		total, err := g.total(ctx, t, kind, round)
 		if err != nil {
 			return nil, err
 		}
 		at := g.now() - start
-		polls = append(polls, Poll{At: at, Count: p.Total})
-		g.counted(record.Sample{Target: t.Name(), Goroutines: p.Total})
+		polls = append(polls, Poll{At: at, Count: total})
+		g.counted(record.Sample{Target: t.Name(), Goroutines: total})
 		atRest := at >= min(g.least(t, kind), limit-quiet) && Level(polls, quiet)
-		freed := t.Every() == 0 && (collected < 0 || p.Total < collected-max(1, collected/100)) // what is only counted cannot be made to collect
+		freed := t.Every() == 0 && (collected < 0 || total < collected-max(1, collected/100)) // what is only counted cannot be made to collect
 		switch {
 		case atRest && !freed:
 			s.Quiet = true
@@ -102,7 +105,7 @@ func (g *Gate) rest(ctx context.Context, t source, kind record.Kind, round int, 
 			if err := g.collect(ctx, t, kind, round); err != nil {
 				return nil, err
 			}
-			collected = p.Total
+			collected = total
 		}
 		if err := sleep(ctx, settleEvery); err != nil {
 			return nil, err
@@ -149,11 +152,17 @@ func baseline(run record.Run, target string) (int, bool) {
 	return 0, false
 }
 
-// window captures the profiles that are compared.
+// window captures the profiles that are compared. Where the target's metrics count its
+// goroutines as well, they are read beside the first and the last of them.
 func (g *Gate) window(ctx context.Context, t source, kind record.Kind, round int) error {
 	for seq := 1; seq <= windowOf(t); seq++ {
 		if err := g.capture(ctx, t, kind, round, seq); err != nil {
 			return err
+		}
+		if seq == 1 || seq == windowOf(t) {
+			if err := g.cross(ctx, t, kind, round); err != nil {
+				return err
+			}
 		}
 		if seq < windowOf(t) {
 			if err := sleep(ctx, windowEvery); err != nil {
@@ -172,6 +181,35 @@ func (g *Gate) capture(ctx context.Context, t source, kind record.Kind, round, s
 	g.writer.Capture(record.Capture{At: g.now(), Target: t.Name(), Kind: kind, Round: round, Seq: seq, Profile: p}, raw)
 	g.counted(record.Sample{Target: t.Name(), Goroutines: p.Total})
 	return nil
+}
+
+// cross counts a target's goroutines by its metrics, beside its profile.
+func (g *Gate) cross(ctx context.Context, t source, kind record.Kind, round int) error {
+	if p, ok := t.(*probe.Target); !ok || !p.Measured() {
+		return nil
+	}
+	return g.needed(ctx, kind, round, func() error {
+		count, _, err := g.count(ctx, t)
+		if err == nil {
+			g.counted(count)
+		}
+		return err
+	})
+}
+
+// witness looks at who a target is, after the last profile that decides something: what
+// was captured is worth nothing if it was another process by then.
+func (g *Gate) witness(ctx context.Context, t source, kind record.Kind, round int) error {
+	return g.needed(ctx, kind, round, func() error { return g.look(ctx, t, false) })
+}
+
+// total counts goroutines by a profile of which nothing is kept.
+func (g *Gate) total(ctx context.Context, t source, kind record.Kind, round int) (n int, err error) {
+	err = g.needed(ctx, kind, round, func() (err error) {
+		n, err = t.Total(ctx)
+		return err
+	})
+	return n, err
 }
 
 // profile reads a profile that the verdict depends on: it is asked for again
@@ -204,6 +242,9 @@ func (g *Gate) needed(ctx context.Context, kind record.Kind, round int, ask func
 		if !errors.As(err, &e) {
 			return err
 		}
+		if final(e) {
+			break
+		}
 		if e.Gone() { // nobody listens: asking again at once brings nothing
 			if err := sleep(ctx, settleEvery); err != nil {
 				return err
@@ -221,6 +262,12 @@ func (g *Gate) needed(ctx context.Context, kind record.Kind, round int, ask func
 		code = verdict.CodeCounts
 	}
 	return &abort{code: code, message: e.Error(), hint: e.Hint}
+}
+
+// final reports whether an answer, right or wrong, decides the run: asking again might
+// bring another one, and would not make this one right.
+func final(e *probe.Error) bool {
+	return e.Code == probe.CodeStale || e.Code == probe.CodeTooLarge
 }
 
 // sleep waits, or returns the cause of ctx's end.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/budget"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/probe"
@@ -22,6 +23,8 @@ type source interface {
 	Sight(ctx context.Context, collect bool) (record.Sight, error)
 	Memory(ctx context.Context) (record.Memory, record.Sight, []byte, error)
 	Goroutines(ctx context.Context) ([]byte, *stacks.Profile, error)
+	// Total is how many goroutines Goroutines would find.
+	Total(ctx context.Context) (int, error)
 }
 
 var (
@@ -58,6 +61,7 @@ func newSources(p *plan.Plan) (sources, error) {
 			return s, err
 		}
 	}
+	memory := budget.New(int64(p.Safety.Memory))
 	for _, t := range p.Targets {
 		var e entry
 		if t.Selector != "" {
@@ -65,7 +69,7 @@ func newSources(p *plan.Plan) (sources, error) {
 		}
 		if t.Pprof != "" {
 			var err error
-			if e.target, err = newTarget(p, t); err != nil {
+			if e.target, err = newTarget(p, t, memory); err != nil {
 				return s, err
 			}
 		}
@@ -74,14 +78,14 @@ func newSources(p *plan.Plan) (sources, error) {
 	return s, nil
 }
 
-func newTarget(p *plan.Plan, t plan.Target) (*probe.Target, error) {
+func newTarget(p *plan.Plan, t plan.Target, memory *budget.Budget) (*probe.Target, error) {
 	tc, err := tlsConfig(p, t.CA, t.Auth.Cert, t.Auth.Key, t.Skip)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name, err)
 	}
 	cfg := probe.Config{
 		Name: t.Name, Pprof: t.Pprof, Metrics: t.Metrics, Bearer: t.Auth.Bearer, Headers: t.Auth.Headers,
-		TLS: tc, Timeout: time.Duration(t.Timeout),
+		TLS: tc, Timeout: time.Duration(t.Timeout), Memory: memory, Hide: p.Hidden,
 	}
 	if t.Auth.Basic != nil {
 		cfg.User, cfg.Password = t.Auth.Basic.User, t.Auth.Basic.Password

@@ -1,0 +1,198 @@
+package verdict
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/record"
+)
+
+const (
+	// countsApart is the share by which a target's metrics and its profiles may
+	// differ about how many goroutines there are, and fewApart the goroutines:
+	// they are read one after the other, while the target goes on.
+	countsApart = 0.25
+	fewApart    = 25
+	// near is how far apart in time they may be compared.
+	near = 1500 * time.Millisecond
+	// pairs is how many comparisons a window needs to contradict: one is chance.
+	pairs = 2
+	// lastLooks is how many captures of a long look are held against the metrics: those at
+	// its end, which decide.
+	lastLooks = 2
+)
+
+const staleHint = "something between leakgate and the target keeps copies: go around it, or exclude pprof and metrics from its cache"
+
+// fresh asks whether every profile was a new one. Go writes into a profile when it was
+// taken; a copy has the time of its original.
+func fresh(run record.Run, target string) Check {
+	c := Check{Name: "fresh", Target: target, Outcome: Pass, Unit: "copies"}
+	var last record.Capture
+	for _, p := range inTime(run, target) {
+		if p.Profile.Time.IsZero() {
+			continue
+		}
+		if last.Profile != nil && !p.Profile.Time.After(last.Profile.Time) {
+			c.Measured++
+			if c.Measured == 1 {
+				c.Outcome, c.Code, c.Hint = Inconclusive, CodeStale, staleHint
+				c.Message = fmt.Sprintf("the profile of %s into the run was taken at %s, not after the one before (%s): a copy",
+					p.At.Round(time.Second), p.Profile.Time.Format("15:04:05.000"), last.Profile.Time.Format("15:04:05.000"))
+			}
+		}
+		last = p
+	}
+	if w, ok := grouped(run, target); ok && c.Outcome == Pass {
+		c.Outcome, c.Code, c.Hint, c.Measured = Inconclusive, CodeStale, staleHint, 1
+		c.Message = fmt.Sprintf("profiles of one moment (%s into the run) fall in two groups, one of which is what an earlier moment showed: copies",
+			w.At.Round(time.Second))
+	}
+	return c
+}
+
+// inTime are the captures that decide, in the order in which they were taken.
+func inTime(run record.Run, target string) []record.Capture {
+	var out []record.Capture
+	for _, p := range run.Captures {
+		if p.Target == target && p.Profile != nil && decides(p.Kind) {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b record.Capture) int { return cmp.Compare(a.At, b.At) })
+	return out
+}
+
+// grouped looks for a window whose captures alternate between two levels, where nothing
+// else says when they were taken: the lower one is, stack by stack, what an earlier window
+// had, and a higher one comes before and after it.
+func grouped(run record.Run, target string) (record.Capture, bool) {
+	earlier := []*stacks.Profile{}
+	captures := inTime(run, target)
+	for len(captures) > 0 {
+		n := 1
+		for n < len(captures) && captures[n].Kind == captures[0].Kind && captures[n].Round == captures[0].Round {
+			n++
+		}
+		w := captures[:n]
+		captures = captures[n:]
+		for i := 1; i+1 < len(w); i++ {
+			p := w[i].Profile
+			if p.Time.IsZero() && farBelow(p, w[i-1].Profile) && farBelow(p, w[i+1].Profile) &&
+				slices.ContainsFunc(earlier, func(e *stacks.Profile) bool { return sameStacks(e, p) }) {
+				return w[i], true
+			}
+		}
+		for _, c := range w {
+			earlier = append(earlier, c.Profile)
+		}
+	}
+	return record.Capture{}, false
+}
+
+func farBelow(p, other *stacks.Profile) bool {
+	return p.Total < other.Total && !alike(p.Total, other.Total)
+}
+
+func sameStacks(a, b *stacks.Profile) bool {
+	if a.Total != b.Total || len(a.Stacks) != len(b.Stacks) {
+		return false
+	}
+	counts := a.Count()
+	for k, n := range b.Count() {
+		if counts[k] != n {
+			return false
+		}
+	}
+	return true
+}
+
+// alike reports whether two counts may be of the same process at about the same time.
+func alike(a, b int) bool {
+	return math.Abs(float64(a-b)) <= max(fewApart, countsApart*float64(max(a, b)))
+}
+
+// comparison is what metrics and profiles say of one window.
+type comparison struct {
+	kind           record.Kind
+	round          int
+	pairs, differ  int
+	metric, counts int // of the first pair that differs
+	at             time.Duration
+}
+
+// contradicts reports whether nothing in a window agrees.
+func (w comparison) contradicts() bool { return w.pairs >= pairs && w.differ == w.pairs }
+
+// compare holds every window's profiles against the metrics of the same moment.
+func compare(run record.Run, target string) []comparison {
+	var out []comparison
+	captures := inTime(run, target)
+	for i, p := range captures {
+		if p.Kind == record.Leaked || p.Kind == record.Confirm && !lastOfLook(captures, i) {
+			continue
+		}
+		n := len(out) - 1
+		if n < 0 || out[n].kind != p.Kind || out[n].round != p.Round {
+			out = append(out, comparison{kind: p.Kind, round: p.Round})
+			n++
+		}
+		for _, s := range run.Samples {
+			if s.Target == target && s.Metric && s.At >= p.At-near && s.At <= p.At+near {
+				out[n].add(p, s)
+			}
+		}
+	}
+	return out
+}
+
+func (w *comparison) add(p record.Capture, s record.Sample) {
+	w.pairs++
+	if alike(s.Goroutines, p.Profile.Total) {
+		return
+	}
+	if w.differ == 0 {
+		w.metric, w.counts, w.at = s.Goroutines, p.Profile.Total, p.At
+	}
+	w.differ++
+}
+
+// lastOfLook reports whether a capture is one of the last of its long look.
+func lastOfLook(captures []record.Capture, i int) bool {
+	after := 0
+	for _, c := range captures[i+1:] {
+		if c.Kind == record.Confirm && c.Round == captures[i].Round {
+			after++
+		}
+	}
+	return after < lastLooks
+}
+
+// sameCounts asks whether metrics and profiles tell of the same process at the same
+// time. Where they agreed at first, one of the two stands still.
+func sameCounts(run record.Run, t record.Target) Check {
+	c := Check{Name: "counts agree", Target: t.Name, Outcome: Pass, Unit: "windows in which metrics and profile differ"}
+	agreed := false
+	for _, w := range compare(run, t.Name) {
+		if !w.contradicts() {
+			agreed = agreed || w.pairs > w.differ
+			continue
+		}
+		c.Measured++
+		if c.Measured > 1 {
+			continue
+		}
+		c.Outcome, c.Code = Inconclusive, CodeCounts
+		c.Message = fmt.Sprintf("%s says %d goroutines, the profile of the same moment has %d (%s into the run)", t.Counter, w.metric, w.counts, w.at.Round(time.Second))
+		c.Hint = "do targets[].pprof and targets[].metrics lead to the same process?"
+		if agreed {
+			c.Code, c.Hint = CodeStale, staleHint
+			c.Message += "; they agreed before: one of the two is a copy"
+		}
+	}
+	return c
+}
