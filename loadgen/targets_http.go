@@ -119,7 +119,8 @@ func missing(name string) string {
 // body reads a file in the working directory or else beside the targets.
 func (h *httpTargets) body(name string) ([]byte, error) {
 	file := name
-	if beside := filepath.Join(filepath.Dir(h.file), name); !filepath.IsAbs(name) && !fileExists(name) && fileExists(beside) {
+	beside := filepath.Join(filepath.Dir(h.file), name)
+	if !filepath.IsAbs(name) && !fileExists(name) && fileExists(beside) {
 		file = beside
 	}
 	body, err := os.ReadFile(file)

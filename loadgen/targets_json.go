@@ -85,7 +85,8 @@ func (j *jsonTargets) target(raw json.RawMessage, start int64) (Request, error) 
 	case '[':
 		return Request{}, j.fail(start, "a list is no target", "write one object after another, without brackets and commas")
 	default:
-		return Request{}, j.fail(start, "what begins here is no target", `write an object, as {"method": "GET", "url": "http://host/path"}`)
+		return Request{}, j.fail(start, "what begins here is no target",
+			`write an object, as {"method": "GET", "url": "http://host/path"}`)
 	}
 	if err := j.keys(raw, start); err != nil {
 		return Request{}, err
@@ -112,7 +113,9 @@ func (j *jsonTargets) target(raw json.RawMessage, start int64) (Request, error) 
 			return Request{}, j.fail(start, shown(name)+" is not the name of a header", "")
 		}
 	}
-	return Request{Method: t.Method, URL: t.URL, Header: t.Header, Body: t.Body, Weight: 1, Place: place(j.file, j.line(start))}, nil
+	return Request{
+		Method: t.Method, URL: t.URL, Header: t.Header, Body: t.Body, Weight: 1, Place: place(j.file, j.line(start)),
+	}, nil
 }
 
 // keys refuses the keys that vegeta would drop, and one that is there twice.
