@@ -198,9 +198,10 @@ func (e *Exec) summary(ran ran) (summary, bool, error) {
 		}
 	}
 	s, found, err := readSummary(e.cfg.Summary, ran.out.Bytes())
-	if !found {
-		if s2, found2, err2 := readSummary(e.cfg.Summary, ran.errs.Bytes()); found2 {
-			return s2, true, err2
+	if !found && (err == nil || errors.Is(err, errNoSummary)) { // one that is of no use is one
+		s2, found2, err2 := readSummary(e.cfg.Summary, ran.errs.Bytes())
+		if found2 || err2 != nil && !errors.Is(err2, errNoSummary) {
+			return s2, found2, err2
 		}
 	}
 	if !found && err == nil && ran.out.cut && e.cfg.Summary != "none" {

@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/leakgate/leakgate/record"
 )
@@ -59,6 +61,7 @@ type Request struct {
 	Abandon float64 // share whose client hangs up before the answer
 	MayFail bool    // its failures do not count towards StopErrors
 	Name    string  // in results; method and URL if empty
+	Place   string  // where it is written, as targets.http:7; tells requests of the same name apart
 	Grouped bool    // shares its line of the results with the requests of the same name
 }
 
@@ -90,6 +93,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.Timeout = 5 * time.Second
 	}
 	for i, r := range c.Requests {
+		if message, hint := checkURL(r.URL); strings.ContainsFunc(r.URL, unicode.IsSpace) {
+			return c, fmt.Errorf("%s: %s (%s)", cmp.Or(r.Place, fmt.Sprintf("request %d", i)), message, hint)
+		}
 		req, err := http.NewRequest(r.Method, r.URL, nil)
 		if err != nil {
 			return c, fmt.Errorf("request %d: %w", i, err)

@@ -1,24 +1,28 @@
 package loadgen
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// maxGroups is how many kinds of request from a file are reported apart.
-const maxGroups = 50
-
 // ReadTargets reads a file in vegeta's http or json target format. An empty
 // format goes by the file's ending. Body files (@name) are taken relative to
-// the working directory, as vegeta does, or else to the file's folder.
+// the working directory, as vegeta does, or else to the file's folder. Errors
+// name the file and the line.
+//
+// More than vegeta itself reads are a byte order mark, lines of any length, and
+// JSON objects over several lines; less are what it drops without a word, as keys
+// that it does not know, and what no server understands, as a blank in a URL.
 func ReadTargets(file, format string) ([]Request, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -30,99 +34,130 @@ func ReadTargets(file, format string) ([]Request, error) {
 			format = vegeta.JSONTargetFormat
 		}
 	}
-	requests, err := parseTargets(data, format, filepath.Dir(file))
-	if err != nil {
-		return nil, fmt.Errorf("%s, in %s format: %w", file, format, err)
-	}
-	return requests, nil
+	return parseTargets(data, format, file)
 }
 
-// parseTargets reads targets; dir is where their bodies may lie.
-func parseTargets(data []byte, format, dir string) ([]Request, error) {
-	var targeter vegeta.Targeter
+// parseTargets reads the targets of a file, beside which their bodies may lie.
+func parseTargets(data []byte, format, file string) ([]Request, error) {
+	if wide(data) {
+		return nil, fmt.Errorf("%s: is UTF-16 (save it as UTF-8)", file)
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	var out []Request
+	var err error
 	switch format {
 	case vegeta.HTTPTargetFormat:
-		if n := longLine(data); n > 0 {
-			return nil, fmt.Errorf("line %d is longer than %d bytes", n, bufio.MaxScanTokenSize-1)
-		}
-		targeter = vegeta.NewHTTPTargeter(bytes.NewReader(bodiesBeside(data, dir)), nil, nil)
+		out, err = (&httpTargets{file: file, lines: strings.Split(string(data), "\n")}).read()
 	case vegeta.JSONTargetFormat:
-		if len(data) > 0 && data[len(data)-1] != '\n' { // vegeta would lose an unfinished last line
-			data = append(slices.Clip(data), '\n')
-		}
-		targeter = vegeta.NewJSONTargeter(bytes.NewReader(data), nil, nil)
+		out, err = (&jsonTargets{file: file, data: data}).read()
 	default:
-		return nil, errors.New("no such target format; http or json")
+		return nil, fmt.Errorf("%s, in %s format: no such target format; http or json", file, format)
 	}
-	targets, err := vegeta.ReadAllTargets(targeter)
-	if errors.Is(err, vegeta.ErrNoTargets) {
-		return nil, ErrNoRequests
+	if err == nil && len(out) == 0 {
+		err = fmt.Errorf("%s, in %s format: %w", file, format, ErrNoRequests)
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Request, len(targets))
-	for i, t := range targets {
-		for name := range t.Header {
-			if strings.ContainsAny(name, " \t") { // vegeta took a request for a header
-				return nil, fmt.Errorf("%q is not the name of a header: an empty line goes between two requests", name)
-			}
-		}
-		out[i] = Request{Method: t.Method, URL: t.URL, Header: t.Header, Body: t.Body, Weight: 1}
-	}
 	return out, nil
 }
 
-// longLine is the number of the first line that vegeta would take for the end
-// of the file, since its scanner cannot hold it; 0 if there is none.
-func longLine(data []byte) int {
-	n := 0
-	for line := range bytes.Lines(data) {
-		n++
-		if len(bytes.TrimSuffix(line, []byte("\n"))) >= bufio.MaxScanTokenSize {
-			return n
-		}
+// wide reports whether a text is UTF-16: by its byte order mark, or by the zeros in
+// the characters of which every target has some.
+func wide(data []byte) bool {
+	if len(data) < 2 {
+		return false
 	}
-	return 0
+	mark := data[0] == 0xff && data[1] == 0xfe || data[0] == 0xfe && data[1] == 0xff
+	return mark || (data[0] == 0) != (data[1] == 0)
 }
 
-// bodiesBeside rewrites @name lines whose file is only found beside the
-// targets.
-func bodiesBeside(data []byte, dir string) []byte {
-	lines := bytes.Split(data, []byte("\n"))
-	for i, l := range lines {
-		name, ok := strings.CutPrefix(strings.TrimSpace(string(l)), "@")
-		if !ok || filepath.IsAbs(name) {
+// TargetError is why a file of targets cannot be read.
+type TargetError struct {
+	File    string
+	Line    int // from 1
+	Message string
+	Hint    string // what to do; may be empty
+	Err     error  // what is behind it; may be nil
+}
+
+// Error is the file, the line, the message, and the hint in brackets.
+func (e *TargetError) Error() string {
+	text := fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	return text
+}
+
+// Unwrap is what is behind it.
+func (e *TargetError) Unwrap() error { return e.Err }
+
+// place names a line of a file in reports.
+func place(file string, line int) string { return fmt.Sprintf("%s:%d", filepath.Base(file), line) }
+
+// pastedVersion is the end of a request line, which is no part of a URL.
+var pastedVersion = regexp.MustCompile(`\s(HTTP/\d\S*)$`)
+
+// checkURL reports what is wrong with the URL of a target, and what to do. It never
+// repeats what may be secret.
+func checkURL(text string) (message, hint string) {
+	if m := pastedVersion.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("%q stands behind the URL", m[1]), "leave it out: a target is the method and the whole URL"
+	}
+	for i, c := range text {
+		if !unicode.IsSpace(c) && !unicode.IsControl(c) && c != utf8.RuneError {
 			continue
 		}
-		if _, err := os.Stat(name); err == nil {
-			continue
+		what, escaped := fmt.Sprintf("the character %U", c), url.PathEscape(string(c))
+		switch {
+		case c == ' ':
+			what = "a blank"
+		case c == utf8.RuneError:
+			what, escaped = "a byte that is no UTF-8", fmt.Sprintf("%%%02X", text[i])
 		}
-		if beside := filepath.Join(dir, name); fileExists(beside) {
-			lines[i] = []byte("@" + beside)
-		}
+		return fmt.Sprintf("%s in the URL %s", what, shownURL(text)), "write " + escaped + " for it"
 	}
-	return bytes.Join(lines, []byte("\n"))
+	u, err := url.ParseRequestURI(text)
+	switch {
+	case err != nil:
+		var reason *url.Error // its text repeats the whole URL
+		if errors.As(err, &reason) {
+			err = reason.Err
+		}
+		if strings.Contains(text, "%") {
+			return fmt.Sprintf("%s is no URL: %s", shownURL(text), err), "write %25 for a per cent sign"
+		}
+		return fmt.Sprintf("%s is no URL", shownURL(text)), "begin it with http:// or https://"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Sprintf("%s is no http or https URL", shownURL(text)), "begin it with http:// or https://"
+	case u.Host == "":
+		return fmt.Sprintf("%s has no host", shownURL(text)), "write the whole URL, as http://host/path"
+	}
+	return "", ""
 }
 
-func fileExists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
+// maxShown is how much of a line is quoted in an error, in bytes.
+const maxShown = 80
+
+// shownURL quotes a URL without its query and without a user.
+func shownURL(text string) string {
+	text, query, _ := strings.Cut(text, "?")
+	if scheme, rest, ok := strings.Cut(text, "://"); ok {
+		if at := strings.LastIndex(rest, "@"); at >= 0 {
+			text = scheme + "://***" + rest[at:]
+		}
+	}
+	if query != "" {
+		text += "?…"
+	}
+	return shown(text)
 }
 
-// Group makes requests with the same name share one line of the results, and
-// bounds the lines; for loads of many different requests.
-func Group(requests []Request) []Request {
-	names := map[string]bool{}
-	out := make([]Request, len(requests))
-	for i, r := range requests {
-		r.Name = r.name()
-		if !names[r.Name] && len(names) >= maxGroups {
-			r.Name = "(other requests)"
-		}
-		names[r.Name] = true
-		r.Grouped = true
-		out[i] = r
+// shown quotes the beginning of a text.
+func shown(text string) string {
+	if len(text) > maxShown {
+		text = strings.ToValidUTF8(text[:maxShown], "") + "…"
 	}
-	return out
+	return fmt.Sprintf("%q", text)
 }

@@ -1,16 +1,15 @@
 package loadgen
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -50,6 +49,13 @@ func TestReadTargets(t *testing.T) {
 			`{"method": "POST", "url": "http://a.example/2", "header": {"Content-Type": ["application/json"], "X-Id": ["a", "b"]}, "body": "eyJza3UiOiAxfQ=="}` + "\n", []Request{get, post}},
 		// vegeta by itself would lose it.
 		{"json, last line without an end", "t.JSON", "", `{"method": "GET", "url": "http://a.example/1"}` + "\n" + `{"method": "GET", "url": "http://a.example/1"}`, []Request{get, get}},
+		{"byte order mark", "t.http", "", "\ufeffGET http://a.example/1\r\n", []Request{get}},
+		{"json, byte order mark and CRLF", "t.json", "", "\ufeff{\"method\": \"GET\",\r\n\"url\": \"http://a.example/1\"}\r\n", []Request{get}},
+		// vegeta by itself takes one line for one object.
+		{"json over several lines", "t.json", "", "{\n  \"method\": \"GET\",\n  \"url\": \"http://a.example/1\"\n}\n{\n\"method\": \"GET\", \"url\": \"http://a.example/1\"}", []Request{get, get}},
+		{"json, two on a line", "t.json", "", `{"method": "GET", "url": "http://a.example/1"} {"method": "GET", "url": "http://a.example/1"}`, []Request{get, get}},
+		// vegeta by itself takes it for the end of the file.
+		{"long line", "t.http", "", "# " + strings.Repeat("x", 1<<17) + "\nGET http://a.example/1\n", []Request{get}},
 		// A format that is named goes before the ending.
 		{"json by format", "t.http", "json", `{"method": "GET", "url": "http://a.example/1"}`, []Request{get}},
 		{"http by format", "t.json", "http", "GET http://a.example/1\n", []Request{get}},
@@ -59,7 +65,7 @@ func TestReadTargets(t *testing.T) {
 			t.Errorf("ReadTargets(%s): %v", c.name, err)
 			continue
 		}
-		if d := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); d != "" {
+		if d := cmp.Diff(c.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Request{}, "Place")); d != "" {
 			t.Errorf("ReadTargets(%s) (-want +got):\n%s", c.name, d)
 		}
 	}
@@ -82,29 +88,53 @@ func TestReadTargetsBodyInWorkingDirectory(t *testing.T) {
 }
 
 func TestReadTargetsRefuses(t *testing.T) {
+	const get = "GET http://a.example/1\n"
 	for _, c := range []struct{ name, file, format, text, want string }{
-		{"method", "t.http", "", "get http://a.example/\n", "bad method: get"},
-		{"URL", "t.http", "", "GET a.example\n", "bad URL: a.example"},
-		{"no URL", "t.http", "", "GET\n", "bad target: GET"},
-		{"header", "t.http", "", "GET http://a.example/\nnonsense\n", "bad header: nonsense"},
-		{"body that is missing", "t.http", "", "GET http://a.example/\n@nowhere\n", "bad body"},
+		{"method", "t.http", "", "get http://a.example/\n", `:1: "get" is no method (write GET)`},
+		{"no method", "t.http", "", get + "\nhttp://a.example/\n", `:3: "http://a.example/" is no method (a target begins with one, as GET http://host/path)`},
+		{"URL", "t.http", "", "GET a.example\n", `:1: "a.example" is no URL (begin it with http:// or https://)`},
+		{"host", "t.http", "", "GET /cart\n", `:1: "/cart" is no http or https URL (begin it with http:// or https://)`},
+		{"no URL", "t.http", "", get + "\n# next\nGET\n", `:4: no URL behind "GET" (write the whole URL, as GET http://host/path)`},
+		{"a blank in the query", "t.http", "", get + "\nGET http://a.example/?q=a b\n", `:3: a blank in the URL "http://a.example/?…" (write %20 for it)`},
+		{"a blank in the path", "t.http", "", "GET http://a.example/a b\n", `:1: a blank in the URL "http://a.example/a b" (write %20 for it)`},
+		{"a tab", "t.http", "", "GET http://a.example/?a=\tb\n", "(write %09 for it)"},
+		{"a blank that is none", "t.http", "", "GET http://a.example/?q=a\u00a0b\n", `:1: the character U+00A0 in the URL "http://a.example/?…" (write %C2%A0 for it)`},
+		{"no UTF-8", "t.http", "", "GET http://a.example/?q=\xe4\n", `:1: a byte that is no UTF-8 in the URL "http://a.example/?…" (write %E4 for it)`},
+		{"stray per cent sign", "t.http", "", "GET http://a.example/100%\n", `:1: "http://a.example/100%" is no URL: invalid URL escape "%" (write %25 for a per cent sign)`},
+		{"pasted line", "t.http", "", "GET http://a.example/ HTTP/1.1\n", `:1: "HTTP/1.1" stands behind the URL (leave it out: a target is the method and the whole URL)`},
+		{"pasted request", "t.http", "", "GET /cart HTTP/2\nHost: a.example\n", `:1: "HTTP/2" stands behind the URL`},
+		{"header", "t.http", "", "GET http://a.example/\nX-Id: a\nnonsense s3cret\n", `:3: "nonsense" begins no header (write it as Name: value; an empty line goes between two requests)`},
+		{"header without value", "t.http", "", "GET http://a.example/\nX-Id:\n", `:2: a header without a value: "X-Id" (write it as Name: value)`},
+		{"body that is missing", "t.http", "", "GET http://a.example/\n@nowhere\n", ":2: reading the body: open nowhere"},
+		{"JSON in http format", "t.http", "", `{"method": "GET"}`, ":1: an object is no target in http format (if the file is JSON, set load.format: json)"},
 		{"empty", "t.http", "", "", "no requests to send"},
 		{"nothing but comments", "t.http", "", "# later\n\n", "no requests to send"},
+		{"UTF-16", "t.http", "", "\xff\xfeG\x00E\x00T\x00", ": is UTF-16 (save it as UTF-8)"},
+		{"UTF-16 of the other order, without a mark", "t.json", "", "\x00{\x00}", ": is UTF-16 (save it as UTF-8)"},
 		{"empty json", "t.json", "", "\n", "no requests to send"},
-		{"json without method", "t.json", "", `{"url": "http://a.example/"}`, "method is missing"},
-		{"json without URL", "t.json", "", `{"method": "GET"}`, "url is missing"},
-		{"no json", "t.json", "", "GET http://a.example/\n", "parse error"},
-		{"json cut off", "t.json", "", `{"method": "GET", "url": "http://a.exam`, "parse error"},
+		{"json without method", "t.json", "", `{"url": "http://a.example/"}`, `:1: method is missing (write "method": "GET")`},
+		{"json without URL", "t.json", "", "\n{\"method\": \"GET\"}", `:2: url is missing (write "url": "http://host/path")`},
+		{"json, headers", "t.json", "", "{\n\"method\": \"GET\",\n\"headers\": {}}", `:3: "headers" is no key of a target (did you mean "header"?)`},
+		{"json, another spelling", "t.json", "", `{"Method": "GET"}`, `:1: "Method" is no key of a target (did you mean "method"?)`},
+		{"json, another key", "t.json", "", `{"weight": 3}`, `:1: "weight" is no key of a target (known keys: method, url, body, header)`},
+		{"json, a key twice", "t.json", "", `{"method": "GET", "url": "http://a.example/", "url": "http://b.example/"}`, `:1: "url" is there twice`},
+		{"json, a header that is no list", "t.json", "", "{\"method\": \"GET\", \"url\": \"http://a.example/\",\n\"header\": {\"X-A\": \"1\"}}", `:2: header is a string (write lists of texts, as {"X-Id": ["1"]})`},
+		{"json, a body that is no base64", "t.json", "", `{"method": "GET", "url": "http://a.example/", "body": "{}"}`, ":1: body is not in base64"},
+		{"json, a blank", "t.json", "", `{"method": "GET", "url": "http://a.example/?q=a b"}`, `:1: a blank in the URL "http://a.example/?…" (write %20 for it)`},
+		{"json, a list", "t.json", "", `[{"method": "GET"}]`, ":1: a list is no target (write one object after another, without brackets and commas)"},
+		{"json, commas between", "t.json", "", "{\"method\": \"GET\", \"url\": \"http://a.example/\"},\n{}", ":1: no JSON: invalid character ','"},
+		{"json, a number", "t.json", "", "\n\n7", ":3: what begins here is no target"},
+		{"no json", "t.json", "", "GET http://a.example/\n", "(if the file has lines as GET http://host/path, set load.format: http)"},
+		{"json cut off", "t.json", "", "\n{\"method\": \"GET\",\n\"url\": \"http://a.exam", ":2: the object that begins here does not end"},
 		{"format", "t.http", "yaml", "GET http://a.example/\n", `in yaml format: no such target format; http or json`},
 		// vegeta takes the second request for a header of the first.
-		{"no empty line after a header", "t.http", "", "GET http://a.example/1\nX-Id: a\nGET http://a.example/2\n", `"GET http" is not the name of a header: an empty line goes between two requests`},
-		{"no empty line after a comment", "t.http", "", "GET http://a.example/1\n# next\nGET http://a.example/2\n", `"GET http" is not the name of a header`},
-		// vegeta takes it for the end of the file, and what follows would be lost.
-		{"line that is too long", "t.http", "", "GET http://a.example/1\n\nGET http://a.example/" + strings.Repeat("x", bufio.MaxScanTokenSize) + "\n\nGET http://a.example/3\n", "line 3 is longer than"},
+		{"no empty line after a header", "t.http", "", "GET http://a.example/1\nX-Id: a\nGET http://a.example/2\n", `:3: "GET http" is not the name of a header (an empty line goes between two requests)`},
+		{"no empty line after a comment", "t.http", "", "GET http://a.example/1\n# next\nGET http://a.example/2\n", `:3: "GET http" is not the name of a header`},
+		{"user and password", "t.http", "", "GET http://me:s3cret@a.example/?token=s3cret a\n", `a blank in the URL "http://***@a.example/?…"`},
 	} {
 		file := targetFile(t, c.file, c.text)
 		got, err := ReadTargets(file, c.format)
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), file) {
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("ReadTargets(%s) = %.100v, %v; want an error with %q and the file's name", c.name, got, err, c.want)
 		}
 		if empty := c.want == ErrNoRequests.Error(); errors.Is(err, ErrNoRequests) != empty {
@@ -116,33 +146,23 @@ func TestReadTargetsRefuses(t *testing.T) {
 	}
 }
 
-// The longest line that is read, and its twin above that is not.
-func TestReadTargetsLongLine(t *testing.T) {
-	url := "http://a.example/" + strings.Repeat("x", bufio.MaxScanTokenSize-len("GET http://a.example/")-1)
-	got, err := parseTargets([]byte("GET "+url+"\nGET http://a.example/2\n"), "http", "")
-	if err != nil || len(got) != 2 || got[0].URL != url {
-		t.Errorf("parseTargets(a line of %d bytes) = %d requests, %v; want 2", len("GET "+url), len(got), err)
-	}
-}
-
-func TestGroup(t *testing.T) {
-	var in []Request
-	for i := range maxGroups + 10 {
-		in = append(in, Request{Method: "GET", URL: fmt.Sprintf("http://a.example/%d", i)})
-	}
-	in = append(in, Request{URL: "http://a.example/0"}, Request{Method: "GET", URL: "http://a.example/x", Name: in[1].name()})
-	lines := map[string]int{}
-	for i, r := range Group(in) {
-		lines[r.Name]++
-		if !r.Grouped || r.URL != in[i].URL {
-			t.Errorf("Group made %+v of %+v", r, in[i])
+// Files as they were found in the field.
+func TestReadTargetsFiles(t *testing.T) {
+	for _, c := range []struct{ file, url, wrong string }{
+		{file: "pretty.json", url: "http://127.0.0.1:18210/echo?j=pretty"},
+		{file: "url_semicolon.http", url: "http://127.0.0.1:18210/echo?a=1;b=2"},
+		{file: "hdrplural.json", wrong: `hdrplural.json:1: "headers" is no key of a target (did you mean "header"?)`},
+		{file: "url_space.http", wrong: `url_space.http:1: a blank in the URL "http://127.0.0.1:18210/echo?…" (write %20 for it)`},
+	} {
+		got, err := ReadTargets(filepath.Join("testdata", "targets", c.file), "")
+		switch {
+		case c.wrong != "":
+			if err == nil || !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("ReadTargets(%s) = %v, %v; want an error with %q", c.file, got, err, c.wrong)
+			}
+		case err != nil || len(got) != 1 || got[0].URL != c.url || got[0].Place != c.file+":1":
+			t.Errorf("ReadTargets(%s) = %+v, %v; want %s of its first line", c.file, got, err, c.url)
 		}
-	}
-	if len(lines) != maxGroups+1 || lines["(other requests)"] != 10 || lines["GET http://a.example/0"] != 2 || lines["GET http://a.example/1"] != 2 {
-		t.Errorf("Group(%d kinds) = %v, want %d lines and 10 others", maxGroups+10, lines, maxGroups+1)
-	}
-	if in[0].Name != "" || in[0].Grouped {
-		t.Errorf("Group edited its argument: %+v", in[0])
 	}
 }
 
@@ -164,12 +184,12 @@ func FuzzReadTargets(f *testing.F) {
 				t.Skip("would read files")
 			}
 		}
-		requests, err := parseTargets(data, format, t.TempDir())
+		requests, err := parseTargets(data, format, "t")
 		if (err == nil) != (len(requests) > 0) {
 			t.Fatalf("parseTargets = %d requests, %v", len(requests), err)
 		}
 		for _, r := range requests {
-			if r.Method == "" || r.URL == "" || r.Weight != 1 {
+			if r.Method == "" || strings.ContainsFunc(r.URL, unicode.IsSpace) || r.URL == "" || r.Weight != 1 || r.Place == "" {
 				t.Errorf("parseTargets made %+v", r)
 			}
 		}

@@ -349,10 +349,10 @@ func TestRunGroups(t *testing.T) {
 	srv := newServer(t, func(http.ResponseWriter, *http.Request) {}, nil)
 	requests := []Request{
 		{Method: "GET", URL: srv.URL + "/1", Name: "item"},
-		{Method: "GET", URL: srv.URL + "/2", Name: "item"},
+		{Method: "GET", URL: srv.URL + "/1", Name: "item"},
 		{Method: "GET", URL: srv.URL + "/3", Name: "other"},
 	}
-	// Entries of one name stay apart, unless they are grouped.
+	// Equal entries stay apart, unless they are grouped.
 	apart := run(t, Config{Rate: 100, Requests: requests}, 100*time.Millisecond)
 	if len(apart.Entries) != 3 {
 		t.Errorf("%d lines for 3 requests, want 3", len(apart.Entries))

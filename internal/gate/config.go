@@ -22,16 +22,16 @@ func requestsOf(p *plan.Plan) ([]loadgen.Request, error) {
 		for i := range requests {
 			requests[i].Abandon = float64(l.Abandon)
 			requests[i].MayFail = l.Success == 0
-			requests[i].Name = requests[i].Method + " " + p.Mask(plan.CleanURL(requests[i].URL))
+			requests[i].Name = p.RequestName(requests[i].Method, requests[i].URL)
 		}
 		return loadgen.Group(requests), nil
 	}
 	var out []loadgen.Request
-	for _, r := range l.Requests {
+	for i, r := range l.Requests {
 		lr := loadgen.Request{
 			Method: r.Method, URL: r.URL, Header: http.Header{}, Body: []byte(r.Body), Weight: r.Weight,
 			Abandon: float64(l.Abandon), MayFail: l.Success == 0,
-			Name: r.Method + " " + p.Mask(plan.CleanURL(r.URL)),
+			Name: p.RequestName(r.Method, r.URL), Place: fmt.Sprintf("load.requests[%d]", i),
 		}
 		for k, v := range r.Header {
 			lr.Header.Set(k, v)
@@ -51,7 +51,7 @@ func requestsOf(p *plan.Plan) ([]loadgen.Request, error) {
 		}
 		out = append(out, lr)
 	}
-	return out, nil
+	return loadgen.TellApart(out), nil
 }
 
 // tlsConfig is nil where the system's defaults will do.
