@@ -16,7 +16,9 @@ const (
 )
 
 // ask sends one query, and takes the answer only if it is whole.
-func (p *Prometheus) ask(ctx context.Context, who, expr, method string, form url.Values, take func(series) error) (answer, error) {
+func (p *Prometheus) ask(
+	ctx context.Context, who, expr, method string, form url.Values, take func(series) error,
+) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	resp, err := p.send(ctx, method, form)

@@ -81,7 +81,8 @@ func readPage(r io.Reader) (page, error) {
 			continue
 		}
 		if first && line[0] == '<' {
-			return p, &pageError{"an HTML page, not metrics", "targets[].metrics is the full address, as in http://host:8080/metrics"}
+			return p, &pageError{"an HTML page, not metrics",
+				"targets[].metrics is the full address, as in http://host:8080/metrics"}
 		}
 		if line[0] == '#' {
 			p.comment(line)
@@ -250,7 +251,8 @@ func (p page) metrics(now time.Time) (metrics, error) {
 func (f *found) single() error {
 	switch {
 	case f.series > 1:
-		return &pageError{got: fmt.Sprintf("%s has %d series, %s and %s; want one process per page", f.name, f.series, shown(f.labels), shown(f.other)),
+		return &pageError{got: fmt.Sprintf("%s has %d series, %s and %s; want one process per page",
+			f.name, f.series, shown(f.labels), shown(f.other)),
 			hint: "name the process's own page, not that of a gateway or a federation; or leave targets[].metrics out"}
 	case f.twice:
 		return &pageError{got: fmt.Sprintf("%s is there twice, as %g and as %g", f.name, f.value, f.second),

@@ -137,7 +137,8 @@ func (p *Prometheus) Number(ctx context.Context, expr string) (float64, error) {
 	case kindVector:
 		for _, s := range a.series {
 			if len(s.samples) == 0 {
-				return 0, p.refuse("prometheus", expr, fmt.Sprintf("no number for %s", shown(s.labels.String())), "sum up counters, not histograms")
+				return 0, p.refuse("prometheus", expr, fmt.Sprintf("no number for %s", shown(s.labels.String())),
+					"sum up counters, not histograms")
 			}
 			sum += float64(s.samples[0].Value)
 			numbers++

@@ -73,7 +73,8 @@ func (ps *points) UnmarshalJSON(raw []byte) error {
 		case len(*ps) == mostSamples:
 			return fmt.Errorf("more than %d samples in a series", mostSamples)
 		case len(*ps) > 0 && p.Timestamp < (*ps)[len(*ps)-1].Timestamp:
-			return fmt.Errorf("%w: samples that go back in time, from %s to %s", errNotAPI, (*ps)[len(*ps)-1].Timestamp, p.Timestamp)
+			return fmt.Errorf("%w: samples that go back in time, from %s to %s",
+				errNotAPI, (*ps)[len(*ps)-1].Timestamp, p.Timestamp)
 		}
 		*ps = append(*ps, p)
 	}

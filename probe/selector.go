@@ -143,3 +143,16 @@ func (s Selector) contradicted(labels model.Metric) (Matcher, bool) {
 	}
 	return Matcher{}, false
 }
+
+// of makes the selector ask for some metrics, and no others.
+func (s Selector) of(metrics []string) string {
+	names := make([]string, len(metrics))
+	for i, name := range metrics {
+		names[i] = regexp.QuoteMeta(name)
+	}
+	all := []string{Matcher{Label: string(nameLabel), Op: "=~", Value: strings.Join(names, "|")}.String()}
+	for _, m := range s.Matchers {
+		all = append(all, m.String())
+	}
+	return "{" + strings.Join(all, ",") + "}"
+}

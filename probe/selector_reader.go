@@ -28,7 +28,8 @@ const (
 
 // wrong is an error about what stands at the reader's place.
 func (r *selectorReader) wrong(hint, format string, args ...any) *SelectorError {
-	return &SelectorError{Got: fmt.Sprintf(format, args...) + " at character " + strconv.Itoa(1+utf8.RuneCountInString(r.text[:r.at])), Hint: hint}
+	at := 1 + utf8.RuneCountInString(r.text[:r.at])
+	return &SelectorError{Got: fmt.Sprintf(format, args...) + " at character " + strconv.Itoa(at), Hint: hint}
 }
 
 // space skips blanks and comments.
@@ -198,7 +199,8 @@ func (r *selectorReader) matcher(s *Selector) error {
 	if m.Op == "=~" || m.Op == "!~" {
 		if m.re, err = regexp.Compile("^(?s:" + m.Value + ")$"); err != nil {
 			r.at = at
-			return r.wrong("Prometheus reads Go's regular expressions, RE2", "has %s, which is no regular expression,", quoted(m.Value))
+			return r.wrong("Prometheus reads Go's regular expressions, RE2",
+				"has %s, which is no regular expression,", quoted(m.Value))
 		}
 	}
 	s.Matchers = append(s.Matchers, m)
