@@ -3,6 +3,7 @@ package loadgen
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,16 +12,21 @@ import (
 	"strings"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/leakgate/leakgate/internal/input"
 )
 
 // maxGroups is how many kinds of request from a file are reported apart.
 const maxGroups = 50
 
+// maxTargets is how long a file of targets may be, in bytes: a million requests.
+const maxTargets = 256 << 20
+
 // ReadTargets reads a file in vegeta's http or json target format. An empty
 // format goes by the file's ending. Body files (@name) are taken relative to
 // the working directory, as vegeta does, or else to the file's folder.
 func ReadTargets(file, format string) ([]Request, error) {
-	data, err := os.ReadFile(file)
+	data, err := input.ReadFile(context.Background(), file, maxTargets)
 	if err != nil {
 		return nil, fmt.Errorf("reading targets: %w", err)
 	}
