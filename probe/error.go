@@ -38,7 +38,10 @@ func failed(target, asked string, within time.Duration, err error) *Error {
 	e := &Error{Target: target, Asked: asked, Err: err}
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
+	got, hint, own := ownLimit(err)
 	switch {
+	case own:
+		e.Got, e.Hint, e.Code = got, hint, CodeOwnLimit
 	case errors.Is(err, context.Canceled):
 		e.Got = "cancelled"
 	case errors.Is(err, syscall.ECONNREFUSED):
