@@ -9,6 +9,8 @@ set -euo pipefail
 action=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 child=
 interrupted=
+results= # a file in which leakgate says what became of this run
+stamp=   # a file from just before it
 
 # say LEVEL MESSAGE prints a workflow command. A message may quote an input,
 # which must not be able to end the line and begin a command of its own.
@@ -96,10 +98,42 @@ output() {
 		END { print value }' "$GITHUB_OUTPUT"
 }
 
+# result NAME prints what this very run of leakgate has said of itself. A release
+# that is older than the action says it in the outputs alone.
+result() {
+	if [ -s "$results" ]; then
+		awk -v name="$1" 'index($0, name "=") == 1 { print substr($0, length(name) + 2); exit }' "$results"
+	elif [ "$1" = outcome ]; then
+		output outcome
+	fi
+}
+
+# judged STATUS turns a 0 without a verdict of this very run into 2: leakgate ended
+# well, but it was asked for something else than a run, as args: --help does. Like a
+# plan that is wrong, it fails whatever fail-on says.
+judged() {
+	local outcome directory
+	outcome=$(result outcome)
+	directory=$(result directory)
+	if [ "$1" != 0 ]; then return "$1"; fi
+	if [ -z "$outcome" ]; then
+		say error "leakgate ended without a verdict: nothing was loaded; is there a --help, or another command, in args?"
+		return 2
+	fi
+	if [ -n "$directory" ] && { [ ! -f "$directory/verdict.json" ] || [ "$stamp" -nt "$directory/verdict.json" ]; }; then
+		say error "leakgate says $outcome, and $directory/verdict.json is not of this run"
+		return 3
+	fi
+	if [ -s "$results" ] && [ "$outcome" != pass ]; then
+		say error "leakgate ended with 0, and its verdict is $outcome"
+		return 3
+	fi
+}
+
 # fill adds the outputs that leakgate did not write itself: an outcome where
-# nothing was judged, and the run directory for the artifact.
+# nothing was judged or --github is off, and the run directory for the artifact.
 fill() {
-	local outcome=error report
+	local outcome=error report directory
 	case $1 in
 	0) outcome=pass ;;
 	1) outcome=fail ;;
@@ -109,8 +143,11 @@ fill() {
 	if [ -z "$(output outcome)" ] || { [ "$1" = 3 ] && [ "$(output outcome)" = pass ]; }; then
 		echo "outcome=$outcome" >>"$GITHUB_OUTPUT"
 	fi
+	directory=$(result directory)
 	report=$(output report)
-	if [ -n "$report" ] && [ -e "$report" ]; then
+	if [ -n "$directory" ] && [ -d "$directory" ]; then
+		echo "run-directory=$directory" >>"$GITHUB_OUTPUT"
+	elif [ -n "$report" ] && [ -e "$report" ]; then
 		echo "run-directory=$(cd "$(dirname "$report")" && pwd)" >>"$GITHUB_OUTPUT"
 	fi
 }
@@ -166,9 +203,15 @@ run() {
 	while IFS= read -r line; do
 		if [ -n "$line" ]; then args+=("$line"); fi
 	done <<<"${LEAKGATE_ARGS:-}"
+	results=${bin%/*}/result.$$ stamp=${bin%/*}/stamp.$$
+	rm -f "$results"
+	: >"$stamp"
+	export LEAKGATE_RESULT=$results
 	cd "$LEAKGATE_DIRECTORY"
 	supervise "$bin" run ${args[@]+"${args[@]}"} -- "${LEAKGATE_PLAN:-leakgate.yaml}" || code=$?
+	judged "$code" || code=$?
 	fill "$code"
+	rm -f "$results" "$stamp"
 	policy "$code"
 }
 

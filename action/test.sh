@@ -40,7 +40,7 @@ fi; }
 # in $work/outputs. Arguments are further variables.
 step() {
 	: >"$work/outputs"
-	env -u LEAKGATE_ARGS PATH="$work/bin:$PATH" RUNNER_TEMP="$work/temp" GITHUB_OUTPUT="$work/outputs" ENDS="${ENDS:-0}" \
+	env -u LEAKGATE_ARGS PATH="$work/bin:$PATH" RUNNER_TEMP="$work/temp" GITHUB_OUTPUT="$work/outputs" ENDS="${ENDS:-0}" SAYS="${SAYS:-}" \
 		GITHUB_WORKSPACE="$work" LEAKGATE_PLAN=plan.yaml LEAKGATE_DIRECTORY="$work/project" LEAKGATE_VERSION= LEAKGATE_FAIL_ON=fail "$@" \
 		>"$work/step.log" 2>&1
 }
@@ -53,12 +53,23 @@ case "$1 $2" in
 "version ") echo leakgate stand-in; exit ;;
 "run --help") echo "--on-inconclusive --source"; exit ;;
 esac
+for a in "$@"; do # as leakgate's: help instead of a run
+	case $a in --) break ;; --help | -h) echo help; exit ;; --version) exit 2 ;; esac
+done
 for a in "$@"; do echo "arg<$a>"; done
 echo "pwd<$(pwd -P)>"
 if [ "$ENDS" -ne 2 ]; then
 	: >out/report.html
 	printf 'outcome=from leakgate\nreport<<END\nout/report.html\nEND\n' >>"$GITHUB_OUTPUT"
 fi
+case "${SAYS:-}" in
+"") ;;
+old) printf 'outcome=pass\ndirectory=%s\n' "$PWD/out" >"$LEAKGATE_RESULT" ;;
+*)
+	: >out/verdict.json
+	printf 'outcome=%s\ndirectory=%s\nstarted=now\n' "$SAYS" "$PWD/out" >"$LEAKGATE_RESULT"
+	;;
+esac
 exit "$ENDS"
 STUB
 	# A go that "builds" the stand-in: its -o names where.
@@ -122,6 +133,39 @@ test_outputs() {
 	ENDS=2 step "$root/action/run.sh" run || true
 	has "outcome of a plan that is wrong" "$work/outputs" "outcome=error"
 	want "and no run directory" "$(grep -c run-directory "$work/outputs")" 0
+}
+
+# test_no_verdict: a 0 without a verdict of this very run is no pass, whatever lies
+# about and whatever fail-on says.
+test_no_verdict() {
+	local code arg on
+	echo '{"outcome": "pass"}' >"$work/project/out/verdict.json" # of another run
+	for arg in --help -h --version $'--dir\nelsewhere\n--help' $'--github=off\n-h'; do
+		for on in fail leak never; do
+			code=0
+			step LEAKGATE_ARGS="$arg" LEAKGATE_FAIL_ON=$on "$root/action/run.sh" run || code=$?
+			want "args ${arg//$'\n'/ }, fail-on $on: nothing was loaded" "$code" 2
+			want "and its outcome" "$(grep '^outcome=' "$work/outputs")" "outcome=error"
+		done
+	done
+	step LEAKGATE_ARGS=--help "$root/action/run.sh" run || true
+	has "it is said in words" "$work/step.log" "::error title=leakgate::leakgate ended without a verdict: nothing was loaded"
+	code=0
+	touch -d '1 hour ago' "$work/project/out/verdict.json"
+	SAYS=old step "$root/action/run.sh" run || code=$?
+	want "the verdict of an earlier run is none" "$code" 3
+	code=0
+	SAYS=inconclusive step "$root/action/run.sh" run || code=$?
+	want "0 with another verdict is no pass" "$code" 3
+	code=0
+	SAYS=pass step "$root/action/run.sh" run || code=$?
+	want "a verdict of this very run is one" "$code" 0
+	has "its directory is an output" "$work/outputs" "run-directory=$work/project/out"
+	code=0
+	SAYS=fail ENDS=1 step "$root/action/run.sh" run || code=$?
+	want "and so is a fail" "$code" 1
+	want "nothing is left behind" "$(find "$work/temp" -name 'result.*' -o -name 'stamp.*')" ""
+	rm -f "$work/project/out/verdict.json"
 }
 
 # test_refusals: what cannot work ends the step before anything is built.
@@ -288,6 +332,7 @@ stand_in
 test_policy
 test_arguments
 test_outputs
+test_no_verdict
 test_refusals
 test_release
 test_cancel

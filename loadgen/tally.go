@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -72,6 +73,30 @@ var (
 	tookLong  = regexp.MustCompile(`Client\.Timeout|deadline exceeded|i/o timeout|TLS handshake timeout`)
 )
 
+// OwnLimitError is the kind of error, in an Entry, of requests that were not sent
+// since leakgate itself may open no more files.
+const OwnLimitError = "leakgate's own limit of open files (ulimit -n)"
+
+// mostOwnLimit is the share of requests that may fail for it before a phase of load
+// counts as stopped: as many as load.success lets fail by default.
+const mostOwnLimit = 0.01
+
+// ownLimitStop says that too many requests failed for a limit of leakgate's own.
+func ownLimitStop(tallies []*tally) string {
+	var sent, failed uint64
+	for _, t := range tallies {
+		sent, failed = sent+t.Sent, failed+t.Errors[OwnLimitError]
+	}
+	if float64(failed) <= mostOwnLimit*float64(sent) {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d requests were not sent for %s: raise it, or lower load.connections", failed, sent, OwnLimitError)
+}
+
+// ownLimit is how dialling ends there: only what this process opens can say so, as
+// the texts of EMFILE and ENFILE.
+var ownLimit = regexp.MustCompile(`too many open files( in system)?$`)
+
 // errorKind takes from an error what differs from request to request.
 func errorKind(text string) string {
 	text = method.ReplaceAllString(text, "")                             // first: a path may be called anything
@@ -79,6 +104,9 @@ func errorKind(text string) string {
 		return record.TimeoutError
 	}
 	text = localPort.ReplaceAllString(text, "")
+	if ownLimit.MatchString(text) {
+		return OwnLimitError
+	}
 	if len(text) > 200 {
 		text = text[:200]
 	}

@@ -2,10 +2,10 @@ package loadgen
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,7 +13,12 @@ import (
 	"unicode/utf8"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/leakgate/leakgate/internal/input"
 )
+
+// maxTargets is how long a file of targets may be, in bytes: a million requests.
+const maxTargets = 256 << 20
 
 // ReadTargets reads a file in vegeta's http or json target format. An empty
 // format goes by the file's ending. Body files (@name) are taken relative to
@@ -24,7 +29,7 @@ import (
 // JSON objects over several lines; less are what it drops without a word, as keys
 // that it does not know, and what no server understands, as a blank in a URL.
 func ReadTargets(file, format string) ([]Request, error) {
-	data, err := os.ReadFile(file)
+	data, err := input.ReadFile(context.Background(), file, maxTargets)
 	if err != nil {
 		return nil, fmt.Errorf("reading targets: %w", err)
 	}

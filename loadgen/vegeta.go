@@ -170,6 +170,9 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	if ctx.Err() != nil && load.Stopped == "" {
 		load.Stopped = record.StoppedByUs
 	}
+	if stop := ownLimitStop(tallies); stop != "" { // and not what it made of the requests
+		load.Stopped = stop
+	}
 	load.Workers, load.Connections = int(c.peak.Load()), workers
 	if wall := time.Since(began); wall > 0 {
 		load.CPU = math.Round(1000*(cpuTime()-cpu).Seconds()/wall.Seconds()/float64(runtime.GOMAXPROCS(0))) / 1000

@@ -56,7 +56,10 @@ func failed(target, asked string, within time.Duration, err error) *Error {
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
 	var exceeded *budget.ExceededError
+	got, hint, own := ownLimit(err)
 	switch {
+	case own:
+		e.Got, e.Hint, e.Code = got, hint, CodeOwnLimit
 	case errors.Is(err, context.Canceled):
 		e.Got = "cancelled"
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -39,12 +39,17 @@ type Writer struct {
 
 // Create makes the run directory with its header and the plan's text, and
 // checks that it can be written to. A run that is there already moves to
-// DIR.prev; a directory with anything else in it is refused.
+// DIR.prev; a directory with anything else in it is refused. Where dir is a link,
+// it stays one: what moves is the folder that it leads to.
 func Create(dir string, h Header, plan []byte) (*Writer, error) {
-	if err := makeRoom(dir); err != nil {
+	place, err := placeOf(dir)
+	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeRoom(place); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(place, 0o755); err != nil {
 		return nil, fmt.Errorf("creating run directory: %w", err)
 	}
 	// The journal comes first: it tells that this is a run, whatever becomes of it.
@@ -97,6 +102,24 @@ func busy(dir string) bool {
 	return !lock(f)
 }
 
+// placeOf is the folder in which a run directory is made: dir, or where it leads as
+// a link. A link that leads nowhere is not followed: the disk may be missing.
+func placeOf(dir string) (string, error) {
+	info, err := os.Lstat(filepath.Clean(dir))
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return dir, nil // whatever is wrong with it shows when it is made
+	}
+	place, err := filepath.EvalSymlinks(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		to, _ := os.Readlink(filepath.Clean(dir))
+		return "", fmt.Errorf("%s is a link to %s, which is not there: make that folder, or remove the link", dir, to)
+	}
+	if err != nil {
+		return "", fmt.Errorf("run directory %s: %w", dir, err)
+	}
+	return place, nil
+}
+
 // makeRoom moves an earlier run out of the way.
 func makeRoom(dir string) error {
 	entries, err := os.ReadDir(dir)
@@ -114,7 +137,7 @@ func makeRoom(dir string) error {
 	}
 	prev := filepath.Clean(dir) + ".prev"
 	for _, d := range []string{dir, prev} {
-		if busy(d) {
+		if isRun(d) && busy(d) { // a pipe in the journal's place would wait for a reader
 			return inUse(d)
 		}
 	}
@@ -132,9 +155,10 @@ func makeRoom(dir string) error {
 	return nil
 }
 
+// isRun reports whether a directory has a journal, which is a file.
 func isRun(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, JournalFile))
-	return err == nil
+	info, err := os.Lstat(filepath.Join(dir, JournalFile))
+	return err == nil && info.Mode().IsRegular()
 }
 
 func (w *Writer) add(e event) {

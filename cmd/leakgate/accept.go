@@ -59,9 +59,9 @@ func (a *app) accept(o acceptOptions, run record.Run, policy verdict.Policy, v v
 	if err != nil {
 		return v, err
 	}
-	fmt.Fprintf(a.errOut, "%d new of %d findings accepted in %s; the plan reads them with policy: {ignore_file: %s}, relative to its folder\n", len(added), len(rules), o.file, o.file)
+	a.linef(a.errOut, "%d new of %d findings accepted in %s; the plan reads them with policy: {ignore_file: %s}, relative to its folder\n", len(added), len(rules), o.file, o.file)
 	for _, r := range added {
-		fmt.Fprintf(a.errOut, "  %s\n", r.Function)
+		a.linef(a.errOut, "  %s\n", r.Function)
 	}
 	for _, r := range rules {
 		policy.Ignore = append(policy.Ignore, verdict.Rule{Function: r.Function, Reason: r.Reason, Owner: r.Owner, Until: string(r.Until)})

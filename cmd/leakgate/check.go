@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -26,9 +25,9 @@ Exit codes: 0 ready to run, 2 usage error, 3 a target or a request did not answe
 		Example: `  leakgate check plan.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			p, err := plan.Read(args[0], a.env)
+			p, err := a.plan(c.Context(), args[0])
 			if err != nil {
-				return usage(err)
+				return err
 			}
 			return a.check(c.Context(), p)
 		},
@@ -50,20 +49,20 @@ func (a *app) check(ctx context.Context, p *plan.Plan) error {
 	}
 	for i, r := range answers {
 		if i == maxListed {
-			fmt.Fprintf(a.out, "… and %d more requests\n", len(answers)-maxListed)
+			a.linef(a.out, "… and %d more requests\n", len(answers)-maxListed)
 		}
 		mark := "ok  "
 		if r.Failed {
 			mark, ready = "FAIL", false
 		}
 		if i < maxListed {
-			fmt.Fprintf(a.out, "%s %s\n       %s\n", mark, r.Name, r.Answer)
+			a.linef(a.out, "%s %s\n       %s\n", mark, r.Name, r.Answer)
 		}
 	}
 	if !ready {
 		return &exit{code: exitInconclusive, err: errors.New("not ready: see above"), hint: "mend what is marked FAIL, then run again"}
 	}
-	fmt.Fprintf(a.out, "ready: leakgate run %s takes about %s at least\n", p.File, leastTime(p))
+	a.linef(a.out, "ready: leakgate run %s takes about %s at least\n", p.File, leastTime(p))
 	return nil
 }
 
@@ -79,25 +78,25 @@ func leastTime(p *plan.Plan) time.Duration {
 // describe says what a target is. It tells whether the gate can watch it.
 func (a *app) describe(f gate.Found) bool {
 	if f.Err != nil {
-		fmt.Fprintf(a.out, "FAIL %s\n       %v\n", f.Target.Name, f.Err)
+		a.linef(a.out, "FAIL %s\n       %v\n", f.Target.Name, f.Err)
 		var e *probe.Error
 		if errors.As(f.Err, &e) && e.Hint != "" {
-			fmt.Fprintf(a.out, "       hint: %s\n", e.Hint)
+			a.linef(a.out, "       hint: %s\n", e.Hint)
 		}
 		return false
 	}
 	t := f.Target
-	fmt.Fprintf(a.out, "ok   %s: %d goroutines, %s\n", t.Name, f.Goroutines, or(t.GoVersion, "Go version unknown"))
+	a.linef(a.out, "ok   %s: %d goroutines, %s\n", t.Name, f.Goroutines, or(t.GoVersion, "Go version unknown"))
 	if t.Sight.Start > 0 {
 		started := time.Unix(int64(t.Sight.Start), 0).UTC()
-		fmt.Fprintf(a.out, "       started %s\n", started.Format("2006-01-02 15:04:05 MST"))
+		a.linef(a.out, "       started %s\n", started.Format("2006-01-02 15:04:05 MST"))
 	}
 	if t.Build != "" || t.Binary != "" {
-		fmt.Fprintf(a.out, "       build %s %s\n", or(t.Build, "unknown"), t.Binary)
+		a.linef(a.out, "       build %s %s\n", or(t.Build, "unknown"), t.Binary)
 	}
-	fmt.Fprintf(a.out, "       profiles: %s\n", strings.Join(t.Profiles, ", "))
+	a.linef(a.out, "       profiles: %s\n", strings.Join(t.Profiles, ", "))
 	for _, l := range lacks(f) {
-		fmt.Fprintf(a.out, "       lacks %s\n", l)
+		a.linef(a.out, "       lacks %s\n", l)
 	}
 	return true
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/leakgate/leakgate/internal/input"
 	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/probe"
@@ -69,26 +68,39 @@ an address, or - for standard input, in any form that net/http/pprof serves
 // profile reads a goroutine profile. A file that cannot be read or parsed is a
 // usage error; a target that does not answer is not.
 func (a *app) profile(ctx context.Context, name string) (*stacks.Profile, error) {
-	var raw []byte
-	var err error
+	p, err := interruptible(ctx, func() (*stacks.Profile, error) {
+		raw, err := a.profileBytes(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		p, err := stacks.Parse(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return p, nil
+	})
+	if err != nil {
+		return nil, usageUnless(err)
+	}
+	return p, nil
+}
+
+// profileBytes reads what the user names, which may be a pipe: <(command).
+func (a *app) profileBytes(ctx context.Context, name string) (raw []byte, err error) {
 	switch {
 	case name == "-":
-		raw, err = io.ReadAll(io.LimitReader(a.in, stacks.MaxProfile))
+		raw, err = input.Read(ctx, a.in, "standard input", stacks.MaxProfile)
 	case strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://"):
 		raw, err = probe.Fetch(ctx, name)
 		var e *probe.Error
-		if errors.As(err, &e) {
+		if errors.As(err, &e) && ctx.Err() == nil {
 			return nil, &exit{code: exitInconclusive, err: err, hint: e.Hint}
 		}
 	default:
-		raw, err = os.ReadFile(name)
+		raw, err = input.ReadFile(ctx, name, stacks.MaxProfile)
 	}
 	if err != nil {
-		return nil, usage(fmt.Errorf("reading profile: %w", err))
+		return nil, fmt.Errorf("reading profile: %w", err)
 	}
-	p, err := stacks.Parse(raw)
-	if err != nil {
-		return nil, usage(fmt.Errorf("%s: %w", name, err))
-	}
-	return p, nil
+	return raw, nil
 }

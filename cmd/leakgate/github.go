@@ -70,13 +70,24 @@ func (g *github) mask(secrets []string) {
 	}
 }
 
-// report writes annotations, outputs and summary. One that fails does not keep
-// the others from being written.
-func (g *github) report(v verdict.Verdict, dir string) error {
+// annotate writes annotations to standard output.
+func (g *github) annotate(v verdict.Verdict) error {
 	if g == nil {
 		return nil
 	}
-	return errors.Join(report.GitHub(g.app.out, v, report.GitHubOptions{OnInconclusive: g.level}), g.outputs(v, dir), g.summary(v))
+	if err := report.GitHub(g.app.out, v, report.GitHubOptions{OnInconclusive: g.level}); err != nil {
+		return fmt.Errorf("writing annotations: %w", err)
+	}
+	return nil
+}
+
+// files writes outputs and summary. One that fails does not keep the other from
+// being written. Of an output that is written twice, the last holds.
+func (g *github) files(v verdict.Verdict, dir string) error {
+	if g == nil {
+		return nil
+	}
+	return errors.Join(g.outputs(v, dir), g.summary(v))
 }
 
 // outputs appends to the file of the step's outputs, where the job has one.

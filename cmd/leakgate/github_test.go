@@ -31,7 +31,7 @@ func TestGitHubWhen(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		g := job(map[string]string{"GITHUB_ACTIONS": c.env}, &out).github(githubOptions{when: c.when, onInconclusive: "error"})
-		if err := g.report(verdict.Verdict{Outcome: verdict.Pass, Headline: "fine"}, "out"); err != nil {
+		if err := g.annotate(verdict.Verdict{Outcome: verdict.Pass, Headline: "fine"}); err != nil {
 			t.Error(err)
 		}
 		if got := out.Len() > 0; got != c.want || (g != nil) != c.want {
@@ -50,7 +50,8 @@ func TestGitHubFiles(t *testing.T) {
 	var out bytes.Buffer
 	a := job(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": output, "GITHUB_STEP_SUMMARY": summary}, &out)
 	v := verdict.Verdict{Outcome: verdict.Inconclusive, Plan: "shop", Headline: "could not tell: restarted"}
-	if err := a.github(githubOptions{when: "auto", onInconclusive: "warning"}).report(v, "out"); err != nil {
+	g := a.github(githubOptions{when: "auto", onInconclusive: "warning"})
+	if err := errors.Join(g.annotate(v), g.files(v, "out")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := out.String(), "::warning title=leakgate%3A could not tell::could not tell: restarted\n"; got != want {
@@ -77,7 +78,7 @@ func TestGitHubFileErrors(t *testing.T) {
 	var out bytes.Buffer
 	env := map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(dir, "gone", "output"), "GITHUB_STEP_SUMMARY": summary}
 	o := githubOptions{when: "auto", onInconclusive: "error"}
-	err := job(env, &out).github(o).report(verdict.Verdict{Outcome: verdict.Pass}, "out")
+	err := job(env, &out).github(o).files(verdict.Verdict{Outcome: verdict.Pass}, "out")
 	if err == nil || !strings.Contains(err.Error(), "GitHub's output") {
 		t.Errorf("an output that cannot be written: %v", err)
 	}
@@ -86,7 +87,7 @@ func TestGitHubFileErrors(t *testing.T) {
 	}
 	// A line break would let a value add outputs of its own.
 	env["GITHUB_OUTPUT"] = filepath.Join(dir, "output")
-	if err := job(env, &out).github(o).report(verdict.Verdict{Outcome: verdict.Pass}, "a\nb"); err == nil || !strings.Contains(err.Error(), "line break") {
+	if err := job(env, &out).github(o).files(verdict.Verdict{Outcome: verdict.Pass}, "a\nb"); err == nil || !strings.Contains(err.Error(), "line break") {
 		t.Errorf("a directory with a line break: %v", err)
 	}
 }

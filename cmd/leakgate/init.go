@@ -116,9 +116,9 @@ func (a *app) writePlan(output string, force bool, base string, found finding) e
 	if err := errors.Join(err, f.Close()); err != nil {
 		return usage(err)
 	}
-	fmt.Fprintf(a.out, "wrote %s\n", output)
+	a.linef(a.out, "wrote %s\n", output)
 	if found.pprof == "" {
-		fmt.Fprintf(a.out, "pprof was not found at %s; set targets[0].pprof\n", base)
+		a.linef(a.out, "pprof was not found at %s; set targets[0].pprof\n", base)
 	}
 	return nil
 }

@@ -1,15 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/verdict"
@@ -49,11 +48,11 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 			if err := o.source.check(c.Context()); err != nil {
 				return err
 			}
-			run, policy, err := readRun(args[0], planFile)
+			j, err := interruptible(c.Context(), func() (judged, error) { return judge(c.Context(), args[0], planFile) })
 			if err != nil {
-				return usage(err)
+				return usageUnless(err)
 			}
-			v := verdict.Judge(run, policy)
+			run, policy, v := j.run, j.policy, j.verdict
 			if acc.file != "" {
 				if v, err = a.accept(acc, run, policy, v); err != nil {
 					return usage(err)
@@ -62,19 +61,21 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 			if err := o.source.annotate(c.Context(), &v); err != nil {
 				return err
 			}
-			broken := writeReports(args[0], v)
-			if render, ok := report.Formats()[format]; ok {
-				broken = errors.Join(broken, render(a.out, v))
-			} else {
-				broken = errors.Join(broken, a.print(v, args[0], o))
+			t := &teller{app: a, verdict: v, dir: args[0]}
+			t.print = func(told verdict.Verdict) error {
+				if render, ok := report.Formats()[format]; ok {
+					return render(a.out, told)
+				}
+				return a.console(told, args[0], o)
 			}
+			told, broken := t.tell()
 			if broken != nil {
 				a.complain(&exit{err: broken})
-				if v.Outcome == verdict.Pass {
-					return &exit{code: exitInconclusive, hint: "the run passes, but not everything could be written; see the errors above"}
-				}
 			}
-			return outcome(v.Outcome)
+			if told.Outcome != v.Outcome {
+				return &exit{code: exitInconclusive, hint: "the run passes, but not everything could be written; see the errors above"}
+			}
+			return outcome(told.Outcome)
 		},
 	}
 	c.Flags().StringVar(&planFile, "plan", "", "judge by this plan's policy")
@@ -95,22 +96,28 @@ func sortedFormats() []string {
 	return out
 }
 
-// readRun reads a run directory, and the policy that it holds or a plan's.
-func readRun(dir, planFile string) (record.Run, verdict.Policy, error) {
-	run, err := record.Read(dir)
+// judged is a run with what it was judged by.
+type judged struct {
+	run     record.Run
+	policy  verdict.Policy
+	verdict verdict.Verdict
+}
+
+// judge reads a run directory, and the policy that it holds or a plan's.
+func judge(ctx context.Context, dir, planFile string) (judged, error) {
+	run, err := record.ReadContext(ctx, dir)
 	if err != nil {
-		return run, verdict.Policy{}, err
-	}
-	if planFile != "" {
-		p, err := plan.ReadPolicy(planFile)
-		if err != nil {
-			return run, verdict.Policy{}, err
-		}
-		return run, p.Verdict(), nil
+		return judged{}, err
 	}
 	var policy verdict.Policy
-	if err := json.Unmarshal(run.Settings, &policy); err != nil {
-		return run, policy, fmt.Errorf("%s: reading the run's policy: %w", dir, err)
+	if planFile != "" {
+		p, err := readPlan(ctx, planFile, nil)
+		if err != nil {
+			return judged{}, err
+		}
+		policy = p.Verdict()
+	} else if err := json.Unmarshal(run.Settings, &policy); err != nil {
+		return judged{}, fmt.Errorf("%s: reading the run's policy: %w", dir, err)
 	}
-	return run, policy, nil
+	return judged{run, policy, verdict.Judge(run, policy)}, nil
 }

@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/leakgate/leakgate/internal/plan"
-	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -56,6 +54,7 @@ type app struct {
 	errOut io.Writer
 	now    func() time.Time
 
+	mask    func(string) string // hides the secrets of the plan that was read; nil: there are none
 	noColor bool
 }
 
@@ -91,18 +90,6 @@ func (a *app) complain(e *exit) {
 	}
 	if e.hint != "" {
 		a.say("hint", e.hint)
-	}
-}
-
-// say prints a message whose every line is this program's: what it quotes could
-// otherwise begin a line of its own, and speak to whatever reads the log.
-func (a *app) say(kind, text string) {
-	for i, line := range strings.Split(text, "\n") {
-		lead := "leakgate: " + kind + ": "
-		if i > 0 {
-			lead = "  "
-		}
-		fmt.Fprintln(a.errOut, lead+report.Printable(line))
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -81,11 +80,11 @@ func (a *app) writeRules(cfg rules.Config, dir string) error {
 		if err := os.WriteFile(name, f.text, 0o644); err != nil { // for others to read
 			return usage(err)
 		}
-		fmt.Fprintln(a.out, name)
+		a.linef(a.out, "%s\n", name)
 	}
 	if !cfg.Testable() {
-		fmt.Fprintf(a.out, "no unit tests: no series can be made up for %s, which has other matchers than label=\"value\"\n", cfg.Selector)
+		a.linef(a.out, "no unit tests: no series can be made up for %s, which has other matchers than label=\"value\"\n", cfg.Selector)
 	}
-	fmt.Fprintf(a.out, "%s: suspect from %g goroutines a second and instance, %s\n", cfg.Service, cfg.Slope, cfg.Selector)
+	a.linef(a.out, "%s: suspect from %g goroutines a second and instance, %s\n", cfg.Service, cfg.Slope, cfg.Selector)
 	return nil
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -56,9 +53,9 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell, 130 interrupted.`,
 			if err := o.github.check(); err != nil {
 				return usage(err)
 			}
-			p, err := plan.Read(args[0], a.env)
+			p, err := a.plan(c.Context(), args[0])
 			if err != nil {
-				return usage(err)
+				return err
 			}
 			if err := o.source.check(c.Context()); err != nil {
 				return err
@@ -107,69 +104,20 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 	if err := o.source.annotate(ctx, &v); err != nil {
 		a.complain(&exit{err: err}) // it was there before the load; the verdict stands without it
 	}
-	broken := errors.Join(recording, writeReports(dir, v))
-	if err := a.print(v, dir, o); err != nil {
-		broken = errors.Join(broken, err)
+	job := a.github(o.github)
+	t := &teller{app: a, verdict: v, dir: dir, github: job, broken: recording}
+	t.print = func(told verdict.Verdict) error {
+		return errors.Join(a.console(told, dir, o), job.annotate(told))
 	}
-	told := v
-	if broken != nil && v.Outcome == verdict.Pass { // nobody can read what passed
-		told.Outcome, told.Headline = verdict.Inconclusive, "could not tell: the run passed, but not everything could be written"
-	}
-	if broken = errors.Join(broken, a.github(o.github).report(told, dir)); broken != nil {
+	told, broken := t.tell()
+	if broken != nil {
 		a.complain(&exit{err: broken})
 	}
 	switch {
 	case run.End != nil && run.End.Reason == record.Interrupted:
 		return &exit{code: exitInterrupted}
-	case broken != nil && v.Outcome == verdict.Pass:
+	case told.Outcome != v.Outcome:
 		return &exit{code: exitInconclusive, hint: "the run passed, but not everything could be written; see the errors above"}
 	}
-	return outcome(v.Outcome)
-}
-
-func (a *app) print(v verdict.Verdict, dir string, o runOptions) error {
-	style := report.Style{Color: a.color(a.out), Verbose: o.verbose, Root: workingDir(), Dir: filepath.ToSlash(dir)}
-	if o.quiet {
-		_, err := fmt.Fprintln(a.out, report.Headline(v, style))
-		return err
-	}
-	if err := report.Console(style)(a.out, v); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(a.out, "  reports: %s\n", filepath.Join(dir, "report.html"))
-	return err
-}
-
-// writeReports writes every report file. One that fails does not keep the
-// others from being written.
-func writeReports(dir string, v verdict.Verdict) error {
-	files := report.Files()
-	names := make([]string, 0, len(files))
-	for name := range files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	var errs []error
-	for _, name := range names {
-		if err := writeReport(filepath.Join(dir, name), files[name], v); err != nil {
-			errs = append(errs, fmt.Errorf("writing %s: %w", name, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// writeReport replaces a file as a whole: a reader never sees half of one.
-func writeReport(name string, render report.Renderer, v verdict.Verdict) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".report-*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(render(tmp, v), tmp.Chmod(0o644), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return nil
+	return outcome(told.Outcome)
 }

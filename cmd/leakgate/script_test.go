@@ -32,7 +32,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"leakgate": main})
+	testscript.Main(m, map[string]func(){"leakgate": main, "leakgate-crash": func() { os.Exit(program(crash)) }})
 }
 
 // TestScripts drives the real binary. Besides testscript's own commands there
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 //	slay NAME             kill -9 a process
 //	serve NAME KIND       start a server of that kind on loopback; $NAME is its address
 //	spawn NAME COMMAND…   start a command
-//	signal NAME INT|KILL  send it a signal
+//	signal NAME INT|KILL|TERM|HUP  send it a signal
 //	reap CODE NAME        wait for it, and check its exit code; -1: killed
 //	until FILE PATTERN    wait for a file to match
 func TestScripts(t *testing.T) {
@@ -252,7 +252,7 @@ func spawn(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func signalProcess(ts *testscript.TestScript, neg bool, args []string) {
-	s := map[string]os.Signal{"INT": os.Interrupt, "KILL": os.Kill, "TERM": syscall.SIGTERM}[args[1]]
+	s := map[string]os.Signal{"INT": os.Interrupt, "KILL": os.Kill, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[1]]
 	ts.Check(procs(ts).get(ts, args[0]).cmd.Process.Signal(s))
 }
 

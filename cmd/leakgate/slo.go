@@ -83,6 +83,7 @@ func (a *app) slo(ctx context.Context, o sloOptions) error {
 			return usage(fmt.Errorf("--token-env: there is no variable %s", o.tokenFrom))
 		}
 		cfg.Bearer = token
+		a.mask = func(text string) string { return hidden(text, token) }
 	}
 	p, err := probe.NewPrometheus(cfg)
 	if err != nil {
@@ -168,6 +169,14 @@ func samplesOf(ctx context.Context, p *probe.Prometheus, expr string, start, end
 		}
 	}
 	return out, nil
+}
+
+// hidden is text without a token.
+func hidden(text, token string) string {
+	if token == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, token, "***")
 }
 
 // days parses a duration that may be in days or weeks, as Prometheus writes it.

@@ -109,9 +109,9 @@ func (c *console) finding(n int, f verdict.Finding) {
 	if where != "" {
 		c.line("     %s", where)
 	}
-	about := []string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), printable(f.State), strings.Join(f.Evidence, " and ")}
+	about := []string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), printable(f.State), evidence(f)}
 	if f.Wait != "" {
-		about = append(about, "waiting up to "+f.Wait)
+		about = append(about, "waiting up to "+printable(f.Wait))
 	}
 	c.line("     %s", c.paint(red, strings.Join(nonEmpty(about), ", ")))
 	on := f.Target
@@ -202,7 +202,7 @@ func (c *console) checks(v verdict.Verdict) {
 		if k.Target != "" {
 			name = k.Target + " " + k.Name
 		}
-		c.line("  %s %-24s %s %s (limit %s)", mark, printable(name), number(k.Measured), k.Unit, number(k.Limit))
+		c.line("  %s %-24s %s %s (limit %s)", mark, printable(name), number(k.Measured), printable(k.Unit), number(k.Limit))
 		if k.Message != "" && (k.Outcome != verdict.Pass || c.Verbose) && (k.Outcome != verdict.Fail || len(v.Findings) == 0) {
 			c.line("       %s", printable(k.Message))
 		}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -53,11 +52,7 @@ func (d Diff) Most() int {
 }
 
 // JSON writes the diff for scripts.
-func (d Diff) JSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(d)
-}
+func (d Diff) JSON(w io.Writer) error { return writeJSON(w, d) }
 
 // Console writes the diff for a terminal.
 func (d Diff) Console(w io.Writer, s Style) error {

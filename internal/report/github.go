@@ -90,7 +90,7 @@ func findingAnnotation(f verdict.Finding, more string) githubactions.Command {
 			at["line"] = strconv.Itoa(line)
 		}
 	}
-	facts := strings.Join(nonEmpty([]string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), f.State, strings.Join(f.Evidence, " and "), "on " + f.Target}), ", ")
+	facts := strings.Join(nonEmpty([]string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), f.State, evidence(f), "on " + f.Target}), ", ")
 	text := append([]string{facts, f.Attribution(), f.Cause(), labels(f)}, ownership(f)...)
 	level, title := "error", "goroutine leak: "
 	if f.Is(verdict.Unconfirmed) {

@@ -57,7 +57,7 @@ const maxJUnitText = 64 << 10
 // JUnit writes a testcase per target and check. A leak is a failure, what could
 // not be told is an error. Names are stable from run to run.
 func JUnit(w io.Writer, v verdict.Verdict) error {
-	suite := junitSuite{Name: xmlText(v.Plan), Time: seconds(v.Timing.Wall), Timestamp: v.Started.UTC().Format("2006-01-02T15:04:05")}
+	suite := junitSuite{Name: xmlText(shortened(v.Plan, maxText)), Time: seconds(v.Timing.Wall), Timestamp: v.Started.UTC().Format("2006-01-02T15:04:05")}
 	for _, c := range v.Checks {
 		k := junitCheck(v, c)
 		suite.Tests++
@@ -86,7 +86,7 @@ func JUnit(w io.Writer, v verdict.Verdict) error {
 }
 
 func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
-	k := junitCase{Class: className(v.Plan, c.Target), Name: xmlText(c.Name), Time: seconds(0)}
+	k := junitCase{Class: className(v.Plan, c.Target), Name: xmlText(shortened(c.Name, maxText)), Time: seconds(0)}
 	c.Message, c.Hint = printable(c.Message), printable(c.Hint)
 	text := c.Message
 	if c.Hint != "" {
@@ -101,7 +101,7 @@ func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 				if k.File == "" {
 					k.File, k.Line = f.File, f.Line
 				}
-				k.File = xmlText(clip(k.File, maxJUnitText))
+				k.File = xmlText(shortened(k.File, maxText))
 			}
 			if i < shown {
 				text += "\n\n" + findingText(f)
@@ -117,9 +117,9 @@ func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 		if code == "" {
 			code = "inconclusive"
 		}
-		k.Error = &junitResult{Message: xmlText(clip(c.Message, maxJUnitText)), Type: xmlText(code), Text: xmlText(clip(text, maxJUnitText))}
+		k.Error = &junitResult{Message: xmlText(clip(c.Message, maxJUnitText)), Type: xmlText(shortened(code, maxText)), Text: xmlText(clip(text, maxJUnitText))}
 	default:
-		k.Out = xmlText(fmt.Sprintf("%s of %s %s", number(c.Measured), number(c.Limit), c.Unit))
+		k.Out = xmlText(fmt.Sprintf("%s of %s %s", number(c.Measured), number(c.Limit), shortened(c.Unit, maxText)))
 	}
 	return k
 }
@@ -167,7 +167,7 @@ func className(plan, target string) string {
 		parts = append(parts, target)
 	}
 	for i, p := range parts {
-		parts[i] = strings.ReplaceAll(printable(xmlText(p)), ".", "_")
+		parts[i] = strings.ReplaceAll(printable(xmlText(shortened(p, maxText))), ".", "_")
 		if strings.Contains(p, ".") { // shop.0 is not shop_0
 			parts[i] += fmt.Sprintf("-%06x", crc32.ChecksumIEEE([]byte(p))&0xffffff)
 		}

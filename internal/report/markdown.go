@@ -21,7 +21,7 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 			e.printf("\nand %d more\n", len(v.Findings)+v.More-shown)
 			break
 		}
-		about := nonEmpty([]string{markdown(place(f.File, f.Line, "")), fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), markdown(f.State), strings.Join(f.Evidence, " and ")})
+		about := nonEmpty([]string{markdown(place(f.File, f.Line, "")), fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), markdown(f.State), evidence(f)})
 		e.printf("\n### %s\n\n%s · on %s: %s\n", markdown(f.Name()), strings.Join(about, " · "), markdown(f.Target), history(f))
 		if i == 0 {
 			e.printf("%s", timeline1(v, f.Target))
@@ -54,7 +54,7 @@ func Markdown(w io.Writer, v verdict.Verdict) error {
 	}
 	e.printf("\n<details><summary>Checks</summary>\n\n| check | target | outcome | measured | limit | unit | |\n| --- | --- | --- | ---: | ---: | --- | --- |\n")
 	for _, c := range v.Checks {
-		e.printf("| %s | %s | %s | %s | %s | %s | %s |\n", markdown(c.Name), markdown(c.Target), c.Outcome, number(c.Measured), number(c.Limit), c.Unit, markdown(c.Message))
+		e.printf("| %s | %s | %s | %s | %s | %s | %s |\n", markdown(c.Name), markdown(c.Target), c.Outcome, number(c.Measured), number(c.Limit), markdown(c.Unit), markdown(c.Message))
 	}
 	e.printf("\n</details>\n")
 	for _, x := range v.Warnings {

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -35,48 +37,93 @@ func Formats() map[string]Renderer {
 }
 
 // JSON writes the verdict for scripts.
-func JSON(w io.Writer, v verdict.Verdict) error {
+func JSON(w io.Writer, v verdict.Verdict) error { return writeJSON(w, v) }
+
+// Printable makes foreign text safe for a terminal: control characters,
+// escapes and characters that change the direction of text become visible. What
+// GitHub Actions would take for a command in the log of a job is broken up. Of
+// text that nobody would read to its end the middle is left out.
+func Printable(s string) string { return printable(s) }
+
+// maxText is how many characters of one foreign text are shown. The longest names
+// of functions that are met, of generic types with long import paths, have some
+// 500; a finding shows its own in twenty places. verdict.json has the whole.
+const maxText = 1000
+
+func printable(s string) string {
+	s = shortened(s, maxText)
+	if strings.HasPrefix(strings.TrimLeft(s, " "), "::") {
+		s = strings.Replace(s, "::", `\::`, 1)
+	}
+	s = strings.ReplaceAll(s, "##[", `#\#[`)
+	return visible(s, func(r rune) string {
+		q := strconv.QuoteRuneToASCII(r)
+		return q[1 : len(q)-1]
+	})
+}
+
+// shortened leaves out the middle of a text of more than so many characters: the
+// start of a name and its end say most. It comes before anything is escaped, so
+// that no escape is cut.
+func shortened(s string, most int) string {
+	if len(s) <= most || utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	head, n := 0, 0
+	for i := range s {
+		if n == most/2 {
+			head = i
+			break
+		}
+		n++
+	}
+	tail := len(s)
+	for range most - most/2 - 1 {
+		_, size := utf8.DecodeLastRuneInString(s[:tail])
+		tail -= size
+	}
+	return s[:head] + "…" + s[tail:]
+}
+
+// visible replaces what cannot be seen, or turns the direction of text.
+func visible(s string, escape func(rune) string) string {
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
+	if !strings.ContainsFunc(s, hidden) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if hidden(r) {
+			b.WriteString(escape(r))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// writeJSON writes a value for scripts, whole, and so that a terminal or a job's
+// log shows it as it is.
+func writeJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
+	text := visible(b.String(), func(r rune) string {
+		if r == '\n' { // between values; within one it is escaped already
+			return "\n"
+		}
+		var out strings.Builder
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&out, `\u%04x`, unit)
+		}
+		return out.String()
+	})
 	// An old form of GitHub's commands, anywhere in a line of a job's log.
-	_, err := w.Write(bytes.ReplaceAll(b.Bytes(), []byte("##["), []byte(`#\u0023[`)))
+	_, err := io.WriteString(w, strings.ReplaceAll(text, "##[", `#\u0023[`))
 	return err
-}
-
-// Printable makes foreign text safe for a terminal: control characters,
-// escapes and characters that change the direction of text become visible. What
-// GitHub Actions would take for a command in the log of a job is broken up.
-func Printable(s string) string { return printable(s) }
-
-func printable(s string) string {
-	if strings.HasPrefix(strings.TrimLeft(s, " "), "::") {
-		s = strings.Replace(s, "::", `\::`, 1)
-	}
-	s = strings.ReplaceAll(s, "##[", `#\#[`)
-	clean := true
-	for _, r := range s {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
-			b.WriteRune(r)
-			continue
-		}
-		q := strconv.QuoteRuneToASCII(r)
-		b.WriteString(q[1 : len(q)-1])
-	}
-	return b.String()
 }
 
 // place is a frame's file and line, the file relative to root where it lies
@@ -136,14 +183,17 @@ func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 // amount is how much load there was.
 func amount(v verdict.Verdict) string {
 	if v.Requests == 0 {
-		return v.Amount()
+		return printable(v.Amount())
 	}
-	return v.Amount() + " in " + plural(v.Rounds, "round")
+	return printable(v.Amount()) + " in " + plural(v.Rounds, "round")
 }
+
+// evidence is what speaks for a finding.
+func evidence(f verdict.Finding) string { return printable(strings.Join(f.Evidence, " and ")) }
 
 // rate says how much a finding leaks.
 func rate(f verdict.Finding) string {
-	unit := cmp.Or(f.Unit, "request")
+	unit := printable(cmp.Or(f.Unit, "request"))
 	switch {
 	case f.Per1000 >= 100:
 		return fmt.Sprintf("%.2f per %s", f.Per1000/1000, unit)

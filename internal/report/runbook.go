@@ -239,7 +239,7 @@ func ticket(v verdict.Verdict, f verdict.Finding) string {
 			fmt.Fprintf(&b, "%s: %s\n", name, text)
 		}
 	}
-	after, when := v.Amount(), ", at the baseline and after each of "+plural(max(len(f.Counts)-1, 0), "round")
+	after, when := printable(v.Amount()), ", at the baseline and after each of "+plural(max(len(f.Counts)-1, 0), "round")
 	if f.Is(verdict.Held) {
 		after, when = "a round of held connections", "" // it says itself
 	}
@@ -260,7 +260,7 @@ func ticket(v verdict.Verdict, f verdict.Finding) string {
 	line("Goroutines at this stack", "%s%s", history(f), when)
 	line("Rate", "%s", rate(f))
 	line("State", "%s", printable(f.State))
-	line("Evidence", "%s", strings.Join(f.Evidence, " and "))
+	line("Evidence", "%s", evidence(f))
 	line("Requests", "%s", printable(f.Attribution()))
 	for _, l := range f.Labels {
 		line("Label", "%s: +%d", printable(l.Label), l.Growth)

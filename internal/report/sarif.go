@@ -83,7 +83,7 @@ func sarifRule() *sarif.ReportingDescriptor {
 
 func sarifResult(f verdict.Finding) *sarif.Result {
 	text := fmt.Sprintf("%s leaks goroutines: +%d", f.Name(), f.Leaked)
-	about := strings.Join(nonEmpty([]string{text, rate(f), f.State, strings.Join(f.Evidence, " and "), "on " + f.Target}), ", ")
+	about := strings.Join(nonEmpty([]string{text, rate(f), f.State, evidence(f), "on " + f.Target}), ", ")
 	say := append([]string{about, f.Attribution(), f.Cause(), labels(f)}, ownership(f)...)
 	level := "error"
 	if f.Is(verdict.Unconfirmed) {
