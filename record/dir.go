@@ -34,7 +34,16 @@ type Writer struct {
 	run     Run
 	journal *os.File
 	series  map[string]*os.File
+	mask    func([]byte) []byte // nil: nothing is to be hidden
 	err     error
+}
+
+// Hide takes secrets out of every line that is written from now on. mask returns its
+// argument where there is nothing to hide, and keeps JSON what it is.
+func (w *Writer) Hide(mask func([]byte) []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mask = mask
 }
 
 // Create makes the run directory with its header and the plan's text, and
@@ -170,6 +179,9 @@ func (w *Writer) add(e event) {
 
 func (w *Writer) line(f *os.File, v any) {
 	b, err := json.Marshal(v)
+	if err == nil && w.mask != nil {
+		b = w.mask(b)
+	}
 	if err == nil {
 		_, err = f.Write(append(b, '\n'))
 	}

@@ -54,7 +54,7 @@ func (a *app) github(o githubOptions) *github {
 	}
 	getenv := func(key string) string { v, _ := a.env(key); return v }
 	return &github{
-		Action: githubactions.New(githubactions.WithWriter(a.out), githubactions.WithGetenv(getenv)),
+		Action: githubactions.New(githubactions.WithWriter(unwrap(a.out)), githubactions.WithGetenv(getenv)),
 		app:    a, level: report.Level(o.onInconclusive),
 	}
 }
@@ -105,7 +105,8 @@ func (g *github) outputs(v verdict.Verdict, dir string) error {
 			errs = append(errs, fmt.Errorf("writing GitHub's output %s: %q holds a line break", key, out[key]))
 			continue
 		}
-		if err := try(func() { g.SetOutput(key, out[key]) }); err != nil {
+		value := string(g.app.hidden.Data([]byte(out[key])))
+		if err := try(func() { g.SetOutput(key, value) }); err != nil {
 			errs = append(errs, fmt.Errorf("writing GitHub's output %s: %w", key, err))
 		}
 	}
@@ -120,7 +121,7 @@ func (g *github) summary(v verdict.Verdict) error {
 	var b bytes.Buffer
 	err := report.GitHubSummary(&b, v)
 	if err == nil {
-		err = try(func() { g.AddStepSummary(b.String()) })
+		err = try(func() { g.AddStepSummary(string(g.app.hidden.Data(b.Bytes()))) })
 	}
 	if err != nil {
 		return fmt.Errorf("writing GitHub's summary: %w", err)

@@ -60,12 +60,12 @@ func readPlan(ctx context.Context, file string, env func(string) (string, bool))
 	return plan.Parse(file, text, env)
 }
 
-// plan reads a plan to run, and has its secrets masked from then on.
+// plan reads a plan to use, and has its secrets masked from then on.
 func (a *app) plan(ctx context.Context, file string) (*plan.Plan, error) {
 	p, err := interruptible(ctx, func() (*plan.Plan, error) { return readPlan(ctx, file, a.env) })
 	if err != nil {
 		return nil, usageUnless(err)
 	}
-	a.mask = p.Mask
+	a.hide(p)
 	return p, nil
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/leakgate/leakgate/internal/mask"
+	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/internal/report"
 )
 
@@ -31,6 +33,29 @@ func (a *app) linef(w io.Writer, format string, args ...any) {
 		}
 	}
 	fmt.Fprintf(w, format, args...)
+}
+
+// hide takes the secrets of a plan out of all that is printed and written from now on.
+func (a *app) hide(p *plan.Plan) {
+	a.mask, a.hidden = p.Mask, p.Hidden
+	a.out, a.errOut = p.Hidden.Writer(unwrap(a.out)), p.Hidden.Writer(unwrap(a.errOut))
+}
+
+// unwrap is the writer behind a mask.
+func unwrap(w io.Writer) io.Writer {
+	if m, ok := w.(*mask.Writer); ok {
+		return m.Unwrap()
+	}
+	return w
+}
+
+// flush prints what a mask held back.
+func (a *app) flush() {
+	for _, w := range []io.Writer{a.out, a.errOut} {
+		if m, ok := w.(*mask.Writer); ok {
+			_ = m.Flush() // there is nowhere to say so
+		}
+	}
 }
 
 // say prints a message whose every line is this program's: what it quotes could

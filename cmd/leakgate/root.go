@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/leakgate/leakgate/internal/mask"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -54,7 +55,8 @@ type app struct {
 	errOut io.Writer
 	now    func() time.Time
 
-	mask    func(string) string // hides the secrets of the plan that was read; nil: there are none
+	mask    func(string) string // hides the secrets of the plan that was read, in messages; nil: there are none
+	hidden  *mask.Mask          // the same in everything that leaves the process
 	noColor bool
 }
 
@@ -66,6 +68,7 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), in
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
+	defer a.flush()
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitPass
@@ -134,9 +137,9 @@ func outcome(o verdict.Outcome) error {
 	return &exit{code: exitInconclusive}
 }
 
-// terminal tells whether a writer is a terminal that understands repainting.
+// terminal reports whether a writer is a terminal that understands repainting.
 func (a *app) terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := unwrap(w).(*os.File)
 	if t, _ := a.env("TERM"); t == "dumb" {
 		return false
 	}
@@ -152,7 +155,7 @@ func (a *app) color(w io.Writer) bool {
 
 func width(w io.Writer) func() int {
 	return func() int {
-		f, ok := w.(*os.File)
+		f, ok := unwrap(w).(*os.File)
 		if !ok {
 			return 0
 		}

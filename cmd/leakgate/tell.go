@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/leakgate/leakgate/internal/mask"
 	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -70,7 +71,7 @@ func (t *teller) told() verdict.Verdict {
 	return v
 }
 
-func (t *teller) reports(v verdict.Verdict) error { return writeReports(t.dir, v) }
+func (t *teller) reports(v verdict.Verdict) error { return writeReports(t.dir, v, t.app.hidden) }
 
 // result writes the outcome for who asked for it by a variable.
 func (t *teller) result(v verdict.Verdict) error {
@@ -93,7 +94,7 @@ func (t *teller) outputs(v verdict.Verdict) error { return t.github.files(v, t.d
 
 // writeReports writes every report file. One that fails does not keep the
 // others from being written.
-func writeReports(dir string, v verdict.Verdict) error {
+func writeReports(dir string, v verdict.Verdict, hide *mask.Mask) error {
 	files := report.Files()
 	names := make([]string, 0, len(files))
 	for name := range files {
@@ -102,7 +103,7 @@ func writeReports(dir string, v verdict.Verdict) error {
 	slices.Sort(names)
 	var errs []error
 	for _, name := range names {
-		if err := writeReport(filepath.Join(dir, name), files[name], v); err != nil {
+		if err := writeReport(filepath.Join(dir, name), files[name], v, hide); err != nil {
 			errs = append(errs, fmt.Errorf("writing %s: %w", name, err))
 		}
 	}
@@ -111,12 +112,17 @@ func writeReports(dir string, v verdict.Verdict) error {
 
 // writeReport replaces a file as a whole: a reader never sees half of one, nor
 // an earlier one that says something else.
-func writeReport(name string, render report.Renderer, v verdict.Verdict) error {
+func writeReport(name string, render report.Renderer, v verdict.Verdict, hide *mask.Mask) error {
+	var b bytes.Buffer
+	if err := render(&b, v); err != nil {
+		return errors.Join(err, removed(name))
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(name), ".report-*")
 	if err != nil {
 		return errors.Join(err, removed(name))
 	}
-	err = errors.Join(render(tmp, v), tmp.Chmod(0o644), tmp.Close())
+	_, err = tmp.Write(hide.Data(b.Bytes()))
+	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
 	if err == nil {
 		err = os.Rename(tmp.Name(), name)
 	}
@@ -149,7 +155,11 @@ func (a *app) console(v verdict.Verdict, dir string, o runOptions) error {
 		}
 		fmt.Fprintf(&b, "  reports: %s\n", report.Printable(filepath.Join(dir, "report.html")))
 	}
-	if _, err := a.out.Write(b.Bytes()); err != nil {
+	_, err := a.out.Write(b.Bytes())
+	if m, ok := a.out.(*mask.Writer); ok && err == nil {
+		err = m.Flush()
+	}
+	if err != nil {
 		return fmt.Errorf("writing to standard output: %w", cmp.Or(errors.Unwrap(err), err))
 	}
 	return nil

@@ -51,9 +51,12 @@ func New(p *plan.Plan, dir, tool string, now time.Time, watch Observer) (*Gate, 
 	if err != nil {
 		return nil, fmt.Errorf("encoding policy: %w", err)
 	}
-	h := record.Header{Tool: tool, Plan: p.Name, Started: now.UTC().Round(0), Settings: settings}
-	g.writer, err = record.Create(dir, h, p.MaskBytes(p.Text))
-	return g, err
+	h := record.Header{Tool: tool, Plan: p.Mask(p.Name), Started: now.UTC().Round(0), Settings: settings}
+	if g.writer, err = record.Create(dir, h, p.MaskBytes(p.Text)); err != nil {
+		return nil, err
+	}
+	g.writer.Hide(p.Hidden.Data)
+	return g, nil
 }
 
 // abort ends a run that cannot go on.
