@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/leakgate/leakgate/internal/budget"
 	"github.com/leakgate/leakgate/internal/input"
 	"github.com/leakgate/leakgate/internal/stacks"
 )
@@ -35,6 +36,9 @@ const (
 	// maxProfile is one profile as it came, in bytes: as much as is taken from a
 	// target (probe.MaxBody).
 	maxProfile = 64 << 20
+	// maxMemory is what all profiles together may take in memory, in bytes: four times
+	// what a run may (safety.memory), by default.
+	maxMemory = 2 << 30
 )
 
 // Read loads a run directory and parses its profiles. A journal that ends in
@@ -50,7 +54,7 @@ func ReadContext(ctx context.Context, dir string) (Run, error) {
 		return Run{}, err
 	}
 	defer root.Close()
-	in := &directory{ctx: ctx, name: dir, root: root}
+	in := &directory{ctx: ctx, name: dir, root: root, memory: budget.New(maxMemory), readers: map[string]*stacks.Reader{}}
 	r, err := in.journal()
 	if err == nil {
 		err = in.series(&r)
@@ -89,6 +93,16 @@ type directory struct {
 	ctx  context.Context
 	name string
 	root *os.Root
+
+	memory  *budget.Budget
+	readers map[string]*stacks.Reader // by target: its profiles have most in common
+}
+
+func (d *directory) reader(target string) *stacks.Reader {
+	if d.readers[target] == nil {
+		d.readers[target] = stacks.NewReader(d.memory)
+	}
+	return d.readers[target]
 }
 
 // lines calls f with the lines of a file below the directory.
@@ -194,7 +208,7 @@ func (d *directory) profiles(r *Run) error {
 			kept = append(kept, c)
 			continue
 		}
-		p, err := d.profile(c.File)
+		p, err := d.profile(c.Target, c.File)
 		if err != nil {
 			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: c.Kind != Trying && c.Kind != Evidence && c.Kind != Holding})
 			continue
@@ -213,7 +227,7 @@ func (d *directory) profiles(r *Run) error {
 		}
 		raw, err := d.raw(m.File)
 		if err == nil {
-			m.Profile, err = stacks.ParseHeap(raw)
+			_, m.Profile, err = d.reader(m.Target).ReadHeap(raw)
 		}
 		if err != nil { // the numbers beside it are there
 			r.Gaps = append(r.Gaps, Gap{At: m.At, Target: m.Target, What: m.File, Error: err.Error(), Kind: m.Kind, Round: m.Round})
@@ -222,12 +236,12 @@ func (d *directory) profiles(r *Run) error {
 	return d.ctx.Err() // what it ended is no gap
 }
 
-func (d *directory) profile(name string) (*stacks.Profile, error) {
+func (d *directory) profile(target, name string) (*stacks.Profile, error) {
 	raw, err := d.raw(name)
 	if err != nil {
 		return nil, err
 	}
-	return stacks.Parse(raw)
+	return d.reader(target).Parse(raw)
 }
 
 // raw reads a file that the journal names, below the directory whatever it says.

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/pprof/profile"
 
 	"github.com/leakgate/leakgate/internal/budget"
@@ -151,7 +150,7 @@ func TestReaderKeepsNothingThatMatters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Stack{})); d != "" {
+		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("profiles differ (-new reader +used):\n%s", d)
 		}
 	}
@@ -201,7 +200,7 @@ func TestHide(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		again, err := Parse(kept)
-		if d := cmp.Diff(p, again, cmpopts.IgnoreUnexported(Stack{})); err != nil || d != "" {
+		if d := cmp.Diff(p, again); err != nil || d != "" {
 			t.Errorf("%s: %v; what is kept reads differently (-read +kept):\n%s", name, err, d)
 		}
 		plain, err := plain(kept, (*budget.Budget)(nil).Lease())

@@ -192,3 +192,11 @@ func (s *Stack) add(o Stack) {
 		s.Labels[l] += n
 	}
 }
+
+// Equal reports whether two stacks are the same, with the same goroutines.
+func (s Stack) Equal(o Stack) bool {
+	creator := s.CreatedBy == nil && o.CreatedBy == nil ||
+		s.CreatedBy != nil && o.CreatedBy != nil && *s.CreatedBy == *o.CreatedBy
+	return creator && s.Key == o.Key && s.State == o.State && s.Wait == o.Wait && s.Count == o.Count &&
+		s.Leaked == o.Leaked && slices.Equal(s.Frames, o.Frames) && maps.Equal(s.Labels, o.Labels)
+}
