@@ -62,22 +62,24 @@ func analyse(run record.Run, policy Policy, target string, rules []rule) analysi
 		return a
 	}
 	a.total = a.history.of(byTotal, stacks.AllGoroutines)
-	stacksOf := a.shown()
 	trends := a.history.trends(byKey)
 	covered := map[string]bool{} // sites that some stack of theirs already explains
 	for _, k := range sortedKeys(trends) {
 		if k == stacks.NoFrames {
 			continue
 		}
-		s := suspect{key: k, id: byKey, trend: trends[k], stack: stacksOf[k]}
-		s.class = s.trend.classify()
+		s := suspect{key: k, id: byKey, trend: trends[k]}
+		if s.class = s.trend.classify(); s.class == steady {
+			continue
+		}
+		s.stack = a.history.shown(k)
 		a.settle(&s, rules)
 		if s.class == leak || s.class == draining {
 			covered[s.stack.Site()] = true
 		}
 		a.add(s)
 	}
-	a.addSites(covered, stacksOf, rules)
+	a.addSites(covered, rules)
 	a.addProven(rules)
 	a.readSlope(run)
 	a.addSlope(run, rules)
@@ -91,21 +93,17 @@ func analyse(run record.Run, policy Policy, target string, rules []rule) analysi
 
 // addSites looks for leaks whose stacks all differ, by a recursion's depth or
 // a library's inner state, under the coarser identity.
-func (a *analysis) addSites(covered map[string]bool, stacksOf map[string]stacks.Stack, rules []rule) {
+func (a *analysis) addSites(covered map[string]bool, rules []rule) {
 	sites := a.history.trends(bySite)
 	for _, k := range sortedKeys(sites) {
 		if covered[k] || k == stacks.NoFrames {
 			continue
 		}
 		s := suspect{key: k, id: bySite, trend: sites[k]}
-		for _, st := range stacksOf {
-			if st.Site() == k && (st.Count > s.stack.Count || st.Count == s.stack.Count && st.Key < s.stack.Key) {
-				s.stack = st
-			}
-		}
 		if s.class = s.trend.classify(); s.class != leak {
 			continue
 		}
+		s.stack = a.history.ofSite(k)
 		a.settle(&s, rules)
 		if s.class == noise || s.class == pool { // its stacks, one by one, say that already
 			continue
@@ -252,19 +250,6 @@ func (a *analysis) limit() int {
 
 // tolerated tells whether growth without a pattern is small enough to pass.
 func (a *analysis) tolerated(s suspect) bool { return s.trend.rise() <= a.limit() }
-
-// shown picks for every key the place where it grew most, to show to people.
-func (a *analysis) shown() map[string]stacks.Stack {
-	first := a.history.windows[0].captures
-	out := map[string]stacks.Stack{}
-	for i := range a.history.windows {
-		captures := a.history.windows[i].captures
-		for _, d := range stacks.Diff(first[0].Profile, captures[len(captures)-1].Profile) {
-			out[d.Stack.Key] = d.Stack // later windows replace earlier ones
-		}
-	}
-	return out
-}
 
 // report turns suspects into findings, ignored growth and warnings.
 func (a *analysis) report(run record.Run) {

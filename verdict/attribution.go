@@ -223,12 +223,7 @@ func (a *analysis) lowestIn(run record.Run, s suspect, n int) (int, bool) {
 		if c.Kind != record.Trying || c.Target != a.target || c.Round != n {
 			continue
 		}
-		count := 0
-		for _, st := range c.Profile.Stacks {
-			if s.id(st) == s.key {
-				count += st.Count
-			}
-		}
+		count := a.history.memo.count(c.Profile, s.id, s.key)
 		if lowest < 0 || count < lowest {
 			lowest = count
 		}

@@ -72,10 +72,7 @@ const maxLabels = 10
 func (a *analysis) labels(s suspect) []Label {
 	growth, total := map[string]int{}, 0
 	add := func(c record.Capture, sign int) {
-		for _, st := range c.Profile.Stacks {
-			if s.id(st) != s.key {
-				continue
-			}
+		for _, st := range a.history.memo.stacks(c.Profile, s.id, s.key) {
 			total += sign * st.Count
 			for l, n := range st.Labels {
 				if a.policy.GroupBy == "" || strings.HasPrefix(l, a.policy.GroupBy+"=") {
@@ -117,16 +114,11 @@ func (a *analysis) labels(s suspect) []Label {
 // and how long they wait.
 func (a *analysis) evidence(s suspect, f *Finding) {
 	for _, c := range a.dumps {
-		best := -1
-		for i, st := range c.Profile.Stacks {
-			if st.Key == s.stack.Key && (best < 0 || st.Count > c.Profile.Stacks[best].Count) {
-				best = i
-			}
-		}
-		if best < 0 {
+		all := a.history.memo.stacks(c.Profile, byKey, s.stack.Key)
+		if len(all) == 0 {
 			continue
 		}
-		st := c.Profile.Stacks[best]
+		st := all[0] // they are sorted by their counts
 		f.State = cmp.Or(st.State, f.State)
 		if st.CreatedBy != nil {
 			f.Creator = st.CreatedBy.Function

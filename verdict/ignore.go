@@ -111,8 +111,8 @@ func (a *analysis) createdBy(s *suspect, re *regexp.Regexp) bool {
 	if !a.dumped(s) {
 		return false
 	}
-	for _, st := range a.dumps[len(a.dumps)-1].Profile.Stacks {
-		if st.Key == s.stack.Key && (st.CreatedBy == nil || !re.MatchString(st.CreatedBy.Function)) {
+	for _, st := range a.inDump(s) {
+		if st.CreatedBy == nil || !re.MatchString(st.CreatedBy.Function) {
 			return false
 		}
 	}
@@ -126,12 +126,15 @@ func (a *analysis) dumped(s *suspect) bool {
 		return false
 	}
 	n := 0
-	for _, st := range a.dumps[len(a.dumps)-1].Profile.Stacks {
-		if st.Key == s.stack.Key {
-			n += st.Count
-		}
+	for _, st := range a.inDump(s) {
+		n += st.Count
 	}
 	return n > 0 && 10*n >= 9*s.trend.bands[len(s.trend.bands)-1].mid
+}
+
+// inDump are the stacks of the latest dump that are a suspect's.
+func (a *analysis) inDump(s *suspect) []stacks.Stack {
+	return a.history.memo.stacks(a.dumps[len(a.dumps)-1].Profile, byKey, s.stack.Key)
 }
 
 // labelled tells whether what grew carries such a label: goroutines without it
@@ -140,11 +143,11 @@ func (a *analysis) labelled(s *suspect, re *regexp.Regexp) bool {
 	without := s.trend
 	without.bands = nil
 	for _, w := range a.history.windows {
-		var counts []map[string]int
+		var counts []int
 		for _, c := range w.captures {
-			counts = append(counts, map[string]int{"": unlabelled(c, s, re)})
+			counts = append(counts, a.unlabelled(c, s, re))
 		}
-		without.bands = append(without.bands, bandOf(counts, ""))
+		without.bands = append(without.bands, bandOf(counts))
 	}
 	switch without.classify() {
 	case steady, pool, noise:
@@ -156,12 +159,9 @@ func (a *analysis) labelled(s *suspect, re *regexp.Regexp) bool {
 }
 
 // unlabelled counts the goroutines of a stack without such a label.
-func unlabelled(c record.Capture, s *suspect, re *regexp.Regexp) int {
+func (a *analysis) unlabelled(c record.Capture, s *suspect, re *regexp.Regexp) int {
 	n := 0
-	for _, st := range c.Profile.Stacks {
-		if s.id(st) != s.key {
-			continue
-		}
+	for _, st := range a.history.memo.stacks(c.Profile, s.id, s.key) {
 		with := 0
 		for l, k := range st.Labels { // a goroutine may have several that match
 			if re.MatchString(l) {

@@ -201,14 +201,16 @@ func (a *analysis) flattens() bool {
 func (a *analysis) mostGrown(grown float64) (suspect, bool) {
 	var best suspect
 	trends := a.history.trends(byKey)
-	shown := a.shown()
 	for _, k := range sortedKeys(trends) {
 		if k == stacks.NoFrames || slices.ContainsFunc(a.suspects, func(s suspect) bool { return s.key == k && (s.class == pool || s.class == draining || s.rule != nil) }) {
 			continue
 		}
 		if t := trends[k]; best.key == "" || t.rise() > best.trend.rise() {
-			best = suspect{key: k, id: byKey, trend: t, stack: shown[k]}
+			best = suspect{key: k, id: byKey, trend: t}
 		}
+	}
+	if best.key != "" {
+		best.stack = a.history.shown(best.key)
 	}
 	return best, best.key != "" && 2*float64(best.trend.rise()) >= grown
 }

@@ -19,13 +19,6 @@ type window struct {
 	requests uint64 // sent since the window before
 }
 
-// identity maps a stack to what is counted together.
-type identity func(stacks.Stack) string
-
-func byKey(s stacks.Stack) string   { return s.Key }
-func bySite(s stacks.Stack) string  { return s.Site() }
-func byTotal(s stacks.Stack) string { return stacks.AllGoroutines }
-
 // history is everything captured of one target: the baseline, a window per
 // round, and the long looks.
 type history struct {
@@ -38,12 +31,14 @@ type history struct {
 	budget  int                      // rounds that the plan allows
 
 	uncounted bool // nobody knows how many requests a round had
+
+	memo *memo
 }
 
 // historyOf gathers a target's captures. Rounds whose window or load is
 // missing end the history: nothing is compared across a hole.
 func historyOf(run record.Run, target string, budget int) history {
-	h := history{target: target, budget: budget, looks: map[int][]record.Capture{}, proven: map[int][]record.Capture{}, loadEnd: map[int]int64{}}
+	h := history{memo: newMemo(), target: target, budget: budget, looks: map[int][]record.Capture{}, proven: map[int][]record.Capture{}, loadEnd: map[int]int64{}}
 	byRound := map[int][]record.Capture{}
 	for _, c := range run.Captures {
 		if c.Target != target {
@@ -98,33 +93,40 @@ type trend struct {
 
 // trends counts every identity in every window.
 func (h history) trends(id identity) map[string]trend {
-	seen := map[string]bool{}
-	perWindow := make([][]map[string]int, len(h.windows))
+	if h.memo.trends[id] == nil {
+		h.memo.trends[id] = h.count(id)
+	}
+	return h.memo.trends[id]
+}
+
+func (h history) count(id identity) map[string]trend {
+	tally := newTally(id) // of the windows alone: how many there are matters
+	perWindow := make([][][]int, len(h.windows))
 	for i, w := range h.windows {
 		for _, c := range w.captures {
-			counts := map[string]int{}
-			for _, s := range c.Profile.Stacks {
-				k := id(s)
-				counts[k] += s.Count
-				seen[k] = true
-			}
-			perWindow[i] = append(perWindow[i], counts)
+			perWindow[i] = append(perWindow[i], tally.counts(c.Profile))
 		}
 	}
-	out := make(map[string]trend, len(seen))
+	out := make(map[string]trend, len(tally.names))
 	moving, watched := 0, int64(0)
 	for _, w := range h.windows {
 		watched += int64(w.captures[len(w.captures)-1].At - w.captures[0].At)
 	}
-	for k := range seen {
-		t := h.blank(len(seen))
+	var values []int
+	for n, k := range tally.names {
+		t := h.blank(len(tally.names))
+		t.bands = make([]band, 0, len(perWindow))
 		for _, captures := range perWindow {
-			t.bands = append(t.bands, bandOf(captures, k))
-			for i := 1; i < len(captures); i++ {
-				t.steps += max(captures[i][k]-captures[i-1][k], captures[i-1][k]-captures[i][k])
+			values = values[:0]
+			for _, c := range captures {
+				values = append(values, at(c, n))
 			}
+			for i := 1; i < len(values); i++ {
+				t.steps += max(values[i]-values[i-1], values[i-1]-values[i])
+			}
+			t.bands = append(t.bands, bandOf(values))
 		}
-		t.watched, t.counted = watched, k == stacks.AllGoroutines && len(seen) == 1
+		t.watched, t.counted = watched, k == stacks.AllGoroutines && len(tally.names) == 1
 		t.span = h.at(len(h.windows)-1) - h.at(t.base())
 		if t.moves() {
 			moving++
@@ -164,11 +166,8 @@ func (h history) at(i int) int64 { return int64(h.windows[i].captures[0].At) }
 // out of account: one profile may catch work that was just waking up.
 const enoughToTrim = 5
 
-func bandOf(captures []map[string]int, key string) band {
-	values := make([]int, len(captures))
-	for i, c := range captures {
-		values[i] = c[key]
-	}
+// bandOf sorts the counts of a window, and is their band.
+func bandOf(values []int) band {
 	slices.Sort(values)
 	top := len(values) - 1
 	if len(values) >= enoughToTrim {
@@ -201,12 +200,7 @@ func (h history) look(id identity, key string, round int) (look, bool) {
 	}
 	l := look{lowest: -1, span: int64(captures[len(captures)-1].At - captures[0].At)}
 	for i, c := range captures {
-		n := 0
-		for _, s := range c.Profile.Stacks {
-			if id(s) == key {
-				n += s.Count
-			}
-		}
+		n := h.memo.count(c.Profile, id, key)
 		after := int64(c.At) - h.loadEnd[round]
 		held := n
 		if i > 0 { // goroutines that wake for a moment are elsewhere in one capture, not in two

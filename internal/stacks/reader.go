@@ -28,6 +28,7 @@ type Reader struct {
 	lines     []normal // by frame, with the line
 	raw       map[digest]*origin
 	places    map[digest]*origin
+	numbers   *Numbers
 	parsed    uint32 // profiles so far
 	buffer    []byte
 }
@@ -43,10 +44,27 @@ type (
 	digest [2]uint64
 )
 
+// Numbers are a Reader's numbers for keys and sites: the same text has the same number.
+type Numbers struct {
+	keys, sites map[string]int
+}
+
+func numberOf(known map[string]int, text string) int {
+	n, ok := known[text]
+	if !ok {
+		n = len(known)
+		known[text] = n
+	}
+	return n
+}
+
 // origin is what all goroutines at one place have in common.
 type origin struct {
 	stack Stack // without counts
 	site  string
+	from  *Numbers
+	key   int    // number of stack.Key
+	place int    // number of site
 	seen  uint32 // the profile that it was last in
 	at    int    // and its position there
 }
@@ -62,7 +80,10 @@ const (
 // NewReader makes a reader whose profiles, and what it makes of them, come out of a
 // budget.
 func NewReader(b *budget.Budget) *Reader {
-	r := &Reader{budget: b, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	r := &Reader{
+		budget: b, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		numbers: &Numbers{keys: map[string]int{}, sites: map[string]int{}},
+	}
 	r.forget()
 	return r
 }
@@ -201,6 +222,7 @@ func (r *Reader) origin(ids []int32) (*origin, error) {
 	if !ok { // it differs from others in more than its runtime frames
 		o = &origin{stack: s, site: s.Site()}
 		o.stack.from = o
+		o.from, o.key, o.place = r.numbers, numberOf(r.numbers.keys, s.Key), numberOf(r.numbers.sites, o.site)
 		cost := originCost + len(s.Frames)*frameCost + len(s.Key) + len(o.site)
 		if err := r.budget.Reserve(int64(cost)); err != nil {
 			return nil, err

@@ -106,6 +106,15 @@ func (s Stack) Site() string {
 	return s.Frames[i].Function + "\n" + s.Entry()
 }
 
+// Numbers are the numbers of a stack's key and site among those of the Reader that it
+// came from; nil if it came from none.
+func (s Stack) Numbers() (from *Numbers, key, site int) {
+	if s.from == nil {
+		return nil, 0, 0
+	}
+	return s.from.from, s.from.key, s.from.place
+}
+
 // Count adds up the goroutines of each key.
 func (p *Profile) Count() map[string]int {
 	counts := make(map[string]int, len(p.Stacks))
