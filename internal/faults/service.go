@@ -25,16 +25,17 @@ const serviceVariable = "LEAKGATE_FAULTS_SERVICE"
 
 // features are what a service does.
 type features struct {
-	Leak     string `json:"leak,omitempty"`    // flavour of the leak, "" for none
-	Every    int    `json:"every,omitempty"`   // one goroutine is leaked in so many requests; 1 if 0
-	Pool     int    `json:"pool,omitempty"`    // workers that come up with the first requests, and stay
-	Stacks   int    `json:"stacks,omitempty"`  // goroutines of a stack of their own each, from the start
-	Sessions int    `json:"session,omitempty"` // goroutines that come and go by themselves, on average
-	Late     bool   `json:"late,omitempty"`    // each request leaves work that ends within a second
-	NoHeap   bool   `json:"no_heap,omitempty"` // no heap profile is served
-	Limit    int    `json:"limit,omitempty"`   // answers per second at most; the rest waits
-	Load     string `json:"load,omitempty"`    // address to listen on; any port if empty
-	Admin    string `json:"admin,omitempty"`
+	Leak     string        `json:"leak,omitempty"`    // flavour of the leak, "" for none
+	Every    int           `json:"every,omitempty"`   // one goroutine is leaked in so many requests; 1 if 0
+	Pool     int           `json:"pool,omitempty"`    // workers that come up with the first requests, and stay
+	Stacks   int           `json:"stacks,omitempty"`  // goroutines of a stack of their own each, from the start
+	Sessions int           `json:"session,omitempty"` // goroutines that come and go by themselves, on average
+	Late     bool          `json:"late,omitempty"`    // each request leaves work that ends within a second
+	Linger   time.Duration `json:"linger,omitempty"`  // each request leaves work that ends after this
+	NoHeap   bool          `json:"no_heap,omitempty"` // no heap profile is served
+	Limit    int           `json:"limit,omitempty"`   // answers per second at most; the rest waits
+	Load     string        `json:"load,omitempty"`    // address to listen on; any port if empty
+	Admin    string        `json:"admin,omitempty"`
 
 	env []string // further environment of the process
 }

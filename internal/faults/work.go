@@ -74,6 +74,9 @@ func (w *work) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if w.Late {
 		go late()
 	}
+	if w.Linger > 0 {
+		go linger(w.Linger)
+	}
 	fmt.Fprintln(rw, "ok")
 }
 
@@ -82,6 +85,8 @@ func send(c chan int) { c <- 1 }
 func worker(jobs chan int) { <-jobs }
 
 func late() { time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond) }
+
+func linger(d time.Duration) { time.Sleep(d) }
 
 // comeAndGo is somebody's session, which is opened and closed for ever.
 func comeAndGo() {
@@ -111,7 +116,9 @@ func (w *work) askProfile() {
 	go ask(client)
 }
 
-func ask(c net.Conn) { _, _ = io.WriteString(c, "GET /debug/pprof/goroutine?debug=2 HTTP/1.1\r\nHost: x\r\n\r\n") }
+func ask(c net.Conn) {
+	_, _ = io.WriteString(c, "GET /debug/pprof/goroutine?debug=2 HTTP/1.1\r\nHost: x\r\n\r\n")
+}
 
 // memoryListener is a listener whose connections have no buffer of the system's.
 type memoryListener struct{ conns chan net.Conn }
