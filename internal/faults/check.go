@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/leakgate/leakgate/verdict"
@@ -29,7 +28,6 @@ type seen struct {
 	outcome string
 	codes   []string // of the inconclusive checks
 	message string   // what a user reads first, with its hint
-	took    time.Duration
 	broken  []string // promises to every run that were broken
 }
 
@@ -135,8 +133,32 @@ func (got *seen) check(c cell, s *stage, out said, v verdict.Verdict, written bo
 	if first := firstWord(out.stdout); word != "" && first != word && len(out.stdout) > 0 {
 		complain("ended with %s, and stdout says %q", got.outcome, first)
 	}
+	got.reports(c, s, out, complain)
 	if code, _ := judged(s); !same(got.outcome, code) {
 		complain("ended with %s, and judge with %d", got.outcome, code)
+	}
+}
+
+// The most that a run may print, and that its report may have: what is longer is of no
+// use to a reader, and has been seen to stop a CI's log.
+const (
+	maxStdout = 256 << 10
+	maxReport = 6 << 20
+)
+
+// reports holds a run to all reports, of a size that can be opened.
+func (got *seen) reports(c cell, s *stage, out said, complain func(string, ...any)) {
+	if n := len(out.stdout); n > maxStdout {
+		complain("%d KiB on stdout", n>>10)
+	}
+	for _, name := range []string{"verdict.json", "junit.xml", "report.html", "summary.md", "leakgate.sarif"} {
+		info, err := os.Stat(filepath.Join(s.runDir(), name))
+		switch {
+		case err != nil && !c.unwritable:
+			complain("no %s", name)
+		case err == nil && name == "report.html" && info.Size() > maxReport:
+			complain("%s of %d MiB", name, info.Size()>>20)
+		}
 	}
 }
 

@@ -56,10 +56,13 @@ type row struct {
 	leak, healthy []string // outcomes that are right; a twin without any is not run
 	variants      []variant
 	tries         int    // 1 if 0
-	shortTries    int    // in the short form
+	fineTries     int    // of the healthy twin; tries if 0
 	short         bool   // in the short form
 	pending       string // what has to be built before the row can hold
-	judge         bool   // the outcome is what judge makes of the directory
+
+	bareLeak, bareFine []string // further outcomes that are right where only profiles are read
+	unwritable         bool     // reports may be missing
+	prepare            func(s *stage) (undo func(), err error)
 }
 
 // variant is what the gate has to go by, beside the goroutine profile.
@@ -129,6 +132,9 @@ func (r row) cells(short bool) []cell {
 	for _, v := range variants {
 		for _, leaks := range []bool{true, false} {
 			c := cell{row: r, variant: v, leaks: leaks, tries: max(1, r.tries)}
+			if !leaks && r.fineTries > 0 {
+				c.tries = r.fineTries
+			}
 			if len(c.expected()) > 0 {
 				out = append(out, c)
 			}
@@ -146,10 +152,14 @@ func (c cell) twin() string {
 
 // expected are the outcomes that are right.
 func (c cell) expected() []string {
+	want, more := c.healthy, c.bareFine
 	if c.leaks {
-		return c.leak
+		want, more = c.leak, c.bareLeak
 	}
-	return c.healthy
+	if len(want) > 0 && c.variant == (variant{}) {
+		want = slices.Concat(want, more)
+	}
+	return want
 }
 
 // right reports whether a run ended as it should.

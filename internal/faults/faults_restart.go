@@ -25,23 +25,43 @@ func crashAt(m moment, after time.Duration) func(context.Context, *stage) {
 	}
 }
 
+// inLook does something when a part of the long look is over. The time of the look counts
+// from the end of the load.
+func inLook(percent int, do func(context.Context, *stage)) func(context.Context, *stage) {
+	return func(ctx context.Context, s *stage) {
+		if !s.clock.wait(ctx, longLook) {
+			return
+		}
+		left := lookOf(s.leak) - s.clock.since(settle2)
+		if sleep(ctx, left*time.Duration(percent)/100) {
+			do(ctx, s)
+		}
+	}
+}
+
+func restartNow(ctx context.Context, s *stage) { s.restart(ctx, 0, 0) }
+
 const (
-	// lookTime is the long look of rows that restart in it.
-	lookTime = 6 * time.Second
+	// lookTime is the long look of rows that restart in it, with the settling before it.
+	lookTime = 8 * time.Second
 	// lingerTime is how long the work of a healthy service goes on that is looked at for
 	// long: more than two rounds, so that it grows, and less than round and look.
 	lingerTime = 8 * time.Second
 	// fineLookTime is the long look in which that work ends.
 	fineLookTime = 10 * time.Second
+	// fineTries is how often the healthy twin is restarted in the long look.
+	fineTries = 5
 )
 
-// longer is the plan of a run whose long look is interrupted.
-func longer(s *stage, p *planText) {
-	p.confirm = fineLookTime
-	if s.leak {
-		p.confirm = lookTime
+func lookOf(leak bool) time.Duration {
+	if leak {
+		return lookTime
 	}
+	return fineLookTime
 }
+
+// longer is the plan of a run whose long look is interrupted.
+func longer(s *stage, p *planText) { p.confirm = lookOf(s.leak) }
 
 // restartRows crash the service in every phase. The crash ends a leak's goroutines, so
 // that a fall proves nothing; the load may have met the crash too, and says so first.
@@ -50,6 +70,7 @@ func restartRows() []row {
 	const moments = 300 * time.Millisecond
 	want := []string{restarted, lost, unknown, failing, refused, stopped}
 	lingers := leaking(plainLeak(true), features{Pool: plainPool, Linger: lingerTime})
+	seenAnyway := []string{fails, "above-baseline", "undecided"}
 	var out []row
 	for _, at := range []struct {
 		name  string
@@ -65,12 +86,11 @@ func restartRows() []row {
 		{"late in settle 2", settle2, 1200 * time.Millisecond},
 	} {
 		out = append(out, row{kind: kind, name: at.name, variants: each, tries: 3, direct: true, act: restartAt(at.m, at.after, 0),
-			leak: want, healthy: want, short: at.m == settle1})
+			leak: want, healthy: want, short: at.m == settle1, bareLeak: seenAnyway, bareFine: bareFine(at.m)})
 	}
 	for _, percent := range []int{10, 50, 90} {
-		after := time.Duration(percent) * lookTime / 100
-		out = append(out, row{kind: kind, name: fmt.Sprintf("at %d%% of the long look", percent), variants: each, tries: 20, direct: true,
-			service: lingers, plan: longer, act: restartAt(longLook, after, 0), short: percent == 50, leak: want, healthy: append([]string{passes}, want...),
+		out = append(out, row{kind: kind, name: fmt.Sprintf("at %d%% of the long look", percent), variants: each, tries: 20, fineTries: fineTries, direct: true,
+			service: lingers, plan: longer, act: inLook(percent, restartNow), short: percent == 50, leak: want, bareLeak: seenAnyway, healthy: append([]string{passes}, want...),
 			why: "the healthy twin's work ends by itself, so that it may have passed before"})
 	}
 	never := []string{lost, restarted, refused, failing, stopped, missing}
@@ -81,11 +101,20 @@ func restartRows() []row {
 				restartAt(settle2, moments, 0)(ctx, s)
 			}},
 		row{kind: kind, name: "down for a second in settle 1", variants: ends, direct: true, act: restartAt(settle1, moments, time.Second), leak: want, healthy: append(want, missing)},
-		row{kind: kind, name: "down for two seconds in the long look", variants: ends, tries: 5, direct: true, plan: longer, act: restartAt(longLook, 2*time.Second, 2*time.Second), leak: want},
-		row{kind: kind, name: "at the end of the long look", variants: each, tries: 5, direct: true, plan: longer, act: restartAt(longLook, lookTime-100*time.Millisecond, 0), leak: append(want, fails),
+		row{kind: kind, name: "down for two seconds in the long look", variants: ends, tries: 5, direct: true, plan: longer, act: inLook(40, func(ctx context.Context, s *stage) { s.restart(ctx, 0, 2*time.Second) }), leak: want},
+		row{kind: kind, name: "at the end of the long look", variants: each, tries: 5, direct: true, plan: longer, act: inLook(98, restartNow), leak: append(want, fails),
 			why: "the leak may have been decided a moment before"},
 		row{kind: kind, name: "while the evidence is taken", variants: ends, tries: 3, direct: true, act: restartAt(evidence, 0, 0), leak: append(want, fails), why: "the leak is decided"},
 		row{kind: kind, name: "crash for good in round 2", variants: ends, direct: true, act: crashAt(round2, time.Second), leak: never, healthy: never},
-		row{kind: kind, name: "crash for good in the long look", variants: ends, tries: 3, direct: true, plan: longer, act: crashAt(longLook, 2*time.Second), leak: never},
+		row{kind: kind, name: "crash for good in the long look", variants: ends, tries: 3, direct: true, plan: longer, act: inLook(40, func(_ context.Context, s *stage) { s.replica(0).crash() }), leak: never},
 	)
+}
+
+// bareFine are what else may come of a healthy service of which nothing shows who it is:
+// what happened before the baseline is of no interest.
+func bareFine(m moment) []string {
+	if m == warmup || m == baseline {
+		return []string{passes}
+	}
+	return nil
 }

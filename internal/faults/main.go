@@ -26,6 +26,13 @@ func main() {
 		}
 		return
 	}
+	if text, ok := os.LookupEnv(generatorVariable); ok {
+		if err := generate(text); err != nil {
+			fmt.Fprintln(os.Stderr, "faults: generator:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.StringVar(&o.binary, "leakgate", "", "the leakgate to test; built from this module if absent")
 	flag.StringVar(&o.only, "only", "", "rows whose kind/name matches this regular expression")

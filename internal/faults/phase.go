@@ -49,11 +49,12 @@ type clock struct {
 	mu      sync.Mutex
 	now     moment
 	changed chan struct{} // closed when now changes
+	times   map[moment]time.Time
 	ended   bool
 }
 
 func newClock(file string) *clock {
-	return &clock{file: file, now: preflight, changed: make(chan struct{})}
+	return &clock{file: file, now: preflight, changed: make(chan struct{}), times: map[moment]time.Time{}}
 }
 
 // at is where the run is.
@@ -85,6 +86,13 @@ func (c *clock) wait(ctx context.Context, m moment) bool {
 
 // readEvery is how often the journal is looked at: a small part of any phase.
 const readEvery = 20 * time.Millisecond
+
+// since is the time since a moment was seen.
+func (c *clock) since(m moment) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.times[m])
+}
 
 // follow reads the journal as it grows, until ctx ends.
 func (c *clock) follow(ctx context.Context) {
@@ -168,7 +176,7 @@ func (c *clock) move(m moment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if m != c.now {
-		c.now = m
+		c.now, c.times[m] = m, time.Now()
 		close(c.changed)
 		c.changed = make(chan struct{})
 	}

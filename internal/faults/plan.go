@@ -23,6 +23,7 @@ type planText struct {
 	target               string // further keys of the target, each ", key: value"
 	load                 string // lines in place of the requests
 	rate                 string
+	connections          int
 	round, confirm       time.Duration
 	policy               string // lines
 	more                 string // lines at the end
@@ -38,7 +39,7 @@ func (p planText) String() string {
 	fmt.Fprintf(&b, "name: faults\ntargets:\n  - {name: service, pprof: %s%s, timeout: 3s%s}\n", p.pprof, metrics, p.target)
 	fmt.Fprintf(&b, "load:\n  rate: %s\n  warmup: %s\n  round: %s\n  rounds: {min: %d, max: 3}\n", p.rate, warmupTime, p.round, leastRounds)
 	if p.load == "" {
-		fmt.Fprintf(&b, "  connections: %d\n  delivered: 0.5\n%s  requests: [GET %s]\n", connections, p.success, p.work)
+		fmt.Fprintf(&b, "  connections: %d\n  delivered: 0.5\n%s  requests: [GET %s]\n", p.connections, p.success, p.work)
 	}
 	b.WriteString(p.load)
 	fmt.Fprintf(&b, "settle: {timeout: 10s, quiet: 500ms, confirm: %s}\n", p.confirm)
@@ -53,7 +54,7 @@ func (p planText) String() string {
 func newPlan(admin, load string, v variant) *planText {
 	p := &planText{
 		pprof: "http://" + admin + "/debug/pprof", work: "http://" + load + "/work",
-		rate: fmt.Sprintf("%d/s", planRate), round: roundTime, confirm: confirmTime,
+		rate: fmt.Sprintf("%d/s", planRate), connections: connections, round: roundTime, confirm: confirmTime,
 	}
 	if v.metrics {
 		p.metrics = "http://" + admin + "/metrics"

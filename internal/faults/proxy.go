@@ -143,6 +143,13 @@ func startProxy(ctx context.Context, s *stage, how serve) (address string, err e
 	server := &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = server.Serve(l) }()
 	context.AfterFunc(ctx, func() { _ = server.Close() })
+	s.refuse = func(ctx context.Context, d time.Duration) {
+		l.Close()
+		sleep(ctx, d)
+		if again, err := listen(l.Addr().String()); err == nil {
+			go func() { _ = server.Serve(again) }()
+		}
+	}
 	return l.Addr().String(), nil
 }
 

@@ -4,7 +4,7 @@ import "slices"
 
 // rows is the whole matrix.
 func rows() []row {
-	return slices.Concat(noFaults(), staleRows(), restartRows(), identityRows(), observerRows())
+	return slices.Concat(noFaults(), staleRows(), restartRows(), identityRows(), observerRows(), nonsenseRows(), transportRows(), loadRows(), worldRows(), trafficRows())
 }
 
 // noFaults are what every other row is compared with: without a fault the leak fails and

@@ -34,11 +34,12 @@ type stage struct {
 	gate   *exec.Cmd
 
 	probes, loads *http.Client
+	refuse        func(ctx context.Context, d time.Duration) // makes the proxy refuse connections for a while
 
 	mu       sync.Mutex
 	replicas []*service
 	first    []features // of each replica, with its addresses
-	started  chan struct{}
+	said     []string   // complaints of what happened beside the run
 }
 
 // runDir is the run directory.
@@ -86,6 +87,16 @@ func (s *stage) close() {
 	}
 }
 
+// complain adds a broken promise that something beside the run found.
+func (s *stage) complain(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, what)
+}
+
+// errSkipped is of a row that cannot be run on this machine.
+var errSkipped = errors.New("skipped")
+
 // sleep reports whether the time was over before ctx was.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
@@ -107,10 +118,17 @@ func (r runner) one(ctx context.Context, c cell) (seen, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s := &stage{dir: dir, binary: r.binary, leak: c.leaks, clock: newClock(filepath.Join(dir, "run", "journal.jsonl")), started: make(chan struct{})}
+	s := &stage{dir: dir, binary: r.binary, leak: c.leaks, clock: newClock(filepath.Join(dir, "run", "journal.jsonl"))}
 	s.probes, s.loads = newClients()
 	defer s.loads.CloseIdleConnections()
 	defer s.close()
+	if c.prepare != nil {
+		undo, err := c.prepare(s)
+		if err != nil {
+			return seen{}, err
+		}
+		defer undo()
+	}
 	if err := c.begin(ctx, s); err != nil {
 		return seen{}, err
 	}
@@ -172,7 +190,6 @@ func (c cell) finish(ctx context.Context, s *stage) (seen, error) {
 	s.gate.Dir, s.gate.Stdout, s.gate.Stderr = s.dir, &stdout, &stderr
 	s.gate.Env = environment()
 	s.gate.WaitDelay = 2 * time.Second
-	began := time.Now()
 	if err := s.gate.Start(); err != nil {
 		return seen{}, err
 	}
@@ -192,7 +209,7 @@ func (c cell) finish(ctx context.Context, s *stage) (seen, error) {
 		return seen{}, err
 	}
 	got := look(c, s, said{stdout: stdout.Bytes(), stderr: stderr.Bytes(), state: s.gate.ProcessState, hung: hung})
-	got.took = time.Since(began)
+	got.broken = append(got.broken, s.said...)
 	if hung {
 		got.broken = append(got.broken, "not over after "+limit.String())
 	}

@@ -33,6 +33,7 @@ type features struct {
 	Late     bool          `json:"late,omitempty"`    // each request leaves work that ends within a second
 	Linger   time.Duration `json:"linger,omitempty"`  // each request leaves work that ends after this
 	NoHeap   bool          `json:"no_heap,omitempty"` // no heap profile is served
+	Slow     time.Duration `json:"slow,omitempty"`    // each request takes this long
 	Limit    int           `json:"limit,omitempty"`   // answers per second at most; the rest waits
 	Load     string        `json:"load,omitempty"`    // address to listen on; any port if empty
 	Admin    string        `json:"admin,omitempty"`

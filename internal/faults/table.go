@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -74,6 +75,11 @@ func (r runner) fed(ctx context.Context, c cell) (got seen, starved int, err err
 
 func (r *result) add(got seen, starved int, err error) {
 	r.starved += starved
+	if errors.Is(err, errSkipped) {
+		r.counts["skipped"]++
+		r.message = err.Error()
+		return
+	}
 	if err != nil {
 		r.err = cmp.Or(r.err, err)
 		r.wrong++

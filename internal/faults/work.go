@@ -68,6 +68,7 @@ func (w *work) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Second / time.Duration(w.Limit))
 		<-w.slots
 	}
+	time.Sleep(w.Slow)
 	if n := w.requests.Add(1); w.Leak != "" && n%int64(max(1, w.Every)) == 0 {
 		leakers[w.Leak](w)
 	}
