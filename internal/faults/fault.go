@@ -125,8 +125,8 @@ func (r row) cells(short bool) []cell {
 	if variants == nil {
 		variants = both
 	}
-	if short {
-		variants = variants[:1]
+	if short { // the one that has the least to go by
+		variants = variants[len(variants)-1:]
 	}
 	var out []cell
 	for _, v := range variants {

@@ -88,9 +88,12 @@ func identityRows() []row {
 		{"switch in round 1", switched(round1)}, {"switch in settle 1", switched(settle1)}, {"switch in round 2", switched(round2)},
 		{"switch in settle 2", switched(settle2)}, {"switch in the long look", switched(longLook)}, {"another in settle 1 alone", between(settle1, round2)},
 	} {
-		r := row{kind: kind, name: "two replicas, " + b.name, variants: each, load: true, tries: 2, serve: balance(b.pick), second: fine, leak: leak, healthy: want, bareLeak: []string{"above-baseline", "undecided"}}
+		r := row{kind: kind, name: "two replicas, " + b.name, variants: each, load: true, serve: balance(b.pick), second: fine, leak: leak, healthy: want, bareLeak: []string{"above-baseline", "undecided"}}
 		if strings.HasSuffix(b.name, "long look") {
 			r.healthy = nil // it has none
+		}
+		if b.name == "random" || b.name == "by client port" {
+			r.tries = 3
 		}
 		r.short = b.name == "round robin"
 		out = append(out, r)

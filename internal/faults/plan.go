@@ -12,6 +12,7 @@ const (
 	planRate    = 150 // per second
 	connections = 8
 	leastRounds = 2
+	mostRounds  = 3
 	warmupTime  = time.Second
 	roundTime   = 2 * time.Second
 	confirmTime = 4 * time.Second
@@ -23,7 +24,7 @@ type planText struct {
 	target               string // further keys of the target, each ", key: value"
 	load                 string // lines in place of the requests
 	rate                 string
-	connections          int
+	connections, rounds  int // rounds: at most
 	round, confirm       time.Duration
 	policy               string // lines
 	more                 string // lines at the end
@@ -37,9 +38,9 @@ func (p planText) String() string {
 		metrics = ", metrics: " + p.metrics
 	}
 	fmt.Fprintf(&b, "name: faults\ntargets:\n  - {name: service, pprof: %s%s, timeout: 3s%s}\n", p.pprof, metrics, p.target)
-	fmt.Fprintf(&b, "load:\n  rate: %s\n  warmup: %s\n  round: %s\n  rounds: {min: %d, max: 3}\n", p.rate, warmupTime, p.round, leastRounds)
+	fmt.Fprintf(&b, "load:\n  rate: %s\n  warmup: %s\n  round: %s\n  rounds: {min: %d, max: %d}\n  delivered: 0.5\n", p.rate, warmupTime, p.round, leastRounds, p.rounds)
 	if p.load == "" {
-		fmt.Fprintf(&b, "  connections: %d\n  delivered: 0.5\n%s  requests: [GET %s]\n", p.connections, p.success, p.work)
+		fmt.Fprintf(&b, "  connections: %d\n%s  requests: [GET %s]\n", p.connections, p.success, p.work)
 	}
 	b.WriteString(p.load)
 	fmt.Fprintf(&b, "settle: {timeout: 10s, quiet: 500ms, confirm: %s}\n", p.confirm)
@@ -54,7 +55,7 @@ func (p planText) String() string {
 func newPlan(admin, load string, v variant) *planText {
 	p := &planText{
 		pprof: "http://" + admin + "/debug/pprof", work: "http://" + load + "/work",
-		rate: fmt.Sprintf("%d/s", planRate), connections: connections, round: roundTime, confirm: confirmTime,
+		rate: fmt.Sprintf("%d/s", planRate), connections: connections, rounds: mostRounds, round: roundTime, confirm: confirmTime,
 	}
 	if v.metrics {
 		p.metrics = "http://" + admin + "/metrics"
