@@ -127,6 +127,9 @@ func (got *seen) check(c cell, s *stage, out said, v verdict.Verdict, written bo
 		return
 	}
 	want, word := agreed(got.outcome)
+	if c.unread && got.outcome == unclear && v.Outcome == verdict.Pass {
+		return
+	}
 	if written && want != "" && string(v.Outcome) != want {
 		complain("ended with %s, and verdict.json says %s", got.outcome, v.Outcome)
 	}

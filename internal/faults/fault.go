@@ -62,6 +62,7 @@ type row struct {
 
 	bareLeak, bareFine []string // further outcomes that are right where only profiles are read
 	unwritable         bool     // reports may be missing
+	unread             bool     // what is said reaches nobody: the directory may say that the run passed
 	prepare            func(s *stage) (undo func(), err error)
 }
 
@@ -168,7 +169,8 @@ func (c cell) right(got seen) bool {
 	if slices.Contains(want, got.outcome) {
 		return true
 	}
-	return got.outcome == unclear && slices.ContainsFunc(got.codes, func(code string) bool { return slices.Contains(want, code) })
+	return got.outcome == unclear && slices.ContainsFunc(got.codes,
+		func(code string) bool { return slices.Contains(want, code) })
 }
 
 func (c cell) listed() string {
@@ -176,5 +178,6 @@ func (c cell) listed() string {
 	if c.pending != "" {
 		pending = "  (pending: " + c.pending + ")"
 	}
-	return fmt.Sprintf("%-44s %-12s %-8s %2d  %s%s", c.id(), c.variant, c.twin(), c.tries, strings.Join(c.expected(), ", "), pending)
+	return fmt.Sprintf("%-44s %-12s %-8s %2d  %s%s", c.id(), c.variant, c.twin(), c.tries,
+		strings.Join(c.expected(), ", "), pending)
 }

@@ -85,10 +85,13 @@ func identityRows() []row {
 		pick func(q *query) int
 	}{
 		{"round robin", roundRobin}, {"random", random}, {"by client port", byPort},
-		{"switch in round 1", switched(round1)}, {"switch in settle 1", switched(settle1)}, {"switch in round 2", switched(round2)},
-		{"switch in settle 2", switched(settle2)}, {"switch in the long look", switched(longLook)}, {"another in settle 1 alone", between(settle1, round2)},
+		{"switch in round 1", switched(round1)}, {"switch in settle 1", switched(settle1)},
+		{"switch in round 2", switched(round2)},
+		{"switch in settle 2", switched(settle2)}, {"switch in the long look", switched(longLook)},
+		{"another in settle 1 alone", between(settle1, round2)},
 	} {
-		r := row{kind: kind, name: "two replicas, " + b.name, variants: each, load: true, serve: balance(b.pick), second: fine, leak: leak, healthy: want, bareLeak: []string{"above-baseline", "undecided"}}
+		r := row{kind: kind, name: "two replicas, " + b.name, variants: each, load: true, serve: balance(b.pick),
+			second: fine, leak: leak, healthy: want, bareLeak: []string{"above-baseline", "undecided"}}
 		if strings.HasSuffix(b.name, "long look") {
 			r.healthy = nil // it has none
 		}
@@ -118,16 +121,26 @@ func identityRows() []row {
 	}
 	busy := features{Pool: 300, Leak: "", Sessions: 0}
 	return append(out,
-		row{kind: kind, name: "profiles of another process", load: true, serve: balance(toSecond(askGoroutine)), second: fine, leak: leak, healthy: append(want, passes),
+		row{kind: kind, name: "profiles of another process", load: true, serve: balance(toSecond(askGoroutine)),
+			second: fine, leak: leak, healthy: append(want, passes),
 			why: "two healthy processes may look the same"},
-		row{kind: kind, name: "metrics of another process", serve: balance(toSecond(askMetrics)), second: fine, leak: leak, healthy: append(want, passes)},
-		row{kind: kind, name: "metrics of a busier process", serve: balance(toSecond(askMetrics)), second: leaking(features{Stacks: 300}, features{Stacks: 300}), leak: leak, healthy: want},
-		row{kind: kind, name: "heap of another process", variants: heapOnly, serve: balance(toSecond(askHeap)), second: func(bool) features { return busy }, leak: leak, healthy: append(want, passes)},
-		row{kind: kind, name: "dns switch", variants: each, load: true, serve: balance(dns), second: fine, leak: leak, healthy: want},
-		row{kind: kind, name: "another build from round 2 on", variants: ends, serve: withBuild(round2), leak: leak, healthy: want},
-		row{kind: kind, name: "another build in the long look", variants: ends, serve: withBuild(longLook), leak: leak},
-		row{kind: kind, name: "identity: unknown", variants: bare, plan: unknownIdentity, leak: []string{fails}, healthy: []string{passes}, pending: "plan key targets[].identity"},
-		row{kind: kind, name: "identity: unknown, two replicas leak", variants: bare, load: true, serve: balance(random), second: plainLeak, plan: unknownIdentity,
-			leak: []string{fails, unclear}, healthy: []string{passes, unclear}, pending: "plan key targets[].identity"},
+		row{kind: kind, name: "metrics of another process", serve: balance(toSecond(askMetrics)), second: fine,
+			leak: leak, healthy: append(want, passes)},
+		row{kind: kind, name: "metrics of a busier process", serve: balance(toSecond(askMetrics)),
+			second: leaking(features{Stacks: 300}, features{Stacks: 300}), leak: leak, healthy: want},
+		row{kind: kind, name: "heap of another process", variants: heapOnly, serve: balance(toSecond(askHeap)),
+			second: func(bool) features { return busy }, leak: leak, healthy: append(want, passes)},
+		row{kind: kind, name: "dns switch", variants: each, load: true, serve: balance(dns), second: fine,
+			leak: leak, healthy: want},
+		row{kind: kind, name: "another build from round 2 on", variants: ends, serve: withBuild(round2),
+			leak: leak, healthy: want},
+		row{kind: kind, name: "another build in the long look", variants: ends, serve: withBuild(longLook),
+			leak: leak},
+		row{kind: kind, name: "identity: unknown", variants: bare, plan: unknownIdentity, leak: []string{fails},
+			healthy: []string{passes}, pending: "plan key targets[].identity"},
+		row{kind: kind, name: "identity: unknown, two replicas leak", variants: bare, load: true,
+			serve: balance(random), second: plainLeak, plan: unknownIdentity,
+			leak: []string{fails, unclear}, healthy: []string{passes, unclear},
+			pending: "plan key targets[].identity"},
 	)
 }

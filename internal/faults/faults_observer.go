@@ -45,20 +45,33 @@ func scraping(every time.Duration) func(context.Context, *stage) {
 	}
 }
 
+// rarely is a plan whose every request costs the service a profile.
+func rarely(_ *stage, p *planText) { p.rate = "60/s" }
+
 // observerRows have stacks that look like those of the requests of the gate itself.
 func observerRows() []row {
 	const kind = "observer"
 	leak, fine := []string{fails}, []string{passes}
 	pool := features{Pool: plainPool}
 	return []row{
-		{kind: kind, name: "writers of profiles on a pipe", short: true, variants: each, service: leaking(features{Leak: leakWriter}, pool), leak: leak, healthy: fine},
-		{kind: kind, name: "one writer on a pipe per three requests", service: leaking(features{Leak: leakWriter, Every: 3, Pool: plainPool}, pool), leak: leak, healthy: fine},
-		{kind: kind, name: "profiles served to a reader that never reads", variants: each, service: leaking(features{Leak: leakHandler}, pool), leak: leak, healthy: fine},
-		{kind: kind, name: "three profiles held by others from the start", variants: each, act: held(preflight, 3), leak: leak, healthy: fine},
-		{kind: kind, name: "three profiles held by others from round 1 on", short: true, variants: each, act: held(round1, 3), leak: leak, healthy: fine},
-		{kind: kind, name: "forty profiles held by others from round 1 on", variants: ends, act: held(round1, 40), leak: leak, healthy: []string{passes, unclear},
+		{kind: kind, name: "writers of profiles on a pipe", short: true, variants: each, plan: rarely,
+			service: leaking(features{Leak: leakWriter}, pool), leak: leak, healthy: fine},
+		{kind: kind, name: "one writer on a pipe per three requests", plan: rarely,
+			service: leaking(features{Leak: leakWriter, Every: 3, Pool: plainPool}, pool), leak: leak,
+			healthy: fine},
+		{kind: kind, name: "profiles served to a reader that never reads", variants: each, plan: rarely,
+			service: leaking(features{Leak: leakHandler}, pool), leak: leak, healthy: fine},
+		{kind: kind, name: "three profiles held by others from the start", variants: each, act: held(preflight, 3),
+			leak: leak, healthy: fine},
+		{kind: kind, name: "three profiles held by others from round 1 on", short: true, variants: each,
+			act: held(round1, 3), leak: leak, healthy: fine},
+		{kind: kind, name: "forty profiles held by others from round 1 on", variants: ends, act: held(round1, 40),
+			leak: leak, healthy: []string{passes, unclear},
 			why: "they came once and stayed, as a pool does; that they do so in a round may take a look to tell"},
-		{kind: kind, name: "another scraper, ten times a second", variants: each, act: scraping(100 * time.Millisecond), leak: leak, healthy: fine},
-		{kind: kind, name: "writers on a pipe, and another scraper", act: scraping(100 * time.Millisecond), service: leaking(features{Leak: leakWriter}, pool), leak: leak, healthy: fine},
+		{kind: kind, name: "another scraper, ten times a second", variants: each,
+			act: scraping(100 * time.Millisecond), leak: leak, healthy: fine},
+		{kind: kind, name: "writers on a pipe, and another scraper", plan: rarely,
+			act: scraping(100 * time.Millisecond), service: leaking(features{Leak: leakWriter}, pool), leak: leak,
+			healthy: fine},
 	}
 }

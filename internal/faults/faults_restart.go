@@ -85,28 +85,39 @@ func restartRows() []row {
 		{"in settle 2", settle2, moments},
 		{"late in settle 2", settle2, 1200 * time.Millisecond},
 	} {
-		out = append(out, row{kind: kind, name: at.name, variants: each, tries: 2, direct: true, act: restartAt(at.m, at.after, 0),
-			leak: want, healthy: want, short: at.m == settle1, bareLeak: seenAnyway, bareFine: bareFine(at.m)})
+		out = append(out,
+			row{kind: kind, name: at.name, variants: each, tries: 2, direct: true, act: restartAt(at.m, at.after, 0),
+				leak: want, healthy: want, short: at.m == settle1, bareLeak: seenAnyway, bareFine: bareFine(at.m)})
 	}
 	for _, percent := range []int{10, 50, 90} {
-		out = append(out, row{kind: kind, name: fmt.Sprintf("at %d%% of the long look", percent), variants: each, tries: 20, fineTries: fineTries, direct: true,
-			service: lingers, plan: longer, act: inLook(percent, restartNow), short: percent == 50, leak: want, bareLeak: seenAnyway, healthy: append([]string{passes}, want...),
+		out = append(out, row{kind: kind, name: fmt.Sprintf("at %d%% of the long look", percent), variants: each,
+			tries: 20, fineTries: fineTries, direct: true,
+			service: lingers, plan: longer, act: inLook(percent, restartNow), short: percent == 50, leak: want,
+			bareLeak: seenAnyway, healthy: append([]string{passes}, want...),
 			why: "the healthy twin's work ends by itself, so that it may have passed before"})
 	}
 	never := []string{lost, restarted, refused, failing, stopped, missing}
 	return append(out,
-		row{kind: kind, name: "twice, in settle 1 and settle 2", variants: each, tries: 2, direct: true, bareLeak: seenAnyway, leak: want, healthy: want,
+		row{kind: kind, name: "twice, in settle 1 and settle 2", variants: each, tries: 2, direct: true,
+			bareLeak: seenAnyway, leak: want, healthy: want,
 			act: func(ctx context.Context, s *stage) {
 				restartAt(settle1, moments, 0)(ctx, s)
 				restartAt(settle2, moments, 0)(ctx, s)
 			}},
-		row{kind: kind, name: "down for a second in settle 1", variants: ends, direct: true, act: restartAt(settle1, moments, time.Second), leak: want, healthy: append(want, missing)},
-		row{kind: kind, name: "down for two seconds in the long look", variants: ends, tries: 3, direct: true, plan: longer, act: inLook(40, func(ctx context.Context, s *stage) { s.restart(ctx, 0, 2*time.Second) }), leak: want},
-		row{kind: kind, name: "at the end of the long look", variants: each, tries: 3, direct: true, plan: longer, act: inLook(98, restartNow), leak: append(want, fails),
+		row{kind: kind, name: "down for a second in settle 1", variants: ends, direct: true,
+			act: restartAt(settle1, moments, time.Second), leak: want, healthy: append(want, missing)},
+		row{kind: kind, name: "down for two seconds in the long look", variants: ends, tries: 3, direct: true,
+			plan: longer,
+			act:  inLook(40, func(ctx context.Context, s *stage) { s.restart(ctx, 0, 2*time.Second) }), leak: want},
+		row{kind: kind, name: "at the end of the long look", variants: each, tries: 3, direct: true, plan: longer,
+			act: inLook(98, restartNow), leak: append(want, fails),
 			why: "the leak may have been decided a moment before"},
-		row{kind: kind, name: "while the evidence is taken", variants: ends, tries: 3, direct: true, act: restartAt(evidence, 0, 0), leak: append(want, fails), why: "the leak is decided"},
-		row{kind: kind, name: "crash for good in round 2", variants: ends, direct: true, act: crashAt(round2, time.Second), leak: never, healthy: never},
-		row{kind: kind, name: "crash for good in the long look", variants: ends, tries: 3, direct: true, plan: longer, act: inLook(40, func(_ context.Context, s *stage) { s.replica(0).crash() }), leak: never},
+		row{kind: kind, name: "while the evidence is taken", variants: ends, tries: 3, direct: true,
+			act: restartAt(evidence, 0, 0), leak: append(want, fails), why: "the leak is decided"},
+		row{kind: kind, name: "crash for good in round 2", variants: ends, direct: true,
+			act: crashAt(round2, time.Second), leak: never, healthy: never},
+		row{kind: kind, name: "crash for good in the long look", variants: ends, tries: 3, direct: true,
+			plan: longer, act: inLook(40, func(_ context.Context, s *stage) { s.replica(0).crash() }), leak: never},
 	)
 }
 

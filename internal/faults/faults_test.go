@@ -52,7 +52,8 @@ func TestShort(t *testing.T) {
 
 // Rows that depend on when something happens are worth nothing unless they are repeated.
 func TestTimingRowsAreRepeated(t *testing.T) {
-	for _, id := range []string{"stale/one copy in three", "restart/at 10% of the long look", "restart/at 50% of the long look", "restart/at 90% of the long look"} {
+	for _, id := range []string{"stale/one copy in three", "restart/at 10% of the long look",
+		"restart/at 50% of the long look", "restart/at 90% of the long look"} {
 		i := slices.IndexFunc(rows(), func(r row) bool { return r.id() == id })
 		if i < 0 {
 			t.Fatalf("there is no row %q", id)
@@ -74,11 +75,15 @@ func TestRight(t *testing.T) {
 		want bool
 	}{
 		{"expected outcome", cell{row: r, leaks: true}, seen{outcome: fails}, true},
-		{"expected code", cell{row: r, leaks: true}, seen{outcome: unclear, codes: []string{"undecided", stale}}, true},
+		{"expected code", cell{row: r, leaks: true}, seen{outcome: unclear, codes: []string{"undecided", stale}},
+			true},
 		{"another code", cell{row: r, leaks: true}, seen{outcome: unclear, codes: []string{"undecided"}}, false},
-		{"code of what is no inconclusive run", cell{row: r, leaks: true}, seen{outcome: passes, codes: []string{stale}}, false},
-		{"only where profiles alone are read", cell{row: r}, seen{outcome: unclear, codes: []string{unknown}}, true},
-		{"not where there is more", cell{row: r, variant: variant{metrics: true}}, seen{outcome: unclear, codes: []string{unknown}}, false},
+		{"code of what is no inconclusive run", cell{row: r, leaks: true},
+			seen{outcome: passes, codes: []string{stale}}, false},
+		{"only where profiles alone are read", cell{row: r}, seen{outcome: unclear, codes: []string{unknown}},
+			true},
+		{"not where there is more", cell{row: r, variant: variant{metrics: true}},
+			seen{outcome: unclear, codes: []string{unknown}}, false},
 	} {
 		if got := tt.cell.right(tt.seen); got != tt.want {
 			t.Errorf("right(%s) = %v, want %v", tt.name, got, tt.want)
@@ -136,7 +141,8 @@ func TestClock(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	leak := result{cell: cell{row: row{kind: "k", name: "a|b", leak: []string{fails}}, leaks: true, tries: 2}, counts: map[string]int{}, broken: map[string]int{}}
+	leak := result{cell: cell{row: row{kind: "k", name: "a|b", leak: []string{fails}}, leaks: true, tries: 2},
+		counts: map[string]int{}, broken: map[string]int{}}
 	leak.add(seen{outcome: fails}, 0, nil)
 	leak.add(seen{outcome: passes, broken: []string{"LEAK GREEN"}, message: "no leak"}, 0, nil)
 	tab := table{results: []result{leak}}

@@ -97,32 +97,49 @@ func transportRows() []row {
 	for _, code := range []int{500, 502, 503, 429, 401, 403, 404, 302} {
 		name := fmt.Sprint("status ", code)
 		out = append(out,
-			row{kind: kind, name: name + " at the start", serve: func() serve { return probed(status(code)) }, leak: []string{unreach}, healthy: []string{unreach}, short: code == 302},
-			row{kind: kind, name: name + " once in settle 1", serve: func() serve { return once(settle1, status(code)) }, leak: leak, healthy: fine, short: code == 503},
-			row{kind: kind, name: name + " from round 2 on", variants: ends, serve: func() serve { return from(round2, probed(status(code))) }, leak: gone, healthy: gone},
+			row{kind: kind, name: name + " at the start", serve: func() serve { return probed(status(code)) },
+				leak: []string{unreach}, healthy: []string{unreach}, short: code == 302},
+			row{kind: kind, name: name + " once in settle 1",
+				serve: func() serve { return once(settle1, status(code)) }, leak: leak, healthy: fine,
+				short: code == 503},
+			row{kind: kind, name: name + " from round 2 on", variants: ends,
+				serve: func() serve { return from(round2, probed(status(code))) }, leak: gone, healthy: gone},
 		)
 	}
 	for _, f := range []struct {
 		name string
 		then serve
 	}{
-		{"hang", hang}, {"reset", onWire(reset)}, {"alert of TLS", onWire(alert)}, {"a byte a second", drip(time.Second)},
+		{"hang", hang}, {"reset", onWire(reset)}, {"alert of TLS", onWire(alert)},
+		{"a byte a second", drip(time.Second)},
 	} {
 		out = append(out,
-			row{kind: kind, name: f.name + " at the start", serve: func() serve { return probed(f.then) }, leak: []string{unreach}, healthy: []string{unreach}},
-			row{kind: kind, name: f.name + " once in settle 1", serve: func() serve { return once(settle1, f.then) }, leak: leak, healthy: fine},
-			row{kind: kind, name: f.name + " from round 2 on", variants: ends, serve: func() serve { return from(round2, probed(f.then)) }, leak: gone, healthy: gone},
-			row{kind: kind, name: f.name + " in the long look", serve: func() serve { return from(longLook, probed(f.then)) }, leak: gone},
+			row{kind: kind, name: f.name + " at the start", serve: func() serve { return probed(f.then) },
+				leak: []string{unreach}, healthy: []string{unreach}},
+			row{kind: kind, name: f.name + " once in settle 1",
+				serve: func() serve { return once(settle1, f.then) }, leak: leak, healthy: fine},
+			row{kind: kind, name: f.name + " from round 2 on", variants: ends,
+				serve: func() serve { return from(round2, probed(f.then)) }, leak: gone, healthy: gone},
+			row{kind: kind, name: f.name + " in the long look",
+				serve: func() serve { return from(longLook, probed(f.then)) }, leak: gone},
 		)
 	}
 	return append(out,
-		row{kind: kind, name: "refused for three seconds in settle 1", variants: ends, act: offline(settle1, 3*time.Second), leak: maybeLeak, healthy: maybeFine},
-		row{kind: kind, name: "refused for three seconds in the long look", act: offline(longLook, 3*time.Second), leak: maybeLeak},
-		row{kind: kind, name: "everything takes a second", variants: ends, serve: func() serve { return probed(lateBy(time.Second, 1)) }, leak: leak, healthy: fine, patient: 3 * time.Minute},
-		row{kind: kind, name: "half of the answers come too late", variants: ends, serve: func() serve { return probed(lateBy(5*time.Second, 2)) }, leak: maybeLeak, healthy: maybeFine, patient: 4 * time.Minute},
-		row{kind: kind, name: "https where http is served", leak: []string{unreach}, healthy: []string{unreach}, plan: func(_ *stage, p *planText) {
-			p.pprof, p.metrics = strings.Replace(p.pprof, "http:", "https:", 1), strings.Replace(p.metrics, "http:", "https:", 1)
-		}},
+		row{kind: kind, name: "refused for three seconds in settle 1", variants: ends,
+			act: offline(settle1, 3*time.Second), leak: maybeLeak, healthy: maybeFine},
+		row{kind: kind, name: "refused for three seconds in the long look", act: offline(longLook, 3*time.Second),
+			leak: maybeLeak},
+		row{kind: kind, name: "everything takes a second", variants: ends,
+			serve: func() serve { return probed(lateBy(time.Second, 1)) }, leak: leak, healthy: fine,
+			patient: 3 * time.Minute},
+		row{kind: kind, name: "half of the answers come too late", variants: ends,
+			serve: func() serve { return probed(lateBy(5*time.Second, 2)) }, leak: maybeLeak, healthy: maybeFine,
+			patient: 4 * time.Minute},
+		row{kind: kind, name: "https where http is served", leak: []string{unreach}, healthy: []string{unreach},
+			plan: func(_ *stage, p *planText) {
+				p.pprof, p.metrics = strings.Replace(p.pprof, "http:", "https:", 1),
+					strings.Replace(p.metrics, "http:", "https:", 1)
+			}},
 		row{kind: kind, name: "one answer in ten is 503", serve: func() serve {
 			return probed(func(w http.ResponseWriter, q *query) {
 				if q.n%10 == 9 {
@@ -132,9 +149,11 @@ func transportRows() []row {
 				forward(w, q)
 			})
 		}, leak: maybeLeak, healthy: maybeFine},
-		row{kind: kind, name: "heap forbidden from round 2 on", variants: []variant{{true, true}, {false, true}}, leak: maybeLeak, healthy: maybeFine,
+		row{kind: kind, name: "heap forbidden from round 2 on", variants: []variant{{true, true}, {false, true}},
+			leak: maybeLeak, healthy: maybeFine,
 			serve: func() serve { return from(round2, only(status(http.StatusForbidden), askHeap)) }},
-		row{kind: kind, name: "metrics gone from round 2 on", leak: maybeLeak, healthy: maybeFine, serve: func() serve { return from(round2, only(status(http.StatusNotFound), askMetrics)) }},
+		row{kind: kind, name: "metrics gone from round 2 on", leak: maybeLeak, healthy: maybeFine,
+			serve: func() serve { return from(round2, only(status(http.StatusNotFound), askMetrics)) }},
 	)
 }
 

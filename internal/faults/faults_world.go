@@ -36,7 +36,8 @@ func disk(size string) func(s *stage) (func(), error) {
 		if err := os.Mkdir(s.runDir(), 0o755); err != nil {
 			return nil, err
 		}
-		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", s.runDir()).CombinedOutput(); err != nil {
+		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs",
+			s.runDir()).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%w: no small file system can be mounted: %s", errSkipped, out)
 		}
 		return func() { _ = exec.Command("umount", "-l", s.runDir()).Run() }, nil
@@ -76,31 +77,49 @@ func worldRows() []row {
 		sig  os.Signal
 	}{{"SIGINT", os.Interrupt}, {"SIGTERM", syscall.SIGTERM}, {"SIGHUP", syscall.SIGHUP}} {
 		out = append(out,
-			row{kind: kind, name: sig.name + " in round 1", direct: true, short: sig.name == "SIGHUP", act: signalled(sig.sig, round1, time.Second), leak: both, healthy: both},
-			row{kind: kind, name: sig.name + " in settle 1", direct: true, act: signalled(sig.sig, settle1, 300*time.Millisecond), leak: both, healthy: both},
-			row{kind: kind, name: sig.name + " in the long look", direct: true, tries: 3, plan: longer, leak: both, act: inLook(50, signalled(sig.sig, longLook, 0))},
+			row{kind: kind, name: sig.name + " in round 1", direct: true, short: sig.name == "SIGHUP",
+				act: signalled(sig.sig, round1, time.Second), leak: both, healthy: both},
+			row{kind: kind, name: sig.name + " in settle 1", direct: true,
+				act: signalled(sig.sig, settle1, 300*time.Millisecond), leak: both, healthy: both},
+			row{kind: kind, name: sig.name + " in the long look", direct: true, tries: 3, plan: longer, leak: both,
+				act: inLook(50, signalled(sig.sig, longLook, 0))},
 		)
 	}
 	gone := []string{killed}
 	ours := []string{"generator-saturated", "error", stopped, usage}
 	return append(out,
-		row{kind: kind, name: "SIGKILL in round 1, then judge", direct: true, unwritable: true, act: signalled(syscall.SIGKILL, round1, time.Second), leak: gone, healthy: gone},
-		row{kind: kind, name: "SIGKILL in settle 2, then judge", direct: true, unwritable: true, act: signalled(syscall.SIGKILL, settle2, 300*time.Millisecond), leak: gone, healthy: gone},
-		row{kind: kind, name: "SIGKILL in the long look, then judge", direct: true, unwritable: true, plan: longer, act: inLook(50, signalled(syscall.SIGKILL, longLook, 0)), leak: gone},
-		row{kind: kind, name: "disk full in the first round", direct: true, unwritable: true, prepare: disk("64k"), leak: append(leak, unclear), healthy: []string{unclear}},
-		row{kind: kind, name: "disk full at the reports", direct: true, unwritable: true, prepare: disk("256k"), leak: append(leak, unclear), healthy: []string{unclear}},
-		row{kind: kind, name: "report.html is a directory", direct: true, unwritable: true, short: true, act: inTheWay("report.html"), leak: leak, healthy: []string{unclear}},
-		row{kind: kind, name: "verdict.json is a directory", direct: true, unwritable: true, act: inTheWay("verdict.json"), leak: leak, healthy: []string{unclear}},
-		row{kind: kind, name: "16 open files", direct: true, command: shell(`ulimit -n 16; exec "$@"`), plan: manyConnections, service: slowly, leak: append(ours, fails), healthy: append(ours, passes),
+		row{kind: kind, name: "SIGKILL in round 1, then judge", direct: true, unwritable: true,
+			act: signalled(syscall.SIGKILL, round1, time.Second), leak: gone, healthy: gone},
+		row{kind: kind, name: "SIGKILL in settle 2, then judge", direct: true, unwritable: true,
+			act: signalled(syscall.SIGKILL, settle2, 300*time.Millisecond), leak: gone, healthy: gone},
+		row{kind: kind, name: "SIGKILL in the long look, then judge", direct: true, unwritable: true, plan: longer,
+			act: inLook(50, signalled(syscall.SIGKILL, longLook, 0)), leak: gone},
+		row{kind: kind, name: "disk full in the first round", direct: true, unwritable: true, prepare: disk("64k"),
+			leak: append(leak, unclear), healthy: []string{unclear}},
+		row{kind: kind, name: "disk full at the reports", direct: true, unwritable: true, prepare: disk("216k"),
+			leak: append(leak, unclear), healthy: []string{unclear}},
+		row{kind: kind, name: "report.html is a directory", direct: true, unwritable: true, short: true,
+			act: inTheWay("report.html"), leak: leak, healthy: []string{unclear}},
+		row{kind: kind, name: "verdict.json is a directory", direct: true, unwritable: true,
+			act: inTheWay("verdict.json"), leak: leak, healthy: []string{unclear}},
+		row{kind: kind, name: "16 open files", direct: true, command: shell(`ulimit -n 16; exec "$@"`),
+			plan: manyConnections, service: slowly, leak: append(ours, fails), healthy: append(ours, passes),
 			why: "the limit is this side's: nothing of it is the target's fault"},
-		row{kind: kind, name: "40 open files", direct: true, command: shell(`ulimit -n 40; exec "$@"`), plan: manyConnections, service: slowly, leak: append(ours, fails), healthy: append(ours, passes)},
+		row{kind: kind, name: "40 open files", direct: true, command: shell(`ulimit -n 40; exec "$@"`),
+			plan: manyConnections, service: slowly, leak: append(ours, fails), healthy: append(ours, passes)},
 		row{kind: kind, name: "two runs in one directory", direct: true, act: again, leak: leak, healthy: fine},
-		row{kind: kind, name: "stdout closed", direct: true, command: shell(`exec "$@" >&-`), leak: leak, healthy: []string{passes, unclear}},
-		row{kind: kind, name: "stderr closed", direct: true, command: shell(`exec "$@" 2>&-`), leak: leak, healthy: []string{passes, unclear}},
-		row{kind: kind, name: "stdout on a full disk", direct: true, command: shell(`exec "$@" >/dev/full`), leak: leak, healthy: []string{unclear}},
-		row{kind: kind, name: "the reader of stdout is gone", direct: true, command: shell(`"$@" | true`), leak: leak, healthy: []string{passes, unclear}},
-		row{kind: kind, name: "the reader of stdout is late", direct: true, command: shell(`"$@" | (sleep 25; cat)`), leak: leak, healthy: fine},
-		row{kind: kind, name: "the reader of stderr is gone", direct: true, command: shell(`"$@" 2> >(true)`), leak: leak, healthy: []string{passes, unclear}},
+		row{kind: kind, name: "stdout closed", direct: true, unread: true, command: shell(`exec "$@" >&-`),
+			leak: leak, healthy: []string{passes, unclear}},
+		row{kind: kind, name: "stderr closed", direct: true, unread: true, command: shell(`exec "$@" 2>&-`),
+			leak: leak, healthy: []string{passes, unclear}},
+		row{kind: kind, name: "stdout on a full disk", direct: true, unread: true,
+			command: shell(`exec "$@" >/dev/full`), leak: leak, healthy: []string{unclear}},
+		row{kind: kind, name: "the reader of stdout is gone", direct: true, unread: true,
+			command: shell(`"$@" | true`), leak: leak, healthy: []string{passes, unclear}},
+		row{kind: kind, name: "the reader of stdout is late", direct: true,
+			command: shell(`"$@" | (sleep 25; cat)`), leak: leak, healthy: fine},
+		row{kind: kind, name: "the reader of stderr is gone", direct: true, unread: true,
+			command: shell(`"$@" 2> >(true)`), leak: leak, healthy: []string{passes, unclear}},
 	)
 }
 
@@ -148,21 +167,29 @@ func trafficRows() []row {
 	late := leaking(features{Pool: plainPool, Late: true, Leak: leakSend}, features{Pool: plainPool, Late: true})
 	sessions := leaking(features{Sessions: 60, Leak: leakSend}, features{Sessions: 60})
 	return []row{
-		{kind: kind, name: "sessions come and go", short: true, variants: each, tries: 2, service: sessions, leak: []string{fails}, healthy: []string{passes}},
-		{kind: kind, name: "bursts of requests with late work", variants: ends, tries: 3, direct: true, service: late, act: bursts, leak: leak, healthy: fine, why: "a service that never rests may take more than three short rounds"},
-		{kind: kind, name: "twenty idle connections from round 1 on", variants: ends, direct: true, act: idle(20, round1), leak: []string{fails}, healthy: fine},
-		{kind: kind, name: "three more idle connections in every round", direct: true, act: idle(3, round1, round2), leak: []string{fails}, healthy: []string{passes}},
-		{kind: kind, name: "others send all the time", variants: ends, tries: 3, direct: true, act: others, leak: leak, healthy: fine},
-		{kind: kind, name: "others ask for what is not there", direct: true, leak: []string{fails}, healthy: []string{passes}, act: func(ctx context.Context, s *stage) {
-			for sleep(ctx, 50*time.Millisecond) {
-				req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.replica(0).admin+"/"+strings.Repeat("x", 10), nil)
-				if err != nil {
-					return
+		{kind: kind, name: "sessions come and go", short: true, variants: each, tries: 2, service: sessions,
+			leak: []string{fails}, healthy: []string{passes}},
+		{kind: kind, name: "bursts of requests with late work", variants: ends, tries: 3, direct: true,
+			service: late, act: bursts, leak: leak, healthy: fine,
+			why: "a service that never rests may take more than three short rounds"},
+		{kind: kind, name: "twenty idle connections from round 1 on", variants: ends, direct: true,
+			act: idle(20, round1), leak: []string{fails}, healthy: fine},
+		{kind: kind, name: "three more idle connections in every round", direct: true,
+			act: idle(3, round1, round2), leak: []string{fails}, healthy: []string{passes}},
+		{kind: kind, name: "others send all the time", variants: ends, tries: 3, direct: true, act: others,
+			leak: leak, healthy: fine},
+		{kind: kind, name: "others ask for what is not there", direct: true, leak: []string{fails},
+			healthy: []string{passes}, act: func(ctx context.Context, s *stage) {
+				for sleep(ctx, 50*time.Millisecond) {
+					req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+						"http://"+s.replica(0).admin+"/"+strings.Repeat("x", 10), nil)
+					if err != nil {
+						return
+					}
+					if resp, err := s.probes.Do(req); err == nil {
+						resp.Body.Close()
+					}
 				}
-				if resp, err := s.probes.Do(req); err == nil {
-					resp.Body.Close()
-				}
-			}
-		}},
+			}},
 	}
 }

@@ -39,7 +39,8 @@ func generate(text string) error {
 	}
 	sent := sendFor(d, rate, address)
 	if what == saysSummary {
-		fmt.Printf(`{"latencies":{"mean":1000000,"50th":1000000,"max":5000000},"duration":%d,"requests":%d,"success":1,"status_codes":{"200":%d},"errors":[]}`+"\n", d, sent, sent)
+		fmt.Printf(`{"latencies":{"mean":1000000,"50th":1000000,"max":5000000},"duration":%d,"requests":%d,`+
+			`"success":1,"status_codes":{"200":%d},"errors":[]}`+"\n", d, sent, sent)
 	}
 	return nil
 }

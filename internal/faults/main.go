@@ -90,7 +90,8 @@ func (o options) do(ctx context.Context) (bool, error) {
 	}
 	if o.binary == "" {
 		o.binary = filepath.Join(dir, "leakgate")
-		build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "github.com/leakgate/leakgate/cmd/leakgate")
+		build := exec.CommandContext(ctx, "go", "build", "-o", o.binary,
+			"github.com/leakgate/leakgate/cmd/leakgate")
 		if out, err := build.CombinedOutput(); err != nil {
 			return false, fmt.Errorf("building leakgate: %w\n%s", err, out)
 		}

@@ -35,7 +35,8 @@ var (
 
 // order is the order in which moments come, for comparisons.
 func (m moment) order() int {
-	within := map[record.Kind]int{record.Warmup: 1, record.Baseline: 2, record.Round: 3, record.Settling: 4, record.Confirm: 5}
+	within := map[record.Kind]int{record.Warmup: 1, record.Baseline: 2, record.Round: 3, record.Settling: 4,
+		record.Confirm: 5}
 	if m.kind == record.Evidence || m.kind == record.Trying {
 		return 1000
 	}

@@ -37,8 +37,11 @@ func (p planText) String() string {
 	if p.metrics != "" {
 		metrics = ", metrics: " + p.metrics
 	}
-	fmt.Fprintf(&b, "name: faults\ntargets:\n  - {name: service, pprof: %s%s, timeout: 3s%s}\n", p.pprof, metrics, p.target)
-	fmt.Fprintf(&b, "load:\n  rate: %s\n  warmup: %s\n  round: %s\n  rounds: {min: %d, max: %d}\n  delivered: 0.5\n", p.rate, warmupTime, p.round, leastRounds, p.rounds)
+	fmt.Fprintf(&b, "name: faults\ntargets:\n  - {name: service, pprof: %s%s, timeout: 3s%s}\n", p.pprof, metrics,
+		p.target)
+	fmt.Fprintf(&b,
+		"load:\n  rate: %s\n  warmup: %s\n  round: %s\n  rounds: {min: %d, max: %d}\n  delivered: 0.5\n", p.rate,
+		warmupTime, p.round, leastRounds, p.rounds)
 	if p.load == "" {
 		fmt.Fprintf(&b, "  connections: %d\n%s  requests: [GET %s]\n", p.connections, p.success, p.work)
 	}
@@ -55,7 +58,8 @@ func (p planText) String() string {
 func newPlan(admin, load string, v variant) *planText {
 	p := &planText{
 		pprof: "http://" + admin + "/debug/pprof", work: "http://" + load + "/work",
-		rate: fmt.Sprintf("%d/s", planRate), connections: connections, rounds: mostRounds, round: roundTime, confirm: confirmTime,
+		rate: fmt.Sprintf("%d/s", planRate), connections: connections, rounds: mostRounds, round: roundTime,
+		confirm: confirmTime,
 	}
 	if v.metrics {
 		p.metrics = "http://" + admin + "/metrics"

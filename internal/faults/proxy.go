@@ -158,8 +158,10 @@ func startProxy(ctx context.Context, s *stage, how serve) (address string, err e
 func newClients() (probes, loads *http.Client) {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	const soon = 200 * time.Millisecond
-	probes = &http.Client{CheckRedirect: stay, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
-	loads = &http.Client{CheckRedirect: stay, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: soon, DisableCompression: true}}
+	probes = &http.Client{CheckRedirect: stay,
+		Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
+	loads = &http.Client{CheckRedirect: stay,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: soon, DisableCompression: true}}
 	return probes, loads
 }
 

@@ -118,7 +118,8 @@ func (r runner) one(ctx context.Context, c cell) (seen, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s := &stage{dir: dir, binary: r.binary, leak: c.leaks, clock: newClock(filepath.Join(dir, "run", "journal.jsonl"))}
+	s := &stage{dir: dir, binary: r.binary, leak: c.leaks,
+		clock: newClock(filepath.Join(dir, "run", "journal.jsonl"))}
 	s.probes, s.loads = newClients()
 	defer s.loads.CloseIdleConnections()
 	defer s.close()

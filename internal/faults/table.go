@@ -184,16 +184,20 @@ func (t table) total() string {
 	}
 	return fmt.Sprintf("%d rows, %d runs, %d not as expected; leaks green: %d, healthy red: %d", len(names),
 		t.counted(func(r result) int { return r.tries }), t.counted(func(r result) int { return r.wrong }),
-		t.counted(func(r result) int { return r.broken["LEAK GREEN"] }), t.counted(func(r result) int { return r.broken["HEALTHY RED"] }))
+		t.counted(func(r result) int { return r.broken["LEAK GREEN"] }),
+		t.counted(func(r result) int { return r.broken["HEALTHY RED"] }))
 }
 
 // writeFile writes the table as Markdown.
 func (t table) writeFile(name string) error {
 	var b strings.Builder
-	b.WriteString("| | row | variant | twin | tries | expected | seen | message |\n| --- | --- | --- | --- | ---: | --- | --- | --- |\n")
+	b.WriteString("| | row | variant | twin | tries | expected | seen | message |\n" +
+		"| --- | --- | --- | --- | ---: | --- | --- | --- |\n")
 	for _, r := range t.results {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s |\n", r.mark(), r.id(), r.variant, r.twin(), r.tries,
-			cellText(strings.Join(r.expected(), ", ")), cellText(strings.Trim(r.seenText()+"; "+r.brokenText(), "; ")), cellText(shorten(r.message)))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s |\n", r.mark(), r.id(), r.variant, r.twin(),
+			r.tries,
+			cellText(strings.Join(r.expected(), ", ")),
+			cellText(strings.Trim(r.seenText()+"; "+r.brokenText(), "; ")), cellText(shorten(r.message)))
 	}
 	fmt.Fprintf(&b, "\n%s\n", t.total())
 	return os.WriteFile(name, []byte(b.String()), 0o644)
