@@ -93,7 +93,7 @@ func identityRows() []row {
 		r := row{kind: kind, name: "two replicas, " + b.name, variants: each, load: true, serve: balance(b.pick),
 			second: fine, leak: leak, healthy: want, bareLeak: []string{"above-baseline", "undecided"}}
 		if strings.HasSuffix(b.name, "long look") {
-			r.healthy = nil // it has none
+			r.healthy, r.plan = nil, longer // a healthy one has none
 		}
 		if b.name == "random" || b.name == "by client port" {
 			r.tries = 3
@@ -134,8 +134,9 @@ func identityRows() []row {
 			leak: leak, healthy: want},
 		row{kind: kind, name: "another build from round 2 on", variants: ends, serve: withBuild(round2),
 			leak: leak, healthy: want},
-		row{kind: kind, name: "another build in the long look", variants: ends, serve: withBuild(longLook),
-			leak: leak},
+		row{kind: kind, name: "another build in the long look", plan: longer, variants: ends,
+			serve: withBuild(longLook),
+			leak:  leak},
 		row{kind: kind, name: "identity: unknown", variants: bare, plan: unknownIdentity, leak: []string{fails},
 			healthy: []string{passes}, pending: "plan key targets[].identity"},
 		row{kind: kind, name: "identity: unknown, two replicas leak", variants: bare, load: true,

@@ -86,7 +86,8 @@ func restartRows() []row {
 		{"late in settle 2", settle2, 1200 * time.Millisecond},
 	} {
 		out = append(out,
-			row{kind: kind, name: at.name, variants: each, tries: 2, direct: true, act: restartAt(at.m, at.after, 0),
+			row{kind: kind, name: at.name, variants: each, tries: 2, direct: true,
+				act:  restartAt(at.m, at.after, 0),
 				leak: want, healthy: want, short: at.m == settle1, bareLeak: seenAnyway, bareFine: bareFine(at.m)})
 	}
 	for _, percent := range []int{10, 50, 90} {

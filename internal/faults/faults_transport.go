@@ -120,14 +120,15 @@ func transportRows() []row {
 				serve: func() serve { return once(settle1, f.then) }, leak: leak, healthy: fine},
 			row{kind: kind, name: f.name + " from round 2 on", variants: ends,
 				serve: func() serve { return from(round2, probed(f.then)) }, leak: gone, healthy: gone},
-			row{kind: kind, name: f.name + " in the long look",
+			row{kind: kind, name: f.name + " in the long look", plan: longer,
 				serve: func() serve { return from(longLook, probed(f.then)) }, leak: gone},
 		)
 	}
 	return append(out,
 		row{kind: kind, name: "refused for three seconds in settle 1", variants: ends,
 			act: offline(settle1, 3*time.Second), leak: maybeLeak, healthy: maybeFine},
-		row{kind: kind, name: "refused for three seconds in the long look", act: offline(longLook, 3*time.Second),
+		row{kind: kind, name: "refused for three seconds in the long look", plan: longer,
+			act:  offline(longLook, 3*time.Second),
 			leak: maybeLeak},
 		row{kind: kind, name: "everything takes a second", variants: ends,
 			serve: func() serve { return probed(lateBy(time.Second, 1)) }, leak: leak, healthy: fine,

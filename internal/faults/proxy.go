@@ -69,6 +69,7 @@ func (q *query) getPath(replica int, path string) answer {
 		return answer{err: err}
 	}
 	maps.Copy(req.Header, q.Header)
+	req.Header.Del("Accept-Encoding") // a fault edits what is plain
 	resp, err := client.Do(req)
 	if err != nil {
 		return answer{err: err}
