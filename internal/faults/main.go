@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -99,12 +100,14 @@ func (o options) do(ctx context.Context) (bool, error) {
 	if o.binary, err = filepath.Abs(o.binary); err != nil {
 		return false, err
 	}
+	began := time.Now()
 	t := runAll(ctx, cells, runner{binary: o.binary, dir: dir, keep: o.keep != ""}, o.parallel)
 	if o.report != "" {
 		if err := t.writeFile(o.report); err != nil {
 			return false, err
 		}
 	}
+	fmt.Printf("%s, %d runs at once\n", time.Since(began).Round(time.Second), o.parallel)
 	fmt.Println(t.total())
 	return t.good() && ctx.Err() == nil, ctx.Err()
 }
