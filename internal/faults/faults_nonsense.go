@@ -154,49 +154,6 @@ func nonsenseRows() []row {
 	return append(out, hugeRows()...)
 }
 
-// hugeRows answer more than a gate may hold. It is refused by name, or read in bounds.
-func hugeRows() []row {
-	const kind = "huge"
-	big := []string{tooLarge}
-	leak, fine := []string{tooLarge, fails}, []string{tooLarge, passes}
-	zeros := func() serve { b := bomb(300 * mib); return body(func([]byte) []byte { return b }) }
-	samples := func() serve { b := hostileProfile(40 * mib); return body(func([]byte) []byte { return b }) }
-	metrics := func() serve {
-		var long []byte
-		return only(change(func(_ *query, a *answer) {
-			if long == nil {
-				long = longPage(50*mib, nil)
-			}
-			a.body = append(long[:len(long):len(long)], a.body...)
-		}), askMetrics)
-	}
-	distinct := features{Stacks: manyStacks, Pool: plainPool}
-	return []row{
-		{kind: kind, name: "40 MiB of samples", variants: ends, serve: samples, leak: big, healthy: big},
-		{kind: kind, name: "40 MiB of samples from round 2 on",
-			serve: func() serve { return from(round2, samples()) }, leak: big, healthy: big},
-		{kind: kind, name: "gzip bomb", variants: ends, serve: zeros, leak: big, healthy: big},
-		{kind: kind, name: "gzip bomb in the heap profile", variants: heapOnly, leak: leak, healthy: fine,
-			serve: func() serve {
-				b := bomb(300 * mib)
-				return only(change(func(_ *query, a *answer) { a.body = b }), askHeap)
-			}},
-		{kind: kind, name: "50 MiB of metrics", serve: metrics, leak: leak, healthy: fine,
-			patient: 3 * time.Minute},
-		{kind: kind, name: "a function name of 1 MiB",
-			serve: steady(profiles(edited(renamed(strings.Repeat("x", mib))))), leak: leak, healthy: fine},
-		{kind: kind, name: "20,000 distinct stacks", leak: []string{fails}, healthy: []string{passes},
-			patient: 4 * time.Minute,
-			service: leaking(features{Stacks: manyStacks, Leak: leakSend, Pool: plainPool}, distinct)},
-		{kind: kind, name: "a stack of its own for each that leaks", variants: ends,
-			service: leaking(features{Leak: leakStacks, Pool: plainPool}, features{Pool: plainPool}),
-			leak:    []string{fails}, healthy: []string{passes}},
-	}
-}
-
-// manyStacks is the number of stacks at which what is quadratic takes minutes.
-const manyStacks = 20_000
-
 // ignoredOrNot leaks what a rule ignores, or something else.
 func ignoredOrNot(leak bool) features {
 	f := features{Leak: leakLabels, env: []string{"GODEBUG=tracebacklabels=1"}}

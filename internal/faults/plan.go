@@ -16,6 +16,7 @@ const (
 	warmupTime  = time.Second
 	roundTime   = 2 * time.Second
 	confirmTime = 4 * time.Second
+	askTime     = 3 * time.Second
 )
 
 // planText is a plan whose parts rows change.
@@ -26,8 +27,9 @@ type planText struct {
 	rate                 string
 	connections, rounds  int // rounds: at most
 	round, confirm       time.Duration
-	policy               string // lines
-	more                 string // lines at the end
+	timeout              time.Duration // of a question to the target
+	policy               string        // lines
+	more                 string        // lines at the end
 	success              string
 }
 
@@ -37,8 +39,7 @@ func (p planText) String() string {
 	if p.metrics != "" {
 		metrics = ", metrics: " + p.metrics
 	}
-	fmt.Fprintf(&b, "name: faults\ntargets:\n  - {name: service, pprof: %s%s, timeout: 3s%s}\n", p.pprof, metrics,
-		p.target)
+	fmt.Fprintf(&b, "name: faults\ntargets:\n  - {name: service, pprof: %s%s, timeout: %s%s}\n", p.pprof, metrics, p.timeout, p.target)
 	fmt.Fprintf(&b,
 		"load:\n  rate: %s\n  warmup: %s\n  round: %s\n  rounds: {min: %d, max: %d}\n  delivered: 0.5\n", p.rate,
 		warmupTime, p.round, leastRounds, p.rounds)
