@@ -39,7 +39,8 @@ func (p planText) String() string {
 	if p.metrics != "" {
 		metrics = ", metrics: " + p.metrics
 	}
-	fmt.Fprintf(&b, "name: faults\ntargets:\n  - {name: service, pprof: %s%s, timeout: %s%s}\n", p.pprof, metrics, p.timeout, p.target)
+	fmt.Fprintf(&b, "name: faults\ntargets:\n  - {name: service, pprof: %s%s, timeout: %s%s}\n",
+		p.pprof, metrics, p.timeout, p.target)
 	fmt.Fprintf(&b,
 		"load:\n  rate: %s\n  warmup: %s\n  round: %s\n  rounds: {min: %d, max: %d}\n  delivered: 0.5\n", p.rate,
 		warmupTime, p.round, leastRounds, p.rounds)
