@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/record"
 )
 
@@ -158,5 +159,22 @@ func TestTable(t *testing.T) {
 	tab.results[0].pending = "a key"
 	if tab.good() {
 		t.Error("good() with a green leak in a pending row")
+	}
+}
+
+// A plan that is refused tests nothing but the plan's reader.
+func TestPlans(t *testing.T) {
+	for _, r := range rows() {
+		if r.plan == nil || r.pending != "" {
+			continue
+		}
+		for _, v := range []variant{{true, true}, {}} {
+			p := newPlan("127.0.0.1:1", "127.0.0.1:2", v)
+			r.plan(&stage{dir: t.TempDir()}, p)
+			if _, err := plan.Parse("plan.yaml", []byte(p.String()),
+				func(string) (string, bool) { return "", false }); err != nil {
+				t.Errorf("%s: %v\n%s", r.id(), err, p)
+			}
+		}
 	}
 }

@@ -61,7 +61,7 @@ func newPlan(admin, load string, v variant) *planText {
 	p := &planText{
 		pprof: "http://" + admin + "/debug/pprof", work: "http://" + load + "/work",
 		rate: fmt.Sprintf("%d/s", planRate), connections: connections, rounds: mostRounds, round: roundTime,
-		confirm: confirmTime,
+		confirm: confirmTime, timeout: askTime,
 	}
 	if v.metrics {
 		p.metrics = "http://" + admin + "/metrics"
