@@ -156,6 +156,9 @@ func TestTable(t *testing.T) {
 	if line := leak.line(); !strings.Contains(line, "1 fail, 1 pass") || !strings.Contains(line, "no leak") {
 		t.Errorf("line() = %q", line)
 	}
+	if got := shorten("a \x1b[31m\n  b"); got != "a ·[31m b" {
+		t.Errorf("shorten(ESC) = %q", got)
+	}
 	tab.results[0].pending = "a key"
 	if tab.good() {
 		t.Error("good() with a green leak in a pending row")

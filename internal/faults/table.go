@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // result is what came of all tries of a cell.
@@ -110,6 +111,9 @@ func (r result) seenText() string {
 	for i, k := range keys {
 		keys[i] = fmt.Sprintf("%d %s", r.counts[k], k)
 	}
+	if r.starved > 0 {
+		keys = append(keys, fmt.Sprintf("%d starved and made again", r.starved))
+	}
 	return strings.Join(keys, ", ")
 }
 
@@ -152,6 +156,12 @@ const shown = 400
 
 func shorten(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Map(func(r rune) rune { // what the gate let through must not be let through here
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '·'
+	}, text)
 	if len(text) > shown {
 		return strings.ToValidUTF8(text[:shown], "") + "…"
 	}
