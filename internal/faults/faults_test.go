@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/pprof/profile"
+
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/record"
 )
@@ -179,5 +181,16 @@ func TestPlans(t *testing.T) {
 				t.Errorf("%s: %v\n%s", r.id(), err, p)
 			}
 		}
+	}
+}
+
+// A hostile profile that is no profile would be refused for another reason.
+func TestHostileProfile(t *testing.T) {
+	p, err := profile.ParseData(hostileProfile(6000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.CheckValid(); err != nil || len(p.Sample) != 1000 {
+		t.Errorf("%d samples, %v; want 1000 and valid", len(p.Sample), err)
 	}
 }

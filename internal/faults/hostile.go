@@ -12,11 +12,18 @@ import (
 
 const mib = 1 << 20
 
-// hostileProfile is a valid protobuf of a size, of the smallest samples: what it decodes
-// to is many times larger.
+// hostileProfile is a valid profile of a size, of the smallest samples: what it decodes to
+// is many times larger.
 func hostileProfile(size int) []byte {
+	f := &profile.Function{ID: 1, Name: "main.main", SystemName: "main.main", Filename: "/src/main.go"}
+	l := &profile.Location{ID: 1, Line: []profile.Line{{Function: f, Line: 1}}}
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "goroutine", Unit: "count"}},
+		Function: []*profile.Function{f}, Location: []*profile.Location{l}}
+	var b bytes.Buffer
+	_ = p.WriteUncompressed(&b)                          // a buffer takes everything
 	sample := []byte{0x12, 0x04, 0x08, 0x01, 0x10, 0x01} // sample {location_id: 1, value: 1}
-	return bytes.Repeat(sample, size/len(sample))
+	b.Write(bytes.Repeat(sample, size/len(sample)))      // messages of protobuf add up
+	return b.Bytes()
 }
 
 // bomb is a small gzip stream of many zeros.
