@@ -141,7 +141,7 @@ simulate-short:
 # Faults on real services, each with its healthy twin: no leak is green, none healthy red.
 # ONLY=REGEXP takes some rows, O=FILE writes the table.
 faults: build
-	$(GO) run ./internal/faults -leakgate $(BIN)/leakgate -parallel 10 $(if $(ONLY),-only '$(ONLY)') $(if $(O),-o $(O))
+	$(GO) run ./internal/faults -leakgate $(BIN)/leakgate -parallel 12 $(if $(ONLY),-only '$(ONLY)') $(if $(O),-o $(O))
 
 faults-short: build
 	$(GO) run ./internal/faults -leakgate $(BIN)/leakgate -short
