@@ -32,7 +32,7 @@ func inLook(percent int, do func(context.Context, *stage)) func(context.Context,
 		if !s.clock.wait(ctx, longLook) {
 			return
 		}
-		left := lookOf(s.leak) - s.clock.since(settle2)
+		left := lookTime - s.clock.since(settle2)
 		if sleep(ctx, left*time.Duration(percent)/100) {
 			do(ctx, s)
 		}
@@ -42,26 +42,18 @@ func inLook(percent int, do func(context.Context, *stage)) func(context.Context,
 func restartNow(ctx context.Context, s *stage) { s.restart(ctx, 0, 0) }
 
 const (
-	// lookTime is the long look of rows that restart in it, with the settling before it.
-	lookTime = 8 * time.Second
+	// lookTime is the long look of rows in which something happens in it. It counts from the
+	// end of the load, and settling takes most of ten seconds on a busy machine.
+	lookTime = 14 * time.Second
 	// lingerTime is how long the work of a healthy service goes on that is looked at for
 	// long: more than two rounds, so that it grows, and less than round and look.
 	lingerTime = 8 * time.Second
-	// fineLookTime is the long look in which that work ends.
-	fineLookTime = 10 * time.Second
 	// fineTries is how often the healthy twin is restarted in the long look.
 	fineTries = 5
 )
 
-func lookOf(leak bool) time.Duration {
-	if leak {
-		return lookTime
-	}
-	return fineLookTime
-}
-
 // longer is the plan of a run whose long look is interrupted.
-func longer(s *stage, p *planText) { p.confirm = lookOf(s.leak) }
+func longer(_ *stage, p *planText) { p.confirm = lookTime }
 
 // restartRows crash the service in every phase. The crash ends a leak's goroutines, so
 // that a fall proves nothing; the load may have met the crash too, and says so first.
