@@ -13,7 +13,7 @@ PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
 ACT         := github.com/nektos/act@v0.2.89
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim scenarios quadrants busy simulate simulate-short prometheus prometheus-test streams-test grpc-test report-test action-test examples-lint clean
+.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim scenarios quadrants busy simulate simulate-short faults faults-short prometheus prometheus-test streams-test grpc-test report-test action-test examples-lint clean
 
 help:
 	@echo "make demo        the gate on a service that leaks, and on its healthy twin"
@@ -26,6 +26,7 @@ help:
 	@echo "make quadrants   what is said of heap and goroutines, ten runs of each; ten minutes"
 	@echo "make scenarios   time and confirmation with the default plan, as promised; twelve minutes"
 	@echo "make busy        services that never come to rest, 50 runs of the healthy one; fifteen minutes"
+	@echo "make faults      caches, restarts, balancers and networks that lie to the gate; half an hour"
 	@echo "make simulate    error rates of the decision over many seeds, in virtual time"
 	@echo "make report-test report.html in a headless Chromium"
 	@echo "make prometheus  the gate on a real Prometheus server"
@@ -136,6 +137,14 @@ simulate:
 
 simulate-short:
 	$(GO) run ./internal/simulate -runs 60
+
+# Faults on real services, each with its healthy twin: no leak is green, none healthy red.
+# ONLY=REGEXP takes some rows, O=FILE writes the table.
+faults: build
+	$(GO) run ./internal/faults -leakgate $(BIN)/leakgate -parallel 12 $(if $(ONLY),-only '$(ONLY)') $(if $(O),-o $(O))
+
+faults-short: build
+	$(GO) run ./internal/faults -leakgate $(BIN)/leakgate -short
 
 # Where there is no Chromium, root on a Debian system installs it; elsewhere the
 # tests skip and say so. SCREENSHOTS=DIR keeps pictures to look at.
