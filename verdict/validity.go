@@ -79,11 +79,11 @@ func measured(run record.Run, target string) Check {
 		if first.Inconsistent {
 			c.Code = CodeCounts
 		}
-		if first.Code != "" {
-			c.Code = first.Code
-		}
 		if first.Kind == record.Preflight {
 			c.Code = CodeUnreachable
+		}
+		if first.Code != "" {
+			c.Code = first.Code
 		}
 		c.Message = fmt.Sprintf("%s, %s into the run: %s", first.What, first.At.Round(time.Second), first.Error)
 	}

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -81,7 +82,7 @@ func (g *Gate) preflight(ctx context.Context) error {
 		}
 	}
 	if failed != nil {
-		return &abort{code: verdict.CodeUnreachable, message: failed.Error(), hint: failed.Hint}
+		return &abort{code: cmp.Or(failed.Code, verdict.CodeUnreachable), message: failed.Error(), hint: failed.Hint}
 	}
 	for range looksAtStart - 1 {
 		for _, t := range g.targets {
