@@ -20,6 +20,7 @@ func requestsOf(p *plan.Plan) ([]loadgen.Request, error) {
 			return nil, err
 		}
 		for i := range requests {
+			p.Learn(requests[i].URL, requests[i].Header)
 			requests[i].Abandon = float64(l.Abandon)
 			requests[i].MayFail = l.Success == 0
 			requests[i].Name = p.RequestName(requests[i].Method, requests[i].URL)

@@ -51,7 +51,7 @@ func New(p *plan.Plan, dir, tool string, now time.Time, watch Observer) (*Gate, 
 	if err != nil {
 		return nil, fmt.Errorf("encoding policy: %w", err)
 	}
-	h := record.Header{Tool: tool, Plan: p.Mask(p.Name), Started: now.UTC().Round(0), Settings: settings}
+	h := record.Header{Tool: tool, Plan: p.Mask(p.Name), Started: now.UTC().Round(0), Settings: p.Hidden.Data(settings)}
 	if g.writer, err = record.Create(dir, h, p.MaskBytes(p.Text)); err != nil {
 		return nil, err
 	}

@@ -8,14 +8,23 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode"
 )
 
 // Shown is what stands for a secret.
 const Shown = "***"
 
-// Mask knows the secrets of one plan. A nil Mask knows none.
+// Mask knows the secrets of one plan. A nil Mask knows none. Its methods may be called
+// from several goroutines.
 type Mask struct {
+	mu    sync.Mutex // held to add
+	known atomic.Pointer[known]
+}
+
+// known are the forms of all secrets.
+type known struct {
 	all    forms // for messages
 	strong forms // for data, in which a short or plain word may mean something else
 }
@@ -26,24 +35,32 @@ type Pair struct{ User, Secret string }
 // New makes a mask of secrets, and of those that a user name goes with.
 func New(secrets []string, pairs []Pair) *Mask {
 	m := &Mask{}
-	var weak []string
+	m.known.Store(&known{})
+	m.Add(secrets, pairs)
+	return m
+}
+
+// Add makes the mask hide further secrets from now on.
+func (m *Mask) Add(secrets []string, pairs []Pair) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := *m.known.Load()
+	var strong, weak forms
 	for _, s := range secrets {
-		if s == "" {
-			continue
-		}
-		f := formsOf(s)
-		if isStrong(s) {
-			m.strong = append(m.strong, f...)
-		} else {
-			weak = append(weak, f...)
+		switch {
+		case s == "":
+		case isStrong(s):
+			strong = append(strong, formsOf(s)...)
+		default:
+			weak = append(weak, formsOf(s)...)
 		}
 	}
 	for _, p := range pairs { // together they are long enough
-		m.strong = append(m.strong, encoded(p.User+":"+p.Secret)...)
+		strong = append(strong, encoded(p.User+":"+p.Secret)...)
 	}
-	m.strong = m.strong.sorted()
-	m.all = append(slices.Clone(m.strong), weak...).sorted()
-	return m
+	k.strong = slices.Concat(k.strong, strong).sorted()
+	k.all = slices.Concat(k.all, strong, weak).sorted()
+	m.known.Store(&k)
 }
 
 const (
@@ -77,7 +94,7 @@ func (m *Mask) Text(s string) string {
 	if m == nil {
 		return s
 	}
-	return string(m.all.replace([]byte(s)))
+	return string(m.known.Load().all.replace([]byte(s)))
 }
 
 // Bytes masks a text as Text does.
@@ -85,7 +102,7 @@ func (m *Mask) Bytes(b []byte) []byte {
 	if m == nil {
 		return b
 	}
-	return m.all.replace(b)
+	return m.known.Load().all.replace(b)
 }
 
 // Data masks what a program reads back, and whatever is written as a whole. Words that
@@ -95,7 +112,7 @@ func (m *Mask) Data(b []byte) []byte {
 	if m == nil {
 		return b
 	}
-	return m.strong.replace(b)
+	return m.known.Load().strong.replace(b)
 }
 
 // forms are texts that are taken out, the longest first: one may be a part of another.

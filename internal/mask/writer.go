@@ -29,7 +29,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 		return w.to.Write(p)
 	}
 	b := w.mask.Data(append(w.held, p...))
-	n := w.mask.strong.begun(b)
+	n := w.mask.known.Load().strong.begun(b)
 	w.held = append([]byte(nil), b[len(b)-n:]...)
 	if _, err := w.to.Write(b[:len(b)-n]); err != nil {
 		return 0, err

@@ -1,7 +1,7 @@
 package plan
 
 import (
-	"maps"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -66,8 +66,8 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 		d.unsound[path] = true
 	case secret:
 		d.secret(out)
-		if words := strings.Fields(out); len(words) > 1 { // Bearer abc
-			d.secret(words[len(words)-1])
+		for _, word := range lastWord(out) {
+			d.secret(word)
 		}
 	}
 	return out, known
@@ -104,21 +104,66 @@ func (d *decoder) secret(s string) {
 // urlSecrets notes what CleanURL would hide, since an error of the network may
 // repeat an address.
 func (d *decoder) urlSecrets(u *url.URL) {
-	d.pathSecrets(u.Path)
-	if password, ok := u.User.Password(); ok {
-		d.secret(password)
-		d.pairs = append(d.pairs, mask.Pair{User: u.User.Username(), Secret: password})
-	} else {
-		d.secret(u.User.Username()) // a token alone
+	secrets, pairs := secretsOf(u)
+	for _, s := range secrets {
+		d.secret(s)
 	}
-	q := u.Query()
-	for _, k := range slices.Sorted(maps.Keys(q)) {
-		if secretQuery.MatchString(k) {
-			for _, v := range q[k] {
-				d.secret(v)
+	d.pairs = append(d.pairs, pairs...)
+}
+
+// secretsOf are the secrets in an address: of its user, its parameters and its path.
+func secretsOf(u *url.URL) (secrets []string, pairs []mask.Pair) {
+	secrets = pathSecrets(u.Path)
+	if password, ok := u.User.Password(); ok {
+		secrets = append(secrets, password)
+		pairs = append(pairs, mask.Pair{User: u.User.Username(), Secret: password})
+	} else {
+		secrets = append(secrets, u.User.Username()) // a token alone
+	}
+	for part := range strings.FieldsFuncSeq(u.RawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
+		key, value, _ := strings.Cut(part, "=")
+		if secretQuery.MatchString(key) || secretQuery.MatchString(unescaped(key)) {
+			secrets = append(secrets, value, unescaped(value))
+		}
+	}
+	return secrets, pairs
+}
+
+// maxLearned bounds the secrets that are learnt from requests: each is looked for in all
+// that is written. Those beyond it are masked in the requests' names alone.
+const maxLearned = 200
+
+// Learn has the secrets of a request hidden that stand in no plan, but in a file that it
+// names.
+func (p *Plan) Learn(address string, header http.Header) {
+	if p.Hidden == nil || len(p.Secrets) >= maxLearned {
+		return
+	}
+	var secrets []string
+	var pairs []mask.Pair
+	if u, err := url.Parse(address); err == nil {
+		secrets, pairs = secretsOf(u)
+	}
+	for name, values := range header {
+		if secretHeader.MatchString(name) {
+			for _, v := range values {
+				secrets = append(append(secrets, v), lastWord(v)...)
 			}
 		}
 	}
+	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < minSecret || slices.Contains(p.Secrets, s) })
+	if len(secrets) > 0 {
+		p.Secrets = append(p.Secrets, secrets...)
+		p.Hidden.Add(secrets, pairs)
+	}
+}
+
+// lastWord is the credential behind a scheme, as in Bearer abc.
+func lastWord(value string) []string {
+	if words := strings.Fields(value); len(words) > 1 {
+		return words[len(words)-1:]
+	}
+	return nil
 }
 
 // authPair notes a user name with its password: basic authentication encodes them
@@ -133,15 +178,16 @@ func (d *decoder) authPair(a Auth) {
 // a long run of letters and digits, mixed.
 var isToken = regexp.MustCompile(`[A-Za-z0-9_]{16,}`)
 
-// pathSecrets notes what looks like a token in the path of an address, as webhooks and
-// proxies have it.
-func (d *decoder) pathSecrets(path string) {
+// pathSecrets are the parts of an address's path that look like tokens, as webhooks and
+// proxies have them.
+func pathSecrets(path string) (secrets []string) {
 	for segment := range strings.SplitSeq(path, "/") {
 		run := isToken.FindString(segment)
 		if strings.ContainsAny(run, "0123456789") && strings.IndexFunc(run, unicode.IsLetter) >= 0 {
-			d.secret(segment)
+			secrets = append(secrets, segment)
 		}
 	}
+	return secrets
 }
 
 // Mask replaces every secret of the plan in a message.
