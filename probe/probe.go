@@ -248,12 +248,25 @@ func (t *Target) Goroutines(ctx context.Context) ([]byte, *stacks.Profile, error
 
 // Total is how many goroutines the target has, by its profile, of which nothing is kept.
 func (t *Target) Total(ctx context.Context) (int, error) {
-	_, p, err := t.Goroutines(ctx)
+	t.order.Lock()
+	defer t.order.Unlock()
+	u := t.profileURL("goroutine", "")
+	asked := "GET " + clean(u.String())
+	lease := t.cfg.Memory.Lease()
+	defer lease.End(0)
+	raw, err := t.get(ctx, u, lease)
 	if err != nil {
 		return 0, err
 	}
-	t.reader.Release(p)
-	return p.Total, nil
+	total, taken, err := t.reader.Total(raw)
+	if err != nil {
+		return 0, t.notAProfile(asked, err)
+	}
+	if e := t.advances(asked, taken); e != nil {
+		return 0, e
+	}
+	t.last.total = total
+	return total, nil
 }
 
 // Leaked reads the goroutines that the runtime has proven can never wake, from

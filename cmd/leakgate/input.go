@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/leakgate/leakgate/internal/input"
 	"github.com/leakgate/leakgate/internal/plan"
@@ -67,5 +68,11 @@ func (a *app) plan(ctx context.Context, file string) (*plan.Plan, error) {
 		return nil, usageUnless(err)
 	}
 	a.hide(p)
+	debug.SetMemoryLimit(int64(p.Safety.Memory) + ownMemory)
 	return p, nil
 }
+
+// ownMemory is what leakgate takes beside the answers of targets, in bytes: its program,
+// the load's connections, reports. Past the sum, the garbage collector works harder than
+// it has to by main's setting.
+const ownMemory = 64 << 20

@@ -152,6 +152,10 @@ func TestObserver(t *testing.T) {
 		{"a handler called by a job", []int64{200}, [][]string{append(slices.Clone(ours[:3]), "main.job@")}, 200, 0},
 	} {
 		p, err := Parse(protoOf(t, c.counts, c.stacks...))
+		total, _, totalErr := NewReader(nil).Total(protoOf(t, c.counts, c.stacks...))
+		if total != c.total || totalErr != nil {
+			t.Errorf("%s: Total = %d, %v; want %d", c.name, total, totalErr, c.total)
+		}
 		if err != nil || p.Total != c.total || p.Own != c.own {
 			t.Errorf("%s: %+v, %v; want %d goroutines and %d of our own", c.name, p, err, c.total, c.own)
 		}

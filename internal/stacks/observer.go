@@ -66,6 +66,26 @@ func (p *Profile) dropOwn(open int) {
 	p.Stacks = slices.DeleteFunc(p.Stacks, func(s Stack) bool { return s.Count == 0 })
 }
 
+// ownCounts are the goroutines that dropOwn would look at.
+type ownCounts struct{ profiling, answering, reading int }
+
+func (c *ownCounts) add(s *Stack, n int) {
+	switch {
+	case s.serving == profiling:
+		c.profiling += n
+	case s.serving == answering:
+		c.answering += n
+	case s.Entry() == backgroundRead:
+		c.reading += n
+	}
+}
+
+// subtract is dropOwn for a profile without stacks.
+func (p *Profile) subtract(c ownCounts, open int) {
+	p.Own = min(open, c.profiling+c.answering)
+	p.Total -= p.Own + min(p.Own, c.reading)
+}
+
 // drop takes at most n goroutines out of the stacks that match, and returns how many
 // it found.
 func (p *Profile) drop(n int, match func(*Stack) bool) int {

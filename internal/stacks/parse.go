@@ -3,6 +3,7 @@ package stacks
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,31 @@ func (r *Reader) Read(data []byte) ([]byte, *Profile, error) {
 	return kept, p, tooLarge(err)
 }
 
+// Total is how many goroutines Parse would find, and when they were counted. Nothing of it
+// is kept.
+func (r *Reader) Total(raw []byte) (int, time.Time, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lease := r.budget.Lease()
+	defer lease.End(0)
+	data, err := plain(raw, lease)
+	if err != nil {
+		return 0, time.Time{}, tooLarge(err)
+	}
+	if !isMessage(data) {
+		_, p, err := r.read(raw, lease)
+		if err != nil {
+			return 0, time.Time{}, tooLarge(err)
+		}
+		return p.Total, p.Time, nil
+	}
+	p, err := r.parseProto(data, lease, false)
+	if err != nil {
+		return 0, time.Time{}, tooLarge(err)
+	}
+	return p.Total, p.Time, nil
+}
+
 // size is what the stacks of a profile take, in bytes.
 func (p *Profile) size() int64 { return int64(len(p.Stacks)) * int64(unsafe.Sizeof(Stack{})) }
 
@@ -111,7 +137,7 @@ func (r *Reader) parse(data []byte, lease *budget.Lease) (*Profile, error) {
 	case head[0] == '{':
 		return nil, fmt.Errorf("JSON, not a profile: %.60q", head)
 	}
-	return r.parseProto(data, lease)
+	return r.parseProto(data, lease, true)
 }
 
 // textCost is what the lines of a text take in memory once they are read, by the bytes
@@ -127,10 +153,11 @@ func plain(data []byte, lease *budget.Lease) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading gzip header: %w", err)
 	}
-	out := make([]byte, 0, max(bytes.MinRead, 4*len(data)))
-	if err := lease.Take(int64(cap(out))); err != nil {
+	room := plainSize(data)
+	if err := lease.Take(int64(room)); err != nil {
 		return nil, err
 	}
+	out := make([]byte, 0, room)
 	for {
 		n, err := zr.Read(out[len(out):cap(out)])
 		out = out[:len(out)+n]
@@ -151,8 +178,20 @@ func plain(data []byte, lease *budget.Lease) ([]byte, error) {
 	}
 }
 
-// parseProto reads the form that is served without debug.
-func (r *Reader) parseProto(data []byte, lease *budget.Lease) (*Profile, error) {
+// mostDeflated is by how many times deflate shrinks the most shrinkable bytes
+// (RFC 1951 allows 258 bytes in two bits).
+const mostDeflated = 1032
+
+// plainSize is how much room decompressed bytes need, as far as the compressed ones say:
+// gzip ends with the size, of its last member.
+func plainSize(data []byte) int {
+	said := int(binary.LittleEndian.Uint32(data[max(0, len(data)-4):]))
+	return max(bytes.MinRead, min(said, mostDeflated*len(data), MaxProfile)+1) // one to see the end
+}
+
+// parseProto reads the form that is served without debug. Without its stacks, the profile
+// is sums.
+func (r *Reader) parseProto(data []byte, lease *budget.Lease, stacks bool) (*Profile, error) {
 	m, err := readMessage(data, lease)
 	if err != nil {
 		return nil, failedProto(data, err)
@@ -165,7 +204,7 @@ func (r *Reader) parseProto(data []byte, lease *budget.Lease) (*Profile, error) 
 		r.forget()
 		r.root = root
 	}
-	p, err := r.collect(m, lease)
+	p, own, err := r.collect(m, lease, stacks)
 	if err != nil {
 		return nil, failedProto(data, err)
 	}
@@ -173,7 +212,11 @@ func (r *Reader) parseProto(data []byte, lease *budget.Lease) (*Profile, error) 
 	if kind == leakedType {
 		open = 0 // it is not among those that can never wake
 	}
-	p.finish(open)
+	if stacks {
+		p.finish(open)
+	} else {
+		p.subtract(own, open)
+	}
 	return p, m.describe(p)
 }
 
@@ -187,13 +230,18 @@ func failedProto(data []byte, err error) error {
 // maxCount bounds the goroutines of one sample.
 const maxCount = 1 << 31
 
-// collect counts the goroutines of every place.
-func (r *Reader) collect(m *message, lease *budget.Lease) (*Profile, error) {
+// collect counts the goroutines of every place, or all of them together. It counts apart
+// those that may be the observer's own.
+func (r *Reader) collect(m *message, lease *budget.Lease, stacks bool) (*Profile, ownCounts, error) {
+	var own ownCounts
 	calls, err := r.calls(m)
 	if err != nil {
-		return nil, err
+		return nil, own, err
 	}
 	p := &Profile{}
+	if stacks {
+		p.Stacks = make([]Stack, 0, r.stacks)
+	}
 	r.parsed++
 	var ids []int32
 	nameless := 0
@@ -212,21 +260,26 @@ func (r *Reader) collect(m *message, lease *budget.Lease) (*Profile, error) {
 			nameless += int(n)
 		}
 		p.Total += int(n)
-		return r.count(p, m, s, ids, lease)
+		o, err := r.origin(ids)
+		if err != nil {
+			return err
+		}
+		own.add(&o.stack, int(n))
+		if !stacks {
+			return nil
+		}
+		return r.count(p, m, s, o, lease)
 	})
+	r.stacks = max(r.stacks, len(p.Stacks))
 	if err == nil && nameless > 0 {
 		err = fmt.Errorf("%w: %d of %d goroutines have addresses only; was it stripped or converted?",
 			ErrNoSymbols, nameless, p.Total)
 	}
-	return p, err
+	return p, own, err
 }
 
 // count adds a sample to its place.
-func (r *Reader) count(p *Profile, m *message, s *sample, ids []int32, lease *budget.Lease) error {
-	o, err := r.origin(ids)
-	if err != nil {
-		return err
-	}
+func (r *Reader) count(p *Profile, m *message, s *sample, o *origin, lease *budget.Lease) error {
 	if o.seen != r.parsed {
 		if err := lease.Take(int64(unsafe.Sizeof(Stack{}))); err != nil {
 			return err

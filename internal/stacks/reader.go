@@ -26,10 +26,13 @@ type Reader struct {
 	normals   []normal // by function
 	frames    map[frameID]int32
 	lines     []normal // by frame, with the line
+	same      []int32  // by frame, the first frame that is the same once names are undone
+	firsts    map[Frame]int32
 	raw       map[digest]*origin
 	places    map[digest]*origin
 	numbers   *Numbers
 	parsed    uint32 // profiles so far
+	stacks    int    // the most that one of them had
 	buffer    []byte
 }
 
@@ -93,6 +96,7 @@ func (r *Reader) forget() {
 	r.texts, r.names = map[string]int32{}, nil
 	r.functions, r.normals = map[functionID]int32{}, nil
 	r.frames, r.lines = map[frameID]int32{}, nil
+	r.firsts, r.same = map[Frame]int32{}, nil
 	r.raw, r.places = map[digest]*origin{}, map[digest]*origin{}
 }
 
@@ -159,6 +163,12 @@ func (r *Reader) frame(function int32, line int64) (int32, error) {
 		n := r.normals[function]
 		n.Line = int(line)
 		r.lines = append(r.lines, n)
+		first, ok := r.firsts[n.Frame]
+		if !ok {
+			first = at
+			r.firsts[n.Frame] = first
+		}
+		r.same = append(r.same, first)
 	}
 	return at, nil
 }
@@ -215,11 +225,10 @@ func (r *Reader) origin(ids []int32) (*origin, error) {
 	for i, id := range ids {
 		all[i] = r.lines[id]
 	}
-	s := assemble(all)
-	place := []byte(s.place())
-	id := digest{maphash.Bytes(r.seeds[0], place), maphash.Bytes(r.seeds[1], place)}
+	id := r.place(ids, all)
 	o, ok := r.places[id]
 	if !ok { // it differs from others in more than its runtime frames
+		s := assemble(all)
 		o = &origin{stack: s, site: s.Site()}
 		o.stack.from = o
 		o.from, o.key, o.place = r.numbers, numberOf(r.numbers.keys, s.Key), numberOf(r.numbers.sites, o.site)
@@ -231,4 +240,22 @@ func (r *Reader) origin(ids []int32) (*origin, error) {
 	}
 	r.raw[raw] = o
 	return o, nil
+}
+
+// place is what tells a stack from others: its state, and its frames without the
+// runtime's, as Stack.place writes them out.
+func (r *Reader) place(ids []int32, all []normal) digest {
+	kept := make([]int32, 1, len(ids)+1)
+	kept[0] = int32(stateNumber(innermost(all)))
+	for i, id := range ids {
+		if !all[i].runtime {
+			kept = append(kept, r.same[id])
+		}
+	}
+	if len(kept) == 1 {
+		for _, id := range ids {
+			kept = append(kept, r.same[id])
+		}
+	}
+	return r.digest(kept)
 }

@@ -40,6 +40,14 @@ func innermost(all []normal) []Frame {
 // frames still in place. Only a parked goroutine has a wait; within its first
 // frames the most telling one decides.
 func stateOf(frames []Frame) string {
+	if n := stateNumber(frames); n < len(waits) {
+		return waits[n].state
+	}
+	return ""
+}
+
+// stateNumber is the position of the wait state among waits, or their number.
+func stateNumber(frames []Frame) int {
 	near := frames[:min(len(frames), nearTop)]
 	best := len(waits)
 	for _, frame := range near {
@@ -54,8 +62,5 @@ func stateOf(frames []Frame) string {
 			break
 		}
 	}
-	if best == len(waits) {
-		return ""
-	}
-	return waits[best].state
+	return best
 }
