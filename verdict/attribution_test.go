@@ -126,3 +126,36 @@ func TestNoAttribution(t *testing.T) {
 		t.Errorf("NextTrial(after one that was stopped) = %+v, want none", step)
 	}
 }
+
+// Groups of requests are tried, then their halves: each request is named once, by what is
+// known of it in the end.
+func TestAttributionNamesEachOnce(t *testing.T) {
+	blamed := func(answer verdict.Answer, each float64, names ...string) verdict.Blamed {
+		return verdict.Blamed{Requests: names, Answer: answer, Each: each, Sent: 100}
+	}
+	for _, c := range []struct {
+		name   string
+		trials []verdict.Blamed
+		want   string
+	}{
+		{"a group, then one of it", []verdict.Blamed{
+			blamed(verdict.Leaks, 1, "GET http://h/leak"),
+			blamed(verdict.LeaksNot, 0, "GET http://h/a", "GET http://h/b"),
+			blamed(verdict.LeaksNot, 0, "GET http://h/a"),
+			blamed(verdict.LeaksNot, 0, "GET http://h/b", "GET http://h/c"),
+		}, "GET /leak leaks 1.00 goroutines per request; GET /a, GET /b and GET /c do not"},
+		// What leaks alone was cleared in a group by chance.
+		{"the one that leaks, cleared before", []verdict.Blamed{
+			blamed(verdict.Leaks, 0.5, "GET http://h/leak"),
+			blamed(verdict.LeaksNot, 0, "GET http://h/leak", "GET http://h/a"),
+		}, "GET /leak leaks 0.50 goroutines per request; GET /a does not"},
+		{"unclear, then cleared", []verdict.Blamed{
+			blamed(verdict.LeaksMaybe, 0, "GET http://h/a", "GET http://h/b"),
+			blamed(verdict.LeaksNot, 0, "GET http://h/a"),
+		}, "GET /a does not; unclear for GET /b"},
+	} {
+		if got := (verdict.Finding{Requests: c.trials}).Attribution(); got != c.want {
+			t.Errorf("%s: Attribution = %q, want %q", c.name, got, c.want)
+		}
+	}
+}

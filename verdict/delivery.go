@@ -327,7 +327,7 @@ func failing(c *Check, what string, codes map[string]uint64) {
 	if worst != "" {
 		c.Message += fmt.Sprintf(", %d times: %s", codes[worst], worst)
 	}
-	c.Hint = "mend the requests or the service; where failing is the point, set `success: 0` on the request"
+	c.Hint = "fix the requests or the service; where failing is the point, set `success: 0` on the request"
 }
 
 func round3(x float64) float64 { return math.Floor(x*1000) / 1000 }

@@ -98,6 +98,12 @@ func TestIdentified(t *testing.T) {
 		{"dumps of another process", record.Sight{Listeners: []string{"0x7f01"}}, func(l time.Duration) []record.Sight {
 			return []record.Sight{at(l, record.Sight{Listeners: []string{"0x7f09"}})}
 		}, verdict.CodeRestarted},
+		{"profiles of another build", record.Sight{Start: 1000, Build: "abc"}, func(l time.Duration) []record.Sight {
+			return []record.Sight{at(l, record.Sight{Start: 1000})}
+		}, verdict.CodeReplaced},
+		{"profiles of the same build", record.Sight{Start: 1000, Build: "def"}, func(l time.Duration) []record.Sight {
+			return []record.Sight{at(l, record.Sight{Start: 1000})}
+		}, ""},
 		{"collections of the same", record.Sight{TotalAlloc: 5}, func(l time.Duration) []record.Sight {
 			return []record.Sight{at(l, record.Sight{TotalAlloc: 9, Continuity: record.Unbroken})}
 		}, ""},
@@ -109,10 +115,13 @@ func TestIdentified(t *testing.T) {
 		run := script{stacks: map[string][]int{"example.com/f": {5, 5, 5}}}.run()
 		c.first.Target = target
 		run.Targets[0].Sight, run.Sights = c.first, c.sights(end(run))
+		last := *run.Captures[14].Profile
+		last.BuildID = "def"
+		run.Captures[14].Profile = &last
 		v := verdict.Judge(run, policy())
 		got := ""
 		for _, k := range v.Checks {
-			if k.Code == verdict.CodeIdentity || k.Code == verdict.CodeRestarted {
+			if slices.Contains([]string{verdict.CodeIdentity, verdict.CodeRestarted, verdict.CodeReplaced}, k.Code) {
 				got = k.Code
 			}
 		}

@@ -18,10 +18,7 @@ func sameProcess(run record.Run, t record.Target) Check {
 		c.Message = "not known: the target offers no start time, no memory counters and no dump"
 	}
 	back := false // it is the first process again
-	for _, s := range run.Sights {
-		if s.Target != t.Name {
-			continue
-		}
+	for _, s := range sightsOf(run, t.Name) {
 		what := changed(last, s)
 		if what != "" {
 			c.Measured++
@@ -52,6 +49,24 @@ func sameProcess(run record.Run, t record.Target) Check {
 		c.Hint = "is there a load balancer in front of pprof? list every replica as a target of its own"
 	}
 	return c
+}
+
+// sightsOf is all that was seen of a target's identity, in the order of time: profiles
+// say which build they are of.
+func sightsOf(run record.Run, target string) []record.Sight {
+	var out []record.Sight
+	for _, s := range run.Sights {
+		if s.Target == target {
+			out = append(out, s)
+		}
+	}
+	for _, p := range inTime(run, target) {
+		if p.Profile.BuildID != "" {
+			out = append(out, record.Sight{At: p.At, Target: target, Build: p.Profile.BuildID})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b record.Sight) int { return cmp.Compare(a.At, b.At) })
+	return out
 }
 
 // identifiable reports whether anything would show that a target was restarted.

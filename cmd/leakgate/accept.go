@@ -33,7 +33,7 @@ func (a *app) accept(o acceptOptions, run record.Run, policy verdict.Policy, v v
 		return v, fmt.Errorf("--until %q: want a day as 2027-03-01", o.until)
 	}
 	if v.More > 0 {
-		return v, fmt.Errorf("%d findings: more than a verdict lists are more than can be accepted in one go; mend the first ones", v.More+len(v.Findings))
+		return v, fmt.Errorf("%d findings: more than a verdict lists are more than can be accepted in one go; fix the first ones", v.More+len(v.Findings))
 	}
 	if len(v.Findings) == 0 {
 		fmt.Fprintln(a.errOut, "nothing to accept: the run has no finding")

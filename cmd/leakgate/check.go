@@ -60,7 +60,7 @@ func (a *app) check(ctx context.Context, p *plan.Plan) error {
 		}
 	}
 	if !ready {
-		return &exit{code: exitInconclusive, err: errors.New("not ready: see above"), hint: "mend what is marked FAIL, then run again"}
+		return &exit{code: exitInconclusive, err: errors.New("not ready: see above"), hint: "fix what is marked FAIL, then run again"}
 	}
 	a.linef(a.out, "ready: leakgate run %s takes about %s at least\n", p.File, leastTime(p))
 	return nil

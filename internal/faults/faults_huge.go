@@ -30,10 +30,11 @@ func hugeRows() []row {
 		}), askMetrics)
 	}
 	distinct := features{Stacks: manyStacks, Pool: plainPool}
+	many := []string{tooLarge, stopped, contra, stale} // they are read in bounds, and are more goroutines than may be
 	rows := []row{
-		{name: "40 MiB of samples", variants: ends, serve: samples, leak: big, healthy: big},
+		{name: "40 MiB of samples", variants: ends, serve: samples, leak: many, healthy: many},
 		{name: "40 MiB of samples from round 2 on",
-			serve: func() serve { return from(round2, samples()) }, leak: big, healthy: big},
+			serve: func() serve { return from(round2, samples()) }, leak: many, healthy: many},
 		{name: "gzip bomb", variants: ends, serve: zeros, leak: big, healthy: big},
 		{name: "gzip bomb in the heap profile", variants: heapOnly, leak: leak, healthy: fine,
 			serve: func() serve {

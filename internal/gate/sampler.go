@@ -44,10 +44,9 @@ func (g *Gate) sample(ctx context.Context, stop context.CancelCauseFunc) *sample
 }
 
 func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t source) {
-	tick := time.NewTicker(g.sampleEvery())
-	defer tick.Stop()
 	failures := 0
 	for n := 0; ; n++ {
+		began := g.now()
 		count, known, err := g.count(ctx, t)
 		if err == nil && !known && n%sightEvery == 0 {
 			err = g.look(ctx, t, false)
@@ -67,12 +66,24 @@ func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t
 			failures++
 			g.missed(stop, t, err, failures)
 		}
-		select {
-		case <-ctx.Done():
+		took := g.now() - began
+		if sleep(ctx, g.pause(took)-took) != nil {
 			return
-		case <-tick.C:
 		}
 	}
+}
+
+const (
+	// costly is by how many times the interval of counts exceeds what one costs, at least:
+	// a profile of tens of thousands of stacks is not asked for every second.
+	costly = 25
+	// samplesLeft is how many of them a round has all the same.
+	samplesLeft = 6
+)
+
+// pause is the time from one count to the next, where the last took so long.
+func (g *Gate) pause(took time.Duration) time.Duration {
+	return max(g.sampleEvery(), min(costly*took, time.Duration(g.plan.Load.Round)/samplesLeft))
 }
 
 // sampleEvery is the interval of counts.
