@@ -106,7 +106,7 @@ func (s Selector) braces() string {
 
 func (m Matcher) String() string {
 	label := m.Label
-	if !model.LabelName(label).IsValidLegacy() {
+	if !model.LegacyValidation.IsValidLabelName(label) {
 		label = quotedValue(label)
 	}
 	return label + m.Op + quotedValue(m.Value)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log"
@@ -210,9 +209,4 @@ func change(edit func(q *query, a *answer)) serve {
 		}
 		a.write(w)
 	}
-}
-
-// replace edits the text of an answer.
-func replace(old, with string) serve {
-	return change(func(_ *query, a *answer) { a.body = bytes.ReplaceAll(a.body, []byte(old), []byte(with)) })
 }
