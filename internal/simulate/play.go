@@ -135,6 +135,7 @@ func (w *world) total() int {
 }
 
 func (w *world) capture(kind record.Kind, round, seq int) {
+	w.run.Sights = append(w.run.Sights, record.Sight{At: w.now, Target: target, Start: 1})
 	p := &stacks.Profile{}
 	if w.counted {
 		w.run.Captures = append(w.run.Captures, record.Capture{At: w.now, Target: target, Kind: kind, Round: round, Seq: seq, Profile: stacks.Counted(w.total())})
