@@ -162,7 +162,9 @@ func TestUncounted(t *testing.T) {
 		}
 		return run
 	}
-	v := verdict.Judge(uncounted(script{stacks: map[string][]int{f: {5, 5, 5}}}), policy())
+	known := policy()
+	known.Uncounted = true
+	v := verdict.Judge(uncounted(script{stacks: map[string][]int{f: {5, 5, 5}}}), known)
 	if v.Outcome != verdict.Pass || v.Requests != 0 || v.Sensitivity != nil || v.Headline != "no goroutine leak in 2 rounds of load on 1 target" {
 		t.Errorf("Judge(level) = %s, %q, sensitivity %+v; want a pass that claims nothing", v.Outcome, v.Headline, v.Sensitivity)
 	}
@@ -176,7 +178,7 @@ func TestUncounted(t *testing.T) {
 	if n := verdict.Next(uncounted(script{stacks: map[string][]int{f: {5, 105, 205}}}), policy()); n.Action != verdict.Load {
 		t.Errorf("Next(grown by 200 in 2 rounds) = %v %q, want another round", n.Action, n.Why)
 	}
-	p := policy()
+	p := known
 	p.Detect = 1000
 	if v := verdict.Judge(uncounted(script{stacks: map[string][]int{f: {5, 5, 5}}}), p); v.Outcome != verdict.Inconclusive || !strings.Contains(v.Reason, "nobody counts") {
 		t.Errorf("Judge(with a demand) = %s, %q; want it inconclusive", v.Outcome, v.Reason)

@@ -31,7 +31,24 @@ func loadChecks(run record.Run, policy Policy) []Check {
 	if c, ok := heldOpen(run, policy); ok {
 		out = append(out, c)
 	}
-	return out
+	return append(out, counted(run, policy))
+}
+
+// counted asks whether anybody says that there was load. Where nobody does, and the plan
+// does not say that this is right, a run may find a leak, and cannot pass.
+func counted(run record.Run, policy Policy) Check {
+	c := Check{Name: "counted", Outcome: Pass, Unit: "rounds that nobody counted"}
+	for _, l := range run.Loads {
+		if l.Kind == record.Round && l.Uncounted {
+			c.Measured++
+		}
+	}
+	if c.Measured > 0 && !policy.Uncounted {
+		c.Outcome, c.Code = Inconclusive, CodeUncounted
+		c.Message = "nobody says that anything was sent: the load's command printed no summary that is known"
+		c.Hint = "let it print one of k6, ghz, vegeta or wrk; load.exec.summary: none passes the run without"
+	}
+	return c
 }
 
 // heldOpen asks whether as many connections were held as the plan wants, in the worst

@@ -75,7 +75,12 @@ func TestUncountedLoad(t *testing.T) {
 		}
 		return run
 	}
-	v := verdict.Judge(uncounted(1, 2), policy())
+	if v := verdict.Judge(uncounted(1, 2), policy()); v.Outcome != verdict.Inconclusive || check(v, "counted").Code != verdict.CodeUncounted {
+		t.Errorf("Judge(uncounted) = %s (%s), want it inconclusive: nobody says that there was load", v.Outcome, v.Headline)
+	}
+	known := policy()
+	known.Uncounted = true
+	v := verdict.Judge(uncounted(1, 2), known)
 	if v.Outcome != verdict.Pass || !slices.ContainsFunc(v.Warnings, func(w verdict.Warning) bool { return w.Code == verdict.CodeUncounted }) {
 		t.Errorf("Judge(uncounted) = %s (%s), warnings %v; want a pass with a warning", v.Outcome, v.Headline, v.Warnings)
 	}

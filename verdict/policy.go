@@ -25,6 +25,8 @@ type Policy struct {
 	Threads   Reaction      `json:"threads,omitempty"`  // to threads that grow; warn if empty
 	Ignore    []Rule        `json:"ignore,omitempty"`
 
+	// Uncounted lets a run pass of whose load nobody says how much there was.
+	Uncounted bool `json:"uncounted,omitempty"`
 	// Unidentified are the plan's targets that pass even if nothing shows that one
 	// process answered throughout.
 	Unidentified []string `json:"unidentified,omitempty"`

@@ -106,18 +106,18 @@ func at(counts []int, n int) int {
 type memo struct {
 	tallies [identities]*tally
 	trends  [identities]map[string]trend
-	counts  map[counted]([]int)
-	places  map[counted]([][]int)
+	counts  map[profileBy]([]int)
+	places  map[profileBy]([][]int)
 }
 
-// counted is a profile under an identity.
-type counted struct {
+// profileBy is a profile under an identity.
+type profileBy struct {
 	profile *stacks.Profile
 	id      identity
 }
 
 func newMemo() *memo {
-	m := &memo{counts: map[counted][]int{}, places: map[counted][][]int{}}
+	m := &memo{counts: map[profileBy][]int{}, places: map[profileBy][][]int{}}
 	for id := range m.tallies {
 		m.tallies[id] = newTally(identity(id))
 	}
@@ -126,7 +126,7 @@ func newMemo() *memo {
 
 // count is how many goroutines of a profile are counted under a name.
 func (m *memo) count(p *stacks.Profile, id identity, name string) int {
-	where := counted{p, id}
+	where := profileBy{p, id}
 	counts, ok := m.counts[where]
 	if !ok {
 		counts = m.tallies[id].counts(p)
@@ -141,7 +141,7 @@ func (m *memo) count(p *stacks.Profile, id identity, name string) int {
 
 // stacks are the stacks of a profile that are counted under a name.
 func (m *memo) stacks(p *stacks.Profile, id identity, name string) []stacks.Stack {
-	where := counted{p, id}
+	where := profileBy{p, id}
 	places, ok := m.places[where]
 	if !ok {
 		t := m.tallies[id]

@@ -138,7 +138,7 @@ type Stream struct {
 // Exec is a command that sends load.
 type Exec struct {
 	Command []string `yaml:"command" required:"true" doc:"Program and arguments. LEAKGATE_RATE (requests per second), LEAKGATE_SECONDS and LEAKGATE_DURATION (as 20s) say what a round asks for, LEAKGATE_ROUND which it is (0: warm-up), LEAKGATE_SUMMARY where a summary may be written."`
-	Summary string   `yaml:"summary" default:"auto" enum:"auto,k6,ghz,vegeta,wrk,none" doc:"Form of the summary that it prints or writes: k6 (JSON), ghz (JSON), vegeta (JSON), wrk, none; by its looks if auto."`
+	Summary string   `yaml:"summary" default:"auto" enum:"auto,k6,ghz,vegeta,wrk,none" doc:"Form of the summary that it prints or writes: k6 (JSON), ghz (JSON), vegeta (JSON), wrk; by its looks if auto. none: it prints none, and the run may pass though nobody counts what was sent."`
 }
 
 // None is load that comes from elsewhere.
@@ -220,6 +220,7 @@ func (p *Plan) Verdict() verdict.Policy {
 		Heap: verdict.Reaction(p.Policy.Heap), Resident: verdict.Reaction(p.Policy.Resident), Threads: verdict.Reaction(p.Policy.Threads),
 		Production: verdict.Production{Rate: float64(p.Production.Rate), Memory: uint64(p.Production.Memory), Replicas: p.Production.Replicas},
 	}
+	v.Uncounted = p.Load.None != nil || p.Load.Exec != nil && p.Load.Exec.Summary == "none"
 	for _, t := range p.Targets {
 		if t.Identity == identityUnknown {
 			v.Unidentified = append(v.Unidentified, t.Name)
