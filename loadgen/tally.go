@@ -73,10 +73,6 @@ var (
 	tookLong  = regexp.MustCompile(`Client\.Timeout|deadline exceeded|i/o timeout|TLS handshake timeout`)
 )
 
-// OwnLimitError is the kind of error, in an Entry, of requests that were not sent
-// since leakgate itself may open no more files.
-const OwnLimitError = "leakgate's own limit of open files (ulimit -n)"
-
 // mostOwnLimit is the share of requests that may fail for it before a phase of load
 // counts as stopped: as many as load.success lets fail by default.
 const mostOwnLimit = 0.01
@@ -85,12 +81,12 @@ const mostOwnLimit = 0.01
 func ownLimitStop(tallies []*tally) string {
 	var sent, failed uint64
 	for _, t := range tallies {
-		sent, failed = sent+t.Sent, failed+t.Errors[OwnLimitError]
+		sent, failed = sent+t.Sent, failed+t.Errors[record.OwnLimitError]
 	}
 	if float64(failed) <= mostOwnLimit*float64(sent) {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d requests were not sent for %s: raise it, or lower load.connections", failed, sent, OwnLimitError)
+	return fmt.Sprintf("%d of %d requests were not sent for %s: raise it, or lower load.connections", failed, sent, record.OwnLimitError)
 }
 
 // ownLimit is how dialling ends there: only what this process opens can say so, as
@@ -105,7 +101,7 @@ func errorKind(text string) string {
 	}
 	text = localPort.ReplaceAllString(text, "")
 	if ownLimit.MatchString(text) {
-		return OwnLimitError
+		return record.OwnLimitError
 	}
 	if len(text) > 200 {
 		text = text[:200]

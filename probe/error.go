@@ -2,11 +2,14 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -79,8 +82,29 @@ func failed(target, asked string, within time.Duration, err error) *Error {
 		e.Hint = memoryHint
 	default:
 		e.Got = rootCause(err)
+		e.Hint = transportHint(err, e.Got)
 	}
 	return e
+}
+
+// brokenHint is the next thing to do about an answer that is not what it should be.
+const brokenHint = "does something on the way cut or change the answer? ask for it from where leakgate runs, as with curl"
+
+// transportHint is the next thing to do where the connection, or what came over it, is not
+// what HTTP asks for. net/http has no errors of their own for most of it.
+func transportHint(err error, got string) string {
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &untrusted):
+		return "targets[].ca names the certificates to trust; insecure: true trusts any"
+	case strings.Contains(got, "gave HTTP response to HTTPS"):
+		return "the target speaks no TLS here: begin the address with http://"
+	case strings.Contains(got, `malformed HTTP response "\x15\x03`): // a TLS alert
+		return "the target speaks TLS here: begin the address with https://"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
+		return "look at the target's log, and at what is between: the connection was closed before the answer"
+	}
+	return brokenHint
 }
 
 // rootCause leaves out the address that http.Client puts in front.
@@ -100,6 +124,8 @@ func (t *Target) badStatus(asked string, resp *http.Response) *Error {
 	switch {
 	case resp.StatusCode == http.StatusNotModified:
 		e.Code, e.Hint = CodeStale, staleHint
+	case resp.StatusCode == http.StatusNotFound && t.metrics != nil && resp.Request.URL.Path == t.metrics.Path:
+		e.Hint = "targets[].metrics is the full address of the page, as in http://host:8080/metrics"
 	case resp.StatusCode == http.StatusNotFound:
 		e.Hint = `import _ "net/http/pprof" and serve it on the probe address`
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
@@ -109,6 +135,10 @@ func (t *Target) badStatus(asked string, resp *http.Response) *Error {
 		e.Hint = "name the final address; credentials are not sent along to another one"
 	case resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusBadGateway:
 		e.Hint = "something in front of the target answers for it"
+	case resp.StatusCode == http.StatusTooManyRequests:
+		e.Hint = "something limits how often it may be asked: exempt leakgate, which asks about once a second"
+	default:
+		e.Hint = "look at the target's log: what goes wrong when this address is asked for?"
 	}
 	return t.hidden(e)
 }

@@ -217,6 +217,7 @@ func (t *Target) unread(asked string, n int64, err error) error {
 	e = t.failed(asked, err)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		e.Got = fmt.Sprintf("the answer broke off after %d bytes", n)
+		e.Hint = brokenHint
 	}
 	return e
 }
@@ -310,7 +311,7 @@ func (t *Target) goroutines(ctx context.Context, profile, query string) ([]byte,
 
 // notAProfile says what came instead of a goroutine profile.
 func (t *Target) notAProfile(asked string, err error) *Error {
-	e := &Error{Target: t.name, Asked: asked, Got: err.Error(), Err: err}
+	e := &Error{Target: t.name, Asked: asked, Got: err.Error(), Err: err, Hint: brokenHint}
 	switch {
 	case strings.Contains(e.Got, "HTML"):
 		e.Hint = "a login page or a proxy's? targets[].pprof has to lead to net/http/pprof itself, as in http://host:6060/debug/pprof"

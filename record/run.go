@@ -237,6 +237,10 @@ const StoppedByUs = "context"
 // than the plan allows.
 const TimeoutError = "timeout"
 
+// OwnLimitError is the kind of error, in an Entry, of requests that were not sent
+// since leakgate itself may open no more files.
+const OwnLimitError = "leakgate's own limit of open files (ulimit -n)"
+
 // Settle is how a target came to rest after a phase of load.
 type Settle struct {
 	Target string        `json:"target"`

@@ -99,6 +99,7 @@ func delivered(run record.Run, policy Policy) Check {
 	switch {
 	case stopped != "":
 		c.Outcome, c.Code, c.Message = Inconclusive, CodeStopped, stopped
+		c.Hint = "leakgate check sends each request once and prints the answers; what a command printed is in the run directory, under load"
 	case counted > 0 && uncounted > 0:
 		c.Outcome, c.Code = Inconclusive, CodeUncounted
 		c.Message = fmt.Sprintf("the requests of %d of %d rounds were not counted", uncounted, counted+uncounted)
@@ -195,6 +196,9 @@ func answered(run record.Run) Check {
 			c.Outcome, c.Code = Inconclusive, CodeRefused
 			c.Message = fmt.Sprintf("%d of %d requests of the %s got no answer; %d times: %s", l.Sent-l.Answered-l.Abandoned, l.Sent, phaseName(l), n, kind)
 			c.Hint = "is the service listening where load.requests point?"
+			if kind == record.OwnLimitError {
+				c.Code, c.Hint = CodeGenerator, "raise it for leakgate, as with ulimit -n 4096, or lower load.connections"
+			}
 		}
 	}
 	return c
