@@ -19,7 +19,7 @@ func ownGroup(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 }
 
-// endGroup ends what a command that is over has left of its group, and tells whether
+// endGroup ends what a command that is over has left of its group, and reports whether
 // there was anything.
 func endGroup(cmd *exec.Cmd) bool {
 	if cmd.Process == nil {
@@ -39,7 +39,7 @@ func endGroup(cmd *exec.Cmd) bool {
 // endingPause is the time between two looks whether a group is gone.
 const endingPause = 10 * time.Millisecond
 
-// onlyDead tells whether all processes of a group have ended and nobody has asked for
+// onlyDead reports whether all processes of a group have ended and nobody has asked for
 // their status, as happens where process 1 of a container does not. Where /proc does
 // not say, it is false.
 func onlyDead(group int) bool {

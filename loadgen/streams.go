@@ -211,7 +211,7 @@ func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase tim
 	}
 }
 
-// hold opens a connection and keeps it until a moment. It tells whether it ended
+// hold opens a connection and keeps it until a moment. It reports whether it ended
 // before, so that another has to be opened.
 func (s *Streams) hold(ctx context.Context, st Stream, t *streamTally, until time.Time) bool {
 	conns := newConnections(Config{Timeout: s.cfg.Timeout})

@@ -138,7 +138,7 @@ func (r k6Report) summary() (summary, error) {
 		return s, err
 	}
 	s.requests = max(http.total, iterations) // an iteration stands for what else it did
-	told := checks.total
+	told := checks.toldOf(s.requests)
 	if http.told {
 		told += http.total
 	}
@@ -149,6 +149,16 @@ func (r k6Report) summary() (summary, error) {
 		times = "iteration_duration"
 	}
 	return s, r.rest(&s, times)
+}
+
+// toldOf is of how many requests checks tell something. Where there are more checks than
+// requests, each comes to several, and those that fell short are not known.
+func (r k6Rate) toldOf(requests uint64) uint64 {
+	if requests == 0 || r.total <= requests {
+		return r.total
+	}
+	each := (r.total + requests - 1) / requests
+	return r.total / each
 }
 
 // untold is why it is not known which requests failed; nil if it is.

@@ -28,7 +28,7 @@ func newTally(name string) *tally {
 	return &tally{Entry: record.Entry{Name: name, Errors: map[string]uint64{}}, codes: map[uint16]uint64{}}
 }
 
-// add counts a result. It tells whether the request failed.
+// add counts a result. It reports whether the request failed.
 func (t *tally) add(r *vegeta.Result) bool {
 	t.Sent++
 	t.BytesOut += r.BytesOut
@@ -51,7 +51,7 @@ func (t *tally) add(r *vegeta.Result) bool {
 	return true
 }
 
-// hungUp tells whether it was us who ended a request. Only abandoned requests are
+// hungUp reports whether it was us who ended a request. Only abandoned requests are
 // cancelled, but one can take another with it: net/http (Go 1.26) hands on the
 // connection of an answer without a body before it tells the one who asked, whose
 // hanging up then ends the next request on it.

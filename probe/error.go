@@ -31,7 +31,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %s", e.Target, e.As
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Gone tells whether nobody listens at the address any more.
+// Gone reports whether nobody listens at the address any more.
 func (e *Error) Gone() bool {
 	return errors.Is(e.Err, syscall.ECONNREFUSED) || errors.Is(e.Err, os.ErrNotExist)
 }

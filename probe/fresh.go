@@ -26,7 +26,7 @@ func askFresh(h http.Header) {
 
 // cacheHit matches the values of headers in which caches say that an answer is theirs:
 // X-Cache and its kin, and Cache-Status (RFC 9211).
-var cacheHit = regexp.MustCompile(`(?i)(^|[\s,;_-])(hit|stale)($|[\s,;=_-])`)
+var cacheHit = regexp.MustCompile(`(?i)(^|[\s,;_-])(hit|stale|updating|revalidated)($|[\s,;=_-])`)
 
 // cacheHeaders are where caches say whether they answered: Varnish and CDNs, nginx,
 // Cloudflare, and the standard one.
@@ -78,7 +78,8 @@ func clockOf(t time.Time) string { return t.Format("15:04:05.000000") }
 // readings is what was read of a target last, by which the next reading is known to be a
 // new one of the same process.
 type readings struct {
-	profile    time.Time // when the newest profile was taken
+	profile    time.Time // when the newest profile was taken, by the target's clock
+	read       time.Time // when it was read, by ours
 	collection uint64    // when the last collection ended, nanoseconds since 1970
 	count      uint64    // collections since the start
 	allocated  uint64    // bytes allocated since the start

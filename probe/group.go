@@ -158,7 +158,7 @@ func (g *Group) refresh(ctx context.Context) error {
 	return g.same()
 }
 
-// same tells whether an instance has come that was not there at the start.
+// same reports whether an instance has come that was not there at the start.
 func (g *Group) same() error {
 	now := time.Now().Add(g.skew)
 	for id, r := range g.seen {

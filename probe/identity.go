@@ -138,17 +138,25 @@ func (t *Target) listeners(ctx context.Context) ([]string, error) {
 	if large || t.lacks("goroutine", debugDump) {
 		return nil, nil
 	}
-	_, p, err := t.Dump(ctx)
-	if err != nil && t.hasNone(err, "goroutine", debugDump) {
-		return nil, nil
+	for try := 1; ; try++ {
+		_, p, err := t.Dump(ctx)
+		if err != nil && t.hasNone(err, "goroutine", debugDump) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		t.reader.Release(p)
+		t.serves("goroutine", debugDump)
+		if len(p.Listeners) > 0 || try == dumpTries {
+			return p.Listeners, nil
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	t.reader.Release(p)
-	t.serves("goroutine", debugDump)
-	return p.Listeners, nil
 }
+
+// dumpTries is how often a dump is asked for in which nobody waits for connections: who
+// accepts them may just have got one.
+const dumpTries = 3
 
 // debugDump is the form of the goroutine profile that has every goroutine.
 const debugDump = "debug=2"

@@ -255,7 +255,7 @@ func (t *Target) Total(ctx context.Context) (int, error) {
 	asked := "GET " + clean(u.String())
 	lease := t.cfg.Memory.Lease()
 	defer lease.End(0)
-	raw, err := t.get(ctx, u, lease)
+	raw, err := t.profileBytes(ctx, u, lease)
 	if err != nil {
 		return 0, err
 	}
@@ -268,6 +268,23 @@ func (t *Target) Total(ctx context.Context) (int, error) {
 	}
 	t.last.total = total
 	return total, nil
+}
+
+// tick is longer than the steps in which any system's clock goes forward: on Windows, up
+// to 15.6 ms. Two profiles that are asked for within one may have the same time.
+const tick = 20 * time.Millisecond
+
+// profileBytes asks for a profile of goroutines, a tick after the last one.
+func (t *Target) profileBytes(ctx context.Context, u *url.URL, lease *budget.Lease) ([]byte, error) {
+	if early := tick - time.Since(t.last.read); early > 0 {
+		select {
+		case <-time.After(early):
+		case <-ctx.Done():
+		}
+	}
+	raw, err := t.get(ctx, u, lease)
+	t.last.read = time.Now()
+	return raw, err
 }
 
 // Leaked reads the goroutines that the runtime has proven can never wake, from
@@ -291,7 +308,7 @@ func (t *Target) goroutines(ctx context.Context, profile, query string) ([]byte,
 	asked := "GET " + clean(u.String())
 	lease := t.cfg.Memory.Lease()
 	defer lease.End(0)
-	raw, err := t.get(ctx, u, lease)
+	raw, err := t.profileBytes(ctx, u, lease)
 	if err != nil {
 		return nil, nil, err
 	}

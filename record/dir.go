@@ -101,7 +101,7 @@ func inUse(dir string) error {
 	return fmt.Errorf("%w in %s: wait for its end, or name another directory", ErrInUse, dir)
 }
 
-// busy tells whether a process records into a run directory.
+// busy reports whether a process records into a run directory.
 func busy(dir string) bool {
 	f, err := os.OpenFile(filepath.Join(dir, JournalFile), os.O_WRONLY, 0)
 	if err != nil {

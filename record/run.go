@@ -193,7 +193,7 @@ func (l Load) Requests() uint64 {
 	return l.Sent
 }
 
-// ByConnection tells whether a load was connections alone.
+// ByConnection reports whether a load was connections alone.
 func (l Load) ByConnection() bool { return l.Held > 0 && l.Opened == l.Sent }
 
 // Open is how many connections were open at a moment of a Load.

@@ -42,11 +42,11 @@ type analysis struct {
 	ignored  []Ignored
 	warnings []Warning
 
-	connections *Connections
-	holds       int     // rounds in which connections were held // nil where none were held
-	slope       *Slope  // nil where there are too few samples
-	scatter     float64 // of the difference of two of its levels by themselves, in goroutines
-	rising      bool    // another round would tell whether it goes on
+	connections *Connections // nil where none were held
+	holds       int          // rounds in which connections were held
+	slope       *Slope       // nil where there are too few samples
+	scatter     float64      // of the difference of two of its levels by themselves, in goroutines
+	rising      bool         // another round would tell whether it goes on
 
 	memory     *Memory    // nil where the target does not tell
 	grown      []HeapSite // every place where the heap grew, the most first
@@ -184,7 +184,7 @@ func (a *analysis) settle(s *suspect, rules []rule) {
 	}
 }
 
-// looks applies the long looks to a suspect, in order. It tells whether they
+// looks applies the long looks to a suspect, in order. It reports whether they
 // settle its class. What falls to its baseline was slow; what keeps half of its
 // growth leaks; what keeps less is both, or shrinks: then what is left after
 // one long look is compared with what is left after the next.
@@ -226,20 +226,20 @@ func (a *analysis) looks(s *suspect) bool {
 	return false
 }
 
-// filled tells whether growth that has not quite stopped when the rounds are
+// filled reports whether growth that has not quite stopped when the rounds are
 // used up is a pool's: it shrinks, or what goes on after something filled up is
 // within the tolerance, or it is no more than the largest of random peaks creeps.
 func (a *analysis) filled(t trend) bool {
 	return t.shrinks() || t.start() > t.base() && t.tail() >= 0 && t.tail() <= a.limit() || t.creeps()
 }
 
-// confirmed tells whether a leak has had its long look after the last round.
+// confirmed reports whether a leak has had its long look after the last round.
 func (a *analysis) confirmed(s *suspect) bool {
 	l, ok := a.history.look(s.id, s.key, a.history.rounds())
 	return a.policy.Confirm <= 0 || ok && time.Duration(l.watched) >= a.policy.Confirm
 }
 
-// spent tells whether the plan allows no further round.
+// spent reports whether the plan allows no further round.
 func (a *analysis) spent() bool { return a.history.rounds() >= a.policy.MaxRounds }
 
 // limit is how far the total may stay above its baseline, in goroutines.
@@ -248,7 +248,7 @@ func (a *analysis) limit() int {
 	return max(a.policy.Tolerance, int(math.Floor(float64(base)*a.policy.Percent/100)))
 }
 
-// tolerated tells whether growth without a pattern is small enough to pass.
+// tolerated reports whether growth without a pattern is small enough to pass.
 func (a *analysis) tolerated(s suspect) bool { return s.trend.rise() <= a.limit() }
 
 // report turns suspects into findings, ignored growth and warnings.

@@ -161,7 +161,7 @@ func nextGroup(run record.Run, all []analysis, sent []uint64) []int {
 
 func halves(g []int) [][]int { return [][]int{g[:len(g)/2], g[len(g)/2:]} }
 
-// leaksIn tells whether any leak of the target grew in trial i.
+// leaksIn reports whether any leak of the target grew in trial i.
 func (a *analysis) leaksIn(run record.Run, i int, sent []uint64) bool {
 	return slices.ContainsFunc(a.leaks, func(s suspect) bool {
 		b, ok := a.trial(run, s, i, sent)

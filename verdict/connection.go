@@ -61,7 +61,7 @@ func (a *analysis) readConnections(run record.Run) {
 // to its connections.
 const afterClosing = 2 * time.Second
 
-// outlasts tells whether more than half of what came up while connections were held
+// outlasts reports whether more than half of what came up while connections were held
 // was there some time after they were closed: then it is work that ends by itself, as
 // that of requests beside them, and no connection's. Of connections that others hold
 // nobody knows when they are closed.
@@ -124,7 +124,7 @@ func (a *analysis) heldIn(run record.Run, l record.Load) (parts [3]float64, open
 // least is the growth per connection below which it is nothing.
 func (c *Connections) least() float64 { return max(heldShare, heldLeast/float64(max(c.Open, 1))) }
 
-// gathers tells whether connections gather goroutines while they are held: in every
+// gathers reports whether connections gather goroutines while they are held: in every
 // round, in the second half of the time as in the first.
 func (c *Connections) gathers() bool {
 	least := c.least()

@@ -178,7 +178,7 @@ func (v *Verdict) shareTargets() {
 	}
 }
 
-// Is tells whether a finding has some evidence.
+// Is reports whether a finding has some evidence.
 func (f Finding) Is(evidence string) bool { return slices.Contains(f.Evidence, evidence) }
 
 // functions are those of a finding's stack, which tell it from others. Without a

@@ -19,8 +19,9 @@ const (
 	fewApart    = 25
 	// near is how far apart in time they may be compared.
 	near = 1500 * time.Millisecond
-	// pairs is how many comparisons a window needs to contradict: one is chance.
-	pairs = 2
+	// moments is how many profiles, and how many counts by metrics, a window needs to
+	// contradict: one of either may have met a burst of work.
+	moments = 2
 	// lastLooks is how many captures of a long look are held against the metrics: those at
 	// its end, which decide.
 	lastLooks = 2
@@ -121,28 +122,38 @@ type comparison struct {
 	kind           record.Kind
 	round          int
 	pairs, differ  int
+	profiles       map[time.Duration]bool // by their moments
+	samples        map[time.Duration]bool
 	metric, counts int // of the first pair that differs
 	at             time.Duration
 }
 
 // contradicts reports whether nothing in a window agrees.
-func (w comparison) contradicts() bool { return w.pairs >= pairs && w.differ == w.pairs }
+func (w comparison) contradicts() bool {
+	return len(w.profiles) >= moments && len(w.samples) >= moments && w.differ == w.pairs
+}
 
 // compare holds every window's profiles against the metrics of the same moment.
 func compare(run record.Run, target string) []comparison {
 	var out []comparison
 	captures := inTime(run, target)
+	var samples []record.Sample
+	for _, s := range run.Samples {
+		if s.Target == target && s.Metric {
+			samples = append(samples, s)
+		}
+	}
 	for i, p := range captures {
 		if p.Kind == record.Leaked || p.Kind == record.Confirm && !lastOfLook(captures, i) {
 			continue
 		}
 		n := len(out) - 1
 		if n < 0 || out[n].kind != p.Kind || out[n].round != p.Round {
-			out = append(out, comparison{kind: p.Kind, round: p.Round})
+			out = append(out, comparison{kind: p.Kind, round: p.Round, profiles: map[time.Duration]bool{}, samples: map[time.Duration]bool{}})
 			n++
 		}
-		for _, s := range run.Samples {
-			if s.Target == target && s.Metric && s.At >= p.At-near && s.At <= p.At+near {
+		for _, s := range samples {
+			if s.At >= p.At-near && s.At <= p.At+near {
 				out[n].add(p, s)
 			}
 		}
@@ -152,6 +163,7 @@ func compare(run record.Run, target string) []comparison {
 
 func (w *comparison) add(p record.Capture, s record.Sample) {
 	w.pairs++
+	w.profiles[p.At], w.samples[s.At] = true, true
 	if alike(s.Goroutines, p.Profile.Total) {
 		return
 	}

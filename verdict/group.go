@@ -107,7 +107,7 @@ func memberOf(run record.Run, target string) string {
 // oneAlone is the share of all instances' growth from which on it is one instance's.
 const oneAlone = 0.75
 
-// accountsFor tells whether an instance grew by most of what all of them together did:
+// accountsFor reports whether an instance grew by most of what all of them together did:
 // then it is judged by what it shows itself, another round if need be, and is named. It
 // is about the rounds that agree: a pool that filled before is no reason to overlook
 // what all of them leak since.

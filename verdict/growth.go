@@ -110,7 +110,7 @@ func (t trend) classify() class {
 	return undecided
 }
 
-// ample tells whether growth from window s on is so large, or so close to one
+// ample reports whether growth from window s on is so large, or so close to one
 // per request, that it is a leak before the plan's rounds are used up.
 func (t trend) ample(s int) bool {
 	n := len(t.bands) - 1 - s
@@ -141,7 +141,7 @@ func (t trend) ample(s int) bool {
 	return true
 }
 
-// clear tells whether growth from window s on is a leak when there is no round
+// clear reports whether growth from window s on is a leak when there is no round
 // left to learn more from.
 func (t trend) clear(s int) bool {
 	n := len(t.bands) - 1 - s
@@ -162,7 +162,7 @@ func (t trend) clear(s int) bool {
 // leak.
 const uneven = 0.01
 
-// even tells whether growth from window s on is as even as a leak's, which scatters
+// even reports whether growth from window s on is as even as a leak's, which scatters
 // as Poisson's numbers do, and by what moves within the windows. Where only the
 // number of all goroutines is known, pools that fill, timeouts and other users add
 // up to growth in every round now and then, but to an uneven one.
@@ -178,10 +178,10 @@ func (t trend) even(s int) bool {
 	return stat.Dispersion(grown, requests, noise) >= uneven
 }
 
-// spent tells whether the plan allows no further round.
+// spent reports whether the plan allows no further round.
 func (t trend) spent() bool { return len(t.bands)-1 >= t.budget }
 
-// record tells whether round i is at a new height: its lowest count above the
+// record reports whether round i is at a new height: its lowest count above the
 // highest of every window since s. A leak is at a new height after each round;
 // what varies around a level is there ever more rarely.
 func (t trend) record(s, i int) bool {
@@ -236,7 +236,7 @@ func (t trend) lowest(n int) int {
 	return low
 }
 
-// hidden tells whether the baseline held work that was gone after the first or
+// hidden reports whether the baseline held work that was gone after the first or
 // the second round, and the count has grown since: rounds that were not made yet
 // will tell.
 func (t trend) hidden() bool {
@@ -286,13 +286,13 @@ func (t trend) mids() []int {
 	return out
 }
 
-// stays tells whether what grew is still there after a long look: at least
+// stays reports whether what grew is still there after a long look: at least
 // half of it. A leaked goroutine never goes, so anything less was mostly slow.
 func (t trend) stays(l look) bool {
 	return 2*(l.lowest-t.bands[t.base()].mid) >= t.rise()
 }
 
-// gone tells whether what grew has fallen to where it came from. Little may be
+// gone reports whether what grew has fallen to where it came from. Little may be
 // left, by the plan's tolerance and by the growth, which is what pools keep
 // idle. Where the count falls far below the base, the base held slow work too,
 // and what the look leaves says nothing about where it came from, unless it is

@@ -143,7 +143,7 @@ func overlap(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
-// rebuilt tells whether two sights are of different executables.
+// rebuilt reports whether two sights are of different executables.
 func rebuilt(a, b record.Sight) bool {
 	return a.Build != "" && b.Build != "" && a.Build != b.Build || a.GoVersion != "" && b.GoVersion != "" && a.GoVersion != b.GoVersion
 }
@@ -171,7 +171,7 @@ func startMoved(a, b record.Sight) bool {
 // tick is the unit of a process's start time in /proc, in seconds.
 const tick = 0.01
 
-// inTicks tells whether a start time is a whole number of ticks.
+// inTicks reports whether a start time is a whole number of ticks.
 func inTicks(unix float64) bool { return math.Abs(unix/tick-math.Round(unix/tick)) < 0.001 }
 
 func clock(unix float64) string {

@@ -104,7 +104,7 @@ func anyFrame(s stacks.Stack, re *regexp.Regexp) bool {
 	return false
 }
 
-// createdBy tells whether all goroutines of the latest dump that have the stack
+// createdBy reports whether all goroutines of the latest dump that have the stack
 // were started by such a function. Without a dump that holds most of them it is
 // not known, and the rule does not ignore.
 func (a *analysis) createdBy(s *suspect, re *regexp.Regexp) bool {
@@ -119,7 +119,7 @@ func (a *analysis) createdBy(s *suspect, re *regexp.Regexp) bool {
 	return true
 }
 
-// dumped tells whether the latest dump holds at least nine in ten of a stack's
+// dumped reports whether the latest dump holds at least nine in ten of a stack's
 // goroutines: who started the rest would not be known.
 func (a *analysis) dumped(s *suspect) bool {
 	if len(a.dumps) == 0 {
@@ -137,7 +137,7 @@ func (a *analysis) inDump(s *suspect) []stacks.Stack {
 	return a.history.memo.stacks(a.dumps[len(a.dumps)-1].Profile, byKey, s.stack.Key)
 }
 
-// labelled tells whether what grew carries such a label: goroutines without it
+// labelled reports whether what grew carries such a label: goroutines without it
 // did not grow, beyond what any stack may.
 func (a *analysis) labelled(s *suspect, re *regexp.Regexp) bool {
 	without := s.trend

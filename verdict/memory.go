@@ -223,7 +223,7 @@ func (a *analysis) retained(m *Memory, leaked []float64) *Retained {
 	return &Retained{Heap: int64(max(0, each)), Stack: int64(max(0, stat.TheilSen(leaked[1:n], stack, 1).Slope))}
 }
 
-// grows tells whether something grew in every round, not less and less, by so
+// grows reports whether something grew in every round, not less and less, by so
 // much in all.
 func grows(xs []uint64, least uint64) bool {
 	n := len(xs) - 1
@@ -286,7 +286,7 @@ func (a *analysis) sites(m *Memory, windows []record.Memory) {
 	}
 }
 
-// isDescriptor tells whether a site is where the runtime makes goroutines.
+// isDescriptor reports whether a site is where the runtime makes goroutines.
 func isDescriptor(s stacks.Site) bool {
 	return slices.ContainsFunc(s.Frames, func(f stacks.Frame) bool { return f.Function == "runtime.malg" })
 }
@@ -337,7 +337,7 @@ func outermost(function string) string {
 	}
 }
 
-// isClosure tells whether the last part of a function's name is one that the
+// isClosure reports whether the last part of a function's name is one that the
 // compiler gave: func1, or the number of a closure within another.
 func isClosure(part string) bool {
 	digits := strings.TrimPrefix(part, "func")

@@ -65,7 +65,7 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// wantsCreator tells whether a rule can only be applied when it is known who
+// wantsCreator reports whether a rule can only be applied when it is known who
 // started the goroutines.
 func (p Policy) wantsCreator() bool {
 	return slices.ContainsFunc(p.Ignore, func(r Rule) bool { return r.CreatedBy != "" })

@@ -43,7 +43,7 @@ func (t trend) stopped(base, last int) class {
 	return undecided
 }
 
-// resumed tells whether growth has stopped before, and gone on: then it may again.
+// resumed reports whether growth has stopped before, and gone on: then it may again.
 func (t trend) resumed(base, last int) bool {
 	grew := false
 	for i := base + 1; i <= last; i++ {
@@ -57,7 +57,7 @@ func (t trend) resumed(base, last int) bool {
 	return false
 }
 
-// climbs tells whether the windows since the last new height went down once and
+// climbs reports whether the windows since the last new height went down once and
 // have risen ever since: that height was not all there to stay, and hides what
 // grows below it.
 func (t trend) climbs(last int) bool {
@@ -105,7 +105,7 @@ const (
 	slowingLate = 0.01
 )
 
-// slows tells whether growth from window s on was less in the last round.
+// slows reports whether growth from window s on was less in the last round.
 func (t trend) slows(s int) bool {
 	k := len(t.bands) - 1
 	last, before := max(0, t.bands[k].mid-t.bands[k-1].mid), max(0, t.bands[k-1].mid-t.bands[s].mid)
@@ -123,7 +123,7 @@ func (t trend) slows(s int) bool {
 	return all > 0 && stat.BinomialAtMost(last, last+before, float64(t.requests[k-1])/all) < limit
 }
 
-// shrinks tells whether growth got significantly smaller to the end, at least
+// shrinks reports whether growth got significantly smaller to the end, at least
 // twice, and the last round's is no more than a quarter of the first's:
 // something that fills up, and will be full. A tail of rounds that agree on one
 // rate is none.
@@ -140,5 +140,5 @@ func (t trend) shrinks() bool {
 // every other run. policy.detect asks for rounds on its own account.
 const negligible = 2
 
-// matters tells whether growth is worth another round.
+// matters reports whether growth is worth another round.
 func (t trend) matters() bool { return t.rise() > negligible || t.hidden() }

@@ -65,7 +65,7 @@ func (a *analysis) besides(run record.Run) []beside {
 	return out
 }
 
-// residentNow tells whether the target says what is resident now, and not only what
+// residentNow reports whether the target says what is resident now, and not only what
 // was the most.
 func (a *analysis) residentNow(run record.Run) bool {
 	return slices.ContainsFunc(run.Memories, func(m record.Memory) bool { return m.Target == a.target && m.Resident > 0 })
@@ -73,7 +73,7 @@ func (a *analysis) residentNow(run record.Run) bool {
 
 func mebi(bytes float64) float64 { return float64(int64(bytes/(1<<20)*10)) / 10 }
 
-// keptMemory tells whether at least half of the growth was still there at the end
+// keptMemory reports whether at least half of the growth was still there at the end
 // of the long look after the last round, and whether that look is over.
 func (a *analysis) keptMemory(run record.Run, first, last float64, of func(record.Memory) uint64) (kept, watched bool) {
 	end := time.Duration(a.history.loadEnd[a.history.rounds()])

@@ -186,7 +186,7 @@ func (a *analysis) evenly(run record.Run) bool {
 	return stat.Dispersion(grown, requests, noise) >= uneven
 }
 
-// flattens tells whether growth under load got smaller to the end, as a pool's
+// flattens reports whether growth under load got smaller to the end, as a pool's
 // does: the last third of it is less than half of its share.
 func (a *analysis) flattens() bool {
 	l := a.slope.Levels
@@ -235,7 +235,7 @@ func (a *analysis) outgrowsLevel(s *suspect) bool {
 	return a.slope.grown() > s.trend.drift(max(l.drift(longer), 1), falseRed)
 }
 
-// lasts tells whether growth under load is still there after the long look: half of
+// lasts reports whether growth under load is still there after the long look: half of
 // it, counted from the window after the first round, before which pools fill.
 func (a *analysis) lasts(s *suspect) bool {
 	counts := s.look.rested()

@@ -33,7 +33,7 @@ const (
 	few = 10
 )
 
-// wavers tells whether growth is no more than such a stack's is every now and
+// wavers reports whether growth is no more than such a stack's is every now and
 // then: as much as it was seen to move within its windows, and to fall between
 // them, makes likely.
 func (t trend) wavers() bool {
@@ -63,7 +63,7 @@ func (t trend) churn() float64 {
 	return min(float64(t.steps)*float64(t.span)/float64(t.watched), 2*float64(max(t.bands[t.base()].mid, 1)))
 }
 
-// moves tells whether the count changed within a window, or fell between two.
+// moves reports whether the count changed within a window, or fell between two.
 func (t trend) moves() bool {
 	for i, b := range t.bands {
 		if b.lo != b.hi || i > 0 && b.hi < t.bands[i-1].lo {
@@ -79,7 +79,7 @@ func (t trend) drift(turnover, probability float64) float64 {
 	return distuv.UnitNormal.Quantile(1-probability/float64(max(t.family, 1))) * math.Sqrt(turnover)
 }
 
-// outgrows tells whether growth exceeds what the stack's own turnover explains.
+// outgrows reports whether growth exceeds what the stack's own turnover explains.
 // Without a long look, everything that was there at baseline may have left and
 // others have come; with one, how the count moved while nothing was asked of the
 // service tells.
@@ -96,7 +96,7 @@ func (t trend) outgrows(l *look) bool {
 	return float64(grown) > t.drift(max(turnover, 1), falseRed)
 }
 
-// creeps tells whether growth may be that of a pool that has as many workers as
+// creeps reports whether growth may be that of a pool that has as many workers as
 // were ever busy at once. Such a pool does not reach a new height in every round.
 func (t trend) creeps() bool {
 	base := t.base()

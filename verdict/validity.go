@@ -34,7 +34,7 @@ const (
 	CodeInterrupted = "interrupted"
 )
 
-// recorded tells whether the run came to its end.
+// recorded reports whether the run came to its end.
 func recorded(run record.Run) Check {
 	c := Check{Name: "recorded", Outcome: Pass, Measured: 1, Limit: 1, Unit: "complete run"}
 	switch {

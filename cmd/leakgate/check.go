@@ -75,7 +75,7 @@ func leastTime(p *plan.Plan) time.Duration {
 	return (time.Duration(p.Load.Warmup) + settle + rounds*(time.Duration(p.Load.Round)+settle)).Round(time.Second)
 }
 
-// describe says what a target is. It tells whether the gate can watch it.
+// describe says what a target is. It reports whether the gate can watch it.
 func (a *app) describe(f gate.Found) bool {
 	if f.Err != nil {
 		a.linef(a.out, "FAIL %s\n       %v\n", f.Target.Name, f.Err)

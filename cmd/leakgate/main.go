@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -30,6 +31,7 @@ func program(c command) int {
 		}
 	}
 	debug.SetGCPercent(gcPercent)
+	log.SetOutput(io.Discard) // net/http logs what targets send unasked
 	if code, ok := underWatch(c); ok {
 		return code
 	}

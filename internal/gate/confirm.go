@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -28,20 +29,23 @@ const (
 func (g *Gate) confirm(ctx context.Context, round int, step verdict.Step) error {
 	start := g.now()
 	g.watch.Begin(record.Phase{Kind: record.Confirm, Round: round, Start: start}, step.Until, step.Why)
+	watched := map[string]bool{}
 	every := min(max(step.Until/looks, 500*time.Millisecond), 5*time.Second)
 	defer func() {
 		g.writer.Phase(record.Phase{Kind: record.Confirm, Round: round, Start: start, End: g.now()})
 	}()
 	for seq := 1; ; seq++ {
+		for _, name := range step.Targets {
+			watched[name] = true // those that have fallen drop out of the list
+		}
 		if err := g.lookAt(ctx, round, seq, step.Targets); err != nil {
 			return err
 		}
 		if err := g.hopeless(ctx); err != nil {
 			return err
 		}
-		watched := step.Targets
 		if step = verdict.Next(g.writer.Run(), g.policy); step.Action != verdict.Watch {
-			return g.lookAgain(ctx, round, watched)
+			return g.lookAgain(ctx, round, slices.Collect(maps.Keys(watched)))
 		}
 		if err := sleep(ctx, every); err != nil {
 			return err

@@ -2,10 +2,12 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/leakgate/leakgate/loadgen"
+	"github.com/leakgate/leakgate/probe"
 	"github.com/leakgate/leakgate/record"
 )
 
@@ -26,6 +28,10 @@ func (g *Gate) holding(ctx context.Context, round int, d time.Duration) *sync.Wa
 					return
 				}
 				raw, p, err := t.Goroutines(ctx)
+				var e *probe.Error
+				if errors.As(err, &e) && final(e) {
+					g.gap(e, record.Holding, round, true)
+				}
 				if err != nil {
 					return // the samplers notice a target that is lost
 				}

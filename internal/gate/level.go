@@ -11,7 +11,7 @@ type Poll struct {
 	Count int           // goroutines
 }
 
-// Level tells whether the counts of the last stretch of time no longer move in
+// Level reports whether the counts of the last stretch of time no longer move in
 // one direction: the means of its two halves differ by no more than what noise
 // explains. A service that other people use never stands still, but it is level.
 func Level(polls []Poll, stretch time.Duration) bool {
@@ -40,7 +40,7 @@ func Level(polls []Poll, stretch time.Duration) bool {
 // enough, a slow one looks level by the halves' means now and then.
 const drain = 3
 
-// oneWay tells whether counts go one way only.
+// oneWay reports whether counts go one way only.
 func oneWay(polls []Poll) bool {
 	falls, rises := true, true
 	for i := 1; i < len(polls); i++ {

@@ -15,6 +15,10 @@ func (g *Gate) memory(ctx context.Context, t source, kind record.Kind, round int
 	defer order.Unlock()
 	m, s, raw, err := t.Memory(ctx)
 	if err != nil {
+		if s.Continuity == record.Broken { // it is told once
+			s.At = g.now()
+			g.writer.Sight(s)
+		}
 		return err
 	}
 	m.At, m.Kind, m.Round = g.now(), kind, round

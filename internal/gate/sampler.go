@@ -139,7 +139,7 @@ func lostOf(e *probe.Error, at time.Duration) *abort {
 	}
 }
 
-// count counts a target's goroutines. It tells whether that showed who the target
+// count counts a target's goroutines. It reports whether that showed who the target
 // is, too.
 func (g *Gate) count(ctx context.Context, t source) (record.Sample, bool, error) {
 	order := g.lookOrder(t.Name())

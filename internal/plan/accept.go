@@ -79,7 +79,7 @@ func replaceFile(file string, text []byte) error {
 	return nil
 }
 
-// same tells whether two rules match the same.
+// same reports whether two rules match the same.
 func (i Ignore) same(o Ignore) bool {
 	return i.Function == o.Function && i.Frame == o.Frame && i.CreatedBy == o.CreatedBy && i.Label == o.Label
 }

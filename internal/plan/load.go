@@ -110,7 +110,7 @@ func (d *decoder) bad(path, hint, format string, args ...any) {
 	d.problem(d.where(path), path, hint, format, args...)
 }
 
-// sound tells whether all of some fields hold what the plan says: nothing was
+// sound reports whether all of some fields hold what the plan says: nothing was
 // reported about them or about what holds them, and their variables are known.
 func (d *decoder) sound(paths ...string) bool {
 	for _, path := range paths {

@@ -131,7 +131,7 @@ func secretsOf(u *url.URL) (secrets []string, pairs []mask.Pair) {
 
 // maxLearned bounds the secrets that are learnt from requests: each is looked for in all
 // that is written. Those beyond it are masked in the requests' names alone.
-const maxLearned = 200
+const maxLearned = 50
 
 // Learn has the secrets of a request hidden that stand in no plan, but in a file that it
 // names.

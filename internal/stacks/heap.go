@@ -105,7 +105,9 @@ func (r *Reader) sites(h *Heap, m *message, objects, space int) error {
 		if s.values[space] == 0 {
 			return nil
 		}
-		ids = calls.of(s, ids[:0])
+		if ids, err = calls.of(s, ids[:0]); err != nil {
+			return err
+		}
 		o, err := r.origin(ids)
 		if err != nil || hasHandler(o.stack.Frames) {
 			return err

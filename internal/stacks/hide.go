@@ -22,33 +22,41 @@ func (r *Reader) hide(data []byte) ([]byte, bool) {
 		return data, false
 	}
 	if isMessage(data) {
-		return hideStrings(data, r.mask), true
+		if out, ok := hideStrings(data, r.mask); ok {
+			return out, true
+		}
 	}
 	return masked, true
 }
 
-// isMessage reports whether a decompressed profile is a protocol buffer: it begins
-// with its sample type, a field of bytes.
+// isMessage reports whether a decompressed profile is a protocol buffer: it begins with
+// a field of bytes, as what it counts (other tools) or what its period counts (Go), and
+// with none of the words that text begins with.
 func isMessage(data []byte) bool {
 	num, kind, size := protowire.ConsumeTag(data)
-	return size > 0 && num <= fieldComment && kind == protowire.BytesType && data[0] < ' '
+	return size > 0 && num <= lastField && kind == protowire.BytesType &&
+		!textHead.Match(data[:min(len(data), headSize)])
 }
 
-// fieldComment is the last field of a profile that Go writes.
-const fieldComment = 13
+const (
+	// lastField is the highest number of a profile's fields.
+	lastField = 15
+	// headSize is how much of a profile shows which form it has, in bytes.
+	headSize = 512
+)
 
-// hideStrings masks the strings of a protocol buffer, each with its own length. What
-// cannot be read any more is left out.
-func hideStrings(data []byte, mask func([]byte) []byte) []byte {
+// hideStrings masks the strings of a protocol buffer, each with its own length. It
+// reports false where that cannot be read.
+func hideStrings(data []byte, mask func([]byte) []byte) ([]byte, bool) {
 	out := make([]byte, 0, len(data))
 	for len(data) > 0 {
 		num, kind, tag := protowire.ConsumeTag(data)
 		if tag < 0 {
-			return out
+			return nil, false
 		}
 		size := protowire.ConsumeFieldValue(num, kind, data[tag:])
 		if size < 0 {
-			return out
+			return nil, false
 		}
 		if num == fieldString && kind == protowire.BytesType {
 			text, _ := protowire.ConsumeBytes(data[tag:])
@@ -58,7 +66,7 @@ func hideStrings(data []byte, mask func([]byte) []byte) []byte {
 		}
 		data = data[tag+size:]
 	}
-	return out
+	return out, true
 }
 
 // pack writes a profile as it is kept: as it came, compressed or not.

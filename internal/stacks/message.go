@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"errors"
+	"fmt"
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -104,17 +105,18 @@ func eachField(data []byte, f func(num protowire.Number, n uint64, b []byte) err
 
 // eachNumber calls f with every number of a repeated field: one that stands alone,
 // or those that are packed in b.
-func eachNumber(n uint64, b []byte, f func(uint64)) error {
+func eachNumber(n uint64, b []byte, f func(uint64) error) error {
 	if b == nil {
-		f(n)
-		return nil
+		return f(n)
 	}
 	for len(b) > 0 {
 		n, size := protowire.ConsumeVarint(b)
 		if size < 0 {
 			return errMalformed
 		}
-		f(n)
+		if err := f(n); err != nil {
+			return err
+		}
 		b = b[size:]
 	}
 	return nil
@@ -187,12 +189,17 @@ func countFields(data []byte, field protowire.Number) int {
 	return n
 }
 
+// maxTypes bounds what the samples of a profile count. A heap profile has four.
+const maxTypes = 16
+
 // field takes in one field of the profile.
 func (m *message) field(num protowire.Number, n uint64, b []byte) error {
 	switch num {
 	case fieldSampleType:
 		v, err := readNumbers(b, 1, 2)
-		m.types = append(m.types, valueType{kind: v[0], unit: v[1]})
+		if m.types = append(m.types, valueType{kind: v[0], unit: v[1]}); len(m.types) > maxTypes {
+			return fmt.Errorf("%w: more than %d types of samples", errMalformed, maxTypes)
+		}
 		return err
 	case fieldSample:
 		m.samples++
@@ -333,17 +340,27 @@ func (m *message) eachSample(f func(*sample) error) error {
 
 func (s *sample) read(m *message, b []byte) error {
 	s.locations, s.values, s.labels = s.locations[:0], s.values[:0], s.labels[:0]
-	lost := false
 	err := eachField(b, func(num protowire.Number, n uint64, b []byte) error {
 		switch num {
 		case 1:
-			return eachNumber(n, b, func(id uint64) {
+			return eachNumber(n, b, func(id uint64) error {
 				at, ok := m.locations.at(id)
-				lost = lost || !ok
-				s.locations = append(s.locations, at)
+				if !ok {
+					return errMalformed
+				}
+				if s.locations = append(s.locations, at); len(s.locations) > maxDepth {
+					return fmt.Errorf("%w: a stack of more than %d frames", ErrTooLarge, maxDepth)
+				}
+				return nil
 			})
 		case 2:
-			return eachNumber(n, b, func(v uint64) { s.values = append(s.values, int64(v)) })
+			return eachNumber(n, b, func(v uint64) error {
+				if len(s.values) == len(m.types) {
+					return errMalformed
+				}
+				s.values = append(s.values, int64(v))
+				return nil
+			})
 		case 3:
 			v, err := readNumbers(b, 1, 2)
 			if v[1] != 0 { // a label with a string
@@ -353,7 +370,7 @@ func (s *sample) read(m *message, b []byte) error {
 		}
 		return nil
 	})
-	if err == nil && (lost || len(s.values) != len(m.types)) {
+	if err == nil && len(s.values) != len(m.types) {
 		err = errMalformed
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -119,7 +120,7 @@ func (r *Reader) parse(data []byte, lease *budget.Lease) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := bytes.TrimLeft(data[:min(len(data), 512)], " \t\r\n")
+	head := bytes.TrimLeft(data[:min(len(data), headSize)], " \t\r\n")
 	if isText := textHead.Match(head) || bytes.HasPrefix(head, []byte("goroutine ")); isText {
 		if err := lease.Take(textCost * int64(len(data))); err != nil {
 			return nil, err
@@ -185,12 +186,12 @@ const mostDeflated = 1032
 // plainSize is how much room decompressed bytes need, as far as the compressed ones say:
 // gzip ends with the size, of its last member.
 func plainSize(data []byte) int {
-	said := int(binary.LittleEndian.Uint32(data[max(0, len(data)-4):]))
-	return max(bytes.MinRead, min(said, mostDeflated*len(data), MaxProfile)+1) // one to see the end
+	said := int64(binary.LittleEndian.Uint32(data[max(0, len(data)-4):]))
+	return max(bytes.MinRead, int(min(said, mostDeflated*int64(len(data)), MaxProfile))+1) // one to see the end
 }
 
-// parseProto reads the form that is served without debug. Without its stacks, the profile
-// is sums.
+// parseProto reads the form that is served without debug. Without stacks, only the totals
+// are filled in.
 func (r *Reader) parseProto(data []byte, lease *budget.Lease, stacks bool) (*Profile, error) {
 	m, err := readMessage(data, lease)
 	if err != nil {
@@ -217,7 +218,10 @@ func (r *Reader) parseProto(data []byte, lease *budget.Lease, stacks bool) (*Pro
 	} else {
 		p.subtract(own, open)
 	}
-	return p, m.describe(p)
+	if err := m.describe(p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func failedProto(data []byte, err error) error {
@@ -228,7 +232,7 @@ func failedProto(data []byte, err error) error {
 }
 
 // maxCount bounds the goroutines of one sample.
-const maxCount = 1 << 31
+const maxCount = 1<<31 - 1
 
 // collect counts the goroutines of every place, or all of them together. It counts apart
 // those that may be the observer's own.
@@ -255,7 +259,9 @@ func (r *Reader) collect(m *message, lease *budget.Lease, stacks bool) (*Profile
 		case n == 0:
 			return nil
 		}
-		ids = calls.of(s, ids[:0])
+		if ids, err = calls.of(s, ids[:0]); err != nil {
+			return err
+		}
 		if len(ids) == 0 && len(s.locations) > 0 {
 			nameless += int(n)
 		}
@@ -315,7 +321,6 @@ const (
 // goroutines is the type of a message that counts goroutines, or an error that says
 // what it counts instead.
 func (m *message) goroutines() (string, error) {
-	types := m.sampleTypes()
 	kind := ""
 	if len(m.types) == 1 {
 		text, _ := m.text(m.types[0].kind)
@@ -323,7 +328,7 @@ func (m *message) goroutines() (string, error) {
 	}
 	switch {
 	case kind != goroutineType && kind != leakedType:
-		return "", fmt.Errorf("%w: it counts %s", ErrNotGoroutine, types)
+		return "", fmt.Errorf("%w: it counts %s", ErrNotGoroutine, m.sampleTypes())
 	case m.duration != 0:
 		return "", fmt.Errorf("it covers %s: %w; leave seconds= out of the address",
 			time.Duration(m.duration).Round(time.Millisecond), ErrDelta)
@@ -331,17 +336,18 @@ func (m *message) goroutines() (string, error) {
 	return kind, nil
 }
 
+// sampleTypes names what a message counts, for people.
 func (m *message) sampleTypes() string {
-	names := ""
+	var names []string
 	for _, t := range m.types {
 		kind, _ := m.text(t.kind)
 		unit, _ := m.text(t.unit)
-		names += " " + string(kind) + "/" + string(unit)
+		names = append(names, fmt.Sprintf("%.40s/%.40s", kind, unit))
 	}
-	if names == "" {
+	if names == nil {
 		return "nothing"
 	}
-	return names[1:]
+	return strings.Join(names, " ")
 }
 
 // describe fills in what a message says of itself.

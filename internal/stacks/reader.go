@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/maphash"
 	"math"
 	"sync"
@@ -78,6 +79,7 @@ const (
 	originCost = 512
 	frameCost  = 72
 	nameCost   = 96
+	rawCost    = 64 // of a stack that differs from others in runtime frames alone
 )
 
 // NewReader makes a reader whose profiles, and what it makes of them, come out of a
@@ -207,12 +209,19 @@ func (r *Reader) calls(m *message) (calls, error) {
 	return c, nil
 }
 
+// maxDepth bounds the frames of a stack. Go's profiles have 128 at most, and a recursion's
+// dump a few hundred.
+const maxDepth = 1 << 14
+
 // of are the frames of a sample, innermost first.
-func (c calls) of(s *sample, ids []int32) []int32 {
+func (c calls) of(s *sample, ids []int32) ([]int32, error) {
 	for _, l := range s.locations {
+		if len(ids)+c.first[l+1]-c.first[l] > maxDepth {
+			return nil, fmt.Errorf("%w: a stack of more than %d frames", ErrTooLarge, maxDepth)
+		}
 		ids = append(ids, c.frames[c.first[l]:c.first[l+1]]...)
 	}
-	return ids
+	return ids, nil
 }
 
 // origin finds the place of a stack, or makes it.
@@ -220,6 +229,9 @@ func (r *Reader) origin(ids []int32) (*origin, error) {
 	raw := r.digest(ids)
 	if o, ok := r.raw[raw]; ok {
 		return o, nil
+	}
+	if err := r.budget.Reserve(rawCost); err != nil {
+		return nil, err
 	}
 	all := make([]normal, len(ids))
 	for i, id := range ids {

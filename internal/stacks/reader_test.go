@@ -2,14 +2,17 @@ package stacks
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/pprof/profile"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/leakgate/leakgate/internal/budget"
 )
@@ -181,6 +184,15 @@ func TestReaderStaysWithinItsBudget(t *testing.T) {
 	}
 }
 
+func unpacked(t *testing.T, data []byte) []byte {
+	t.Helper()
+	out, err := plain(data, (*budget.Budget)(nil).Lease())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // What a target echoes is masked in the bytes that are kept, and nothing else changes.
 func TestHide(t *testing.T) {
 	const secret = "tok-4711-abcdef"
@@ -192,7 +204,18 @@ func TestHide(t *testing.T) {
 	}
 	echo := protoOf(t, []int64{7, 2}, []string{"main." + secret + "@/src/" + secret + "/a.go"}, []string{"main.b@b.go"})
 	text := []byte("goroutine profile: total 5\n5 @ 0x1 0x2\n# labels: {\"t\":\"" + secret + "\"}\n#\t0x1\tmain.a+0x1\t/a.go:3\n")
-	for name, data := range map[string][]byte{"protocol buffer": echo, "text": text} {
+	var real []byte
+	pprof.Do(t.Context(), pprof.Labels("t", secret), func(context.Context) {
+		stop, started := make(chan int), make(chan struct{})
+		go waiter(stop, started)
+		<-started
+		real = goroutineProfile(t)
+		close(stop)
+	})
+	if !isMessage(unpacked(t, real)) {
+		t.Errorf("a profile of this process is not taken for one: it begins %.20q", unpacked(t, real))
+	}
+	for name, data := range map[string][]byte{"protocol buffer": echo, "text": text, "of this process": real} {
 		r := NewReader(nil)
 		r.Hide(hide)
 		kept, p, err := r.Read(data)
@@ -213,5 +236,34 @@ func TestHide(t *testing.T) {
 	r.Hide(hide)
 	if kept, _, err := r.Read(clean); err != nil || !bytes.Equal(kept, clean) {
 		t.Errorf("a profile without a secret is not kept as it came: %v", err)
+	}
+}
+
+// What a few bytes ask for without end is refused, however small the message is.
+func TestReaderBoundsWhatOneSampleMayHave(t *testing.T) {
+	field := func(num byte, body []byte) []byte {
+		out := append([]byte{num<<3 | 2}, protowire.AppendVarint(nil, uint64(len(body)))...)
+		return append(out, body...)
+	}
+	head := append(field(1, []byte{8, 1, 16, 2}), append(field(6, nil), append(field(6, []byte("goroutine")), field(6, []byte("count"))...)...)...)
+	lines := bytes.Repeat(field(4, []byte{8, 1}), 10_000)
+	location := append([]byte{8, 1}, lines...)
+	function := field(5, []byte{8, 1, 16, 3})
+	for _, c := range []struct {
+		name string
+		data []byte
+	}{
+		{"types", append(bytes.Repeat(field(1, []byte{8, 1, 16, 2}), 100_000), head...)},
+		{"values", append(slices.Clone(head), field(2, field(2, bytes.Repeat([]byte{1}, 1<<20)))...)},
+		{"locations", slices.Concat(head, field(6, []byte("main.f")), function, field(4, location), field(2, append(field(1, bytes.Repeat([]byte{1}, 1<<20)), 16, 1)))},
+		{"lines of a location", slices.Concat(head, field(6, []byte("main.f")), function, field(4, location), field(2, append(field(1, []byte{1, 1, 1}), 16, 1)))},
+	} {
+		if p, err := NewReader(nil).Parse(c.data); err == nil {
+			t.Errorf("%s: read %d goroutines in %d stacks, want an error", c.name, p.Total, len(p.Stacks))
+		}
+	}
+	few := slices.Concat(head, field(6, []byte("main.f")), function, field(4, append([]byte{8, 1}, field(4, []byte{8, 1})...)), field(2, append(field(1, []byte{1, 1}), 16, 7)))
+	if p, err := NewReader(nil).Parse(few); err != nil || p.Total != 7 {
+		t.Errorf("a stack of two frames: %+v, %v; want 7 goroutines", p, err)
 	}
 }

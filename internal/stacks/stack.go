@@ -182,7 +182,7 @@ func (p *Profile) finish(open int) {
 		if c := cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Key, b.Key)); c != 0 {
 			return c
 		}
-		return strings.Compare(a.place(), b.place()) // dear, and seldom needed
+		return strings.Compare(a.place(), b.place()) // expensive, rarely needed
 	})
 }
 
