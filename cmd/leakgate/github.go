@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"runtime"
@@ -70,12 +71,12 @@ func (g *github) mask(secrets []string) {
 	}
 }
 
-// annotate writes annotations to standard output.
-func (g *github) annotate(v verdict.Verdict) error {
+// annotate writes annotations, which are for standard output.
+func (g *github) annotate(w io.Writer, v verdict.Verdict) error {
 	if g == nil {
 		return nil
 	}
-	if err := report.GitHub(g.app.out, v, report.GitHubOptions{OnInconclusive: g.level}); err != nil {
+	if err := report.GitHub(w, v, report.GitHubOptions{OnInconclusive: g.level}); err != nil {
 		return fmt.Errorf("writing annotations: %w", err)
 	}
 	return nil

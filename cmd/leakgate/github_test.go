@@ -31,7 +31,7 @@ func TestGitHubWhen(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		g := job(map[string]string{"GITHUB_ACTIONS": c.env}, &out).github(githubOptions{when: c.when, onInconclusive: "error"})
-		if err := g.annotate(verdict.Verdict{Outcome: verdict.Pass, Headline: "fine"}); err != nil {
+		if err := g.annotate(&out, verdict.Verdict{Outcome: verdict.Pass, Headline: "fine"}); err != nil {
 			t.Error(err)
 		}
 		if got := out.Len() > 0; got != c.want || (g != nil) != c.want {
@@ -51,7 +51,7 @@ func TestGitHubFiles(t *testing.T) {
 	a := job(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": output, "GITHUB_STEP_SUMMARY": summary}, &out)
 	v := verdict.Verdict{Outcome: verdict.Inconclusive, Plan: "shop", Headline: "could not tell: restarted"}
 	g := a.github(githubOptions{when: "auto", onInconclusive: "warning"})
-	if err := errors.Join(g.annotate(v), g.files(v, "out")); err != nil {
+	if err := errors.Join(g.annotate(&out, v), g.files(v, "out")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := out.String(), "::warning title=leakgate%3A could not tell::could not tell: restarted\n"; got != want {

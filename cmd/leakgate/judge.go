@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -66,7 +67,11 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 				if render, ok := report.Formats()[format]; ok {
 					return render(a.out, told)
 				}
-				return a.console(told, args[0], o)
+				var b bytes.Buffer
+				if err := a.console(&b, told, args[0], o); err != nil {
+					return err
+				}
+				return a.emit(b.Bytes())
 			}
 			told, broken := t.tell()
 			if broken != nil {

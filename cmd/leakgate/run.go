@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,11 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 	job := a.github(o.github)
 	t := &teller{app: a, verdict: v, dir: dir, github: job, broken: recording}
 	t.print = func(told verdict.Verdict) error {
-		return errors.Join(a.console(told, dir, o), job.annotate(told))
+		var b bytes.Buffer
+		if err := errors.Join(a.console(&b, told, dir, o), job.annotate(&b, told)); err != nil {
+			return err
+		}
+		return a.emit(b.Bytes())
 	}
 	told, broken := t.tell()
 	if broken != nil {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -143,19 +144,23 @@ func removed(name string) error {
 	return nil
 }
 
-// console prints a verdict for a person, in one piece.
-func (a *app) console(v verdict.Verdict, dir string, o runOptions) error {
+// console writes a verdict for a person.
+func (a *app) console(w io.Writer, v verdict.Verdict, dir string, o runOptions) error {
 	style := report.Style{Color: a.color(a.out), Verbose: o.verbose, Root: workingDir(), Dir: filepath.ToSlash(dir)}
-	var b bytes.Buffer
 	if o.quiet {
-		fmt.Fprintln(&b, report.Headline(v, style))
-	} else {
-		if err := report.Console(style)(&b, v); err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "  reports: %s\n", report.Printable(filepath.Join(dir, "report.html")))
+		_, err := fmt.Fprintln(w, report.Headline(v, style))
+		return err
 	}
-	_, err := a.out.Write(b.Bytes())
+	if err := report.Console(style)(w, v); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "  reports: %s\n", report.Printable(filepath.Join(dir, "report.html")))
+	return err
+}
+
+// emit writes to standard output, in one piece: what is there cannot be taken back.
+func (a *app) emit(text []byte) error {
+	_, err := a.out.Write(text)
 	if m, ok := a.out.(*mask.Writer); ok && err == nil {
 		err = m.Flush()
 	}
