@@ -51,13 +51,9 @@ func (r *Reader) ReadHeap(data []byte) ([]byte, *Heap, error) {
 }
 
 func (r *Reader) readHeap(raw []byte, lease *budget.Lease) ([]byte, *Heap, error) {
-	data, err := plain(raw, lease)
+	raw, data, err := r.unpack(raw, lease)
 	if err != nil {
 		return nil, nil, err
-	}
-	data, hidden := r.hide(data)
-	if hidden {
-		raw = pack(data, isCompressed(raw))
 	}
 	h, err := r.parseHeap(data, lease)
 	return raw, h, err
