@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -116,6 +117,10 @@ func TestCrash(t *testing.T) {
 // A lost terminal asks for an end as SIGTERM does; a second signal ends at once,
 // but for another of the lost terminal.
 func TestSignals(t *testing.T) {
+	// What is started does not inherit that this process may ignore it, as under nohup.
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, syscall.SIGHUP)
+	defer signal.Stop(ignored)
 	for _, c := range []struct {
 		name    string
 		how     string

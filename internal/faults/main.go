@@ -27,6 +27,9 @@ func main() {
 		}
 		return
 	}
+	// What is started does not inherit that this process may ignore a lost terminal, as
+	// under nohup.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	if text, ok := os.LookupEnv(generatorVariable); ok {
 		if err := generate(text); err != nil {
 			fmt.Fprintln(os.Stderr, "faults: generator:", err)
