@@ -56,6 +56,9 @@ func byMessage(data []byte) (map[string]int64, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(m.types) == 0 {
+		return nil, errMalformed // goroutines and heap ask for their types before
+	}
 	out := map[string]int64{}
 	err = m.eachSample(func(s *sample) error {
 		if s.values[0] == 0 {
