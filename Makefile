@@ -92,7 +92,7 @@ bench-short: $(TOOLS)/vegeta
 FUZZTIME ?= 20s
 fuzz:
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-		echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+		echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; done; done
 
 golden:
 	$(GO) test ./internal/plan ./internal/report ./cmd/leakgate -run 'TestDocs|TestGolden' -update
