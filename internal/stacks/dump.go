@@ -50,11 +50,14 @@ func (d dump) goroutines() ([]*stack.Goroutine, error) {
 	var all []*stack.Goroutine
 	rest := io.Reader(bytes.NewReader(d.text))
 	for {
-		snap, suffix, err := stack.ScanSnapshot(rest, io.Discard, opts)
+		snap, suffix, err := scanSnapshot(rest, opts)
 		if snap != nil {
 			all = append(all, snap.Goroutines...)
 		}
 		if err != nil || snap == nil {
+			if errors.Is(err, ErrInconsistent) {
+				return nil, err
+			}
 			if err != nil && !errors.Is(err, io.EOF) && len(all) == 0 {
 				return nil, fmt.Errorf("parsing goroutine dump: %w", err)
 			}
@@ -66,6 +69,16 @@ func (d dump) goroutines() ([]*stack.Goroutine, error) {
 		return nil, fmt.Errorf("no goroutine in the dump (%d bytes, starting %.40q)", len(d.text), d.text)
 	}
 	return all, d.complete(all)
+}
+
+// scanSnapshot is the library's, which panics on names that no compiler writes.
+func scanSnapshot(in io.Reader, opts *stack.Opts) (snap *stack.Snapshot, suffix []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			snap, suffix, err = nil, nil, fmt.Errorf("%w: a call that cannot be read: %v", ErrInconsistent, p)
+		}
+	}()
+	return stack.ScanSnapshot(in, io.Discard, opts)
 }
 
 // complete reports what was lost: what was read has to be what the dump has, but for
