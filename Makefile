@@ -51,7 +51,7 @@ demo: build
 # The race detector needs a C compiler; where there is none, .ci/run installs one.
 test:
 	@command -v $$($(GO) env CC) >/dev/null || { echo "make test: the race detector needs a C compiler, and there is no $$($(GO) env CC); install gcc, or run .ci/run, which does"; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
 lint: $(TOOLS)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
