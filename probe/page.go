@@ -42,7 +42,7 @@ type page struct {
 	found   map[string]*found
 	kinds   map[string]string // by TYPE
 	version string            // of Go
-	odd     string            // the first line, if it is none of a metrics page
+	odd     string            // the first line, if it does not belong on a metrics page
 }
 
 // found is a metric's first sample, and whether there are others.

@@ -46,7 +46,7 @@ type analysis struct {
 	holds       int          // rounds in which connections were held
 	slope       *Slope       // nil where there are too few samples
 	scatter     float64      // of the difference of two of its levels by themselves, in goroutines
-	rising      bool         // another round would tell whether it goes on
+	rising      bool         // another round would show whether it goes on
 
 	memory     *Memory    // nil where the target does not tell
 	grown      []HeapSite // every place where the heap grew, the most first

@@ -86,7 +86,7 @@ func (a answer) write(w http.ResponseWriter) {
 	maps.Copy(w.Header(), a.header)
 	w.Header().Del("Content-Length")
 	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // a client that left is none of the proxy's business
+	_, _ = w.Write(a.body) // a client that has left does not matter
 }
 
 // forward is what a proxy without a fault does.
