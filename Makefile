@@ -83,11 +83,11 @@ junit-test:
 	case "$$out" in *Invalid*) echo "$$out"; exit 1;; *"Uploaded 4 files"*) echo "datadog-ci: takes all 4 files";; *) echo "$$out"; exit 1;; esac
 
 bench: $(TOOLS)/vegeta
-	VEGETA=$(TOOLS)/vegeta $(GO) test -run '^$$' -bench . -benchtime 5x -v ./internal/bench
-	$(GO) test -run '^$$' -bench . -benchmem ./internal/stacks ./verdict
+	VEGETA=$(TOOLS)/vegeta $(GO) test -run '^$$' -bench . -benchtime 5x -v ./internal/lab/bench
+	$(GO) test -run '^$$' -bench . -benchmem ./stacks ./verdict
 
 bench-short: $(TOOLS)/vegeta
-	VEGETA=$(TOOLS)/vegeta $(GO) test -run '^$$' -bench . -benchtime 1x ./internal/bench ./internal/stacks ./verdict
+	VEGETA=$(TOOLS)/vegeta $(GO) test -run '^$$' -bench . -benchtime 1x ./internal/lab/bench ./stacks ./verdict
 
 FUZZTIME ?= 20s
 fuzz:
@@ -98,53 +98,53 @@ golden:
 	$(GO) test ./internal/plan ./internal/report ./cmd/leakgate -run 'TestDocs|TestGolden' -update
 
 matrix:
-	$(GO) run ./internal/matrix -healthy 20
+	$(GO) run ./internal/lab/matrix -healthy 20
 
 matrix-short:
-	$(GO) run ./internal/matrix -healthy 1 -leaks send,rare
+	$(GO) run ./internal/lab/matrix -healthy 1 -leaks send,rare
 
 # SHORT=1 takes a part of the corpus, in five minutes; it writes no table.
 accuracy:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus $(if $(SHORT),-short,-report docs/accuracy.md)
+	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus $(if $(SHORT),-short,-report docs/accuracy.md)
 
 # What a pass claims it would have caught is planted, and has to be caught.
 claim:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -claim -confirm 20s -report docs/accuracy.md
+	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus -claim -confirm 20s -report docs/accuracy.md
 
 # Goroutines and heap together: ten runs of each service that says what it does.
 # As of the next two, SHORT=1 takes a part of it, and writes no table.
 quadrants:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -quadrants -confirm 20s $(if $(SHORT),-short,-report docs/accuracy.md)
+	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus -quadrants -confirm 20s $(if $(SHORT),-short,-report docs/accuracy.md)
 
 # What the gate promises of time and confirmation, with the default plan.
 scenarios:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	GOEXPERIMENT=goroutineleakprofile $(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus-proof .
-	$(GO) run ./internal/scenarios -corpus $(BIN)/corpus -proof $(BIN)/corpus-proof $(if $(SHORT),-only clean,-report docs/accuracy.md)
+	$(GO) run ./internal/lab/scenarios -corpus $(BIN)/corpus -proof $(BIN)/corpus-proof $(if $(SHORT),-only clean,-report docs/accuracy.md)
 
 # Services that other people use all the time, so that they never come to rest.
 busy:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/accuracy -corpus $(BIN)/corpus -busy -confirm 60s $(if $(SHORT),-short,-report docs/accuracy.md)
+	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus -busy -confirm 60s $(if $(SHORT),-short,-report docs/accuracy.md)
 
 # The decision over many seeds, in virtual time; RUNS=1000 takes five minutes.
 RUNS ?= 1000
 simulate:
-	$(GO) run ./internal/simulate -runs $(RUNS) -report docs/accuracy.md
+	$(GO) run ./internal/lab/simulate -runs $(RUNS) -report docs/accuracy.md
 
 simulate-short:
-	$(GO) run ./internal/simulate -runs 60
+	$(GO) run ./internal/lab/simulate -runs 60
 
 # Faults on real services, each with its healthy twin: no leak is green, none healthy red.
 # ONLY=REGEXP takes some rows, O=FILE writes the table.
 faults: build
-	$(GO) run ./internal/faults -leakgate $(BIN)/leakgate -parallel 12 $(if $(ONLY),-only '$(ONLY)') $(if $(O),-o $(O))
+	$(GO) run ./internal/lab/faults -leakgate $(BIN)/leakgate -parallel 12 $(if $(ONLY),-only '$(ONLY)') $(if $(O),-o $(O))
 
 faults-short: build
-	$(GO) run ./internal/faults -leakgate $(BIN)/leakgate -short
+	$(GO) run ./internal/lab/faults -leakgate $(BIN)/leakgate -short
 
 # Where there is no Chromium, root on a Debian system installs it; elsewhere the
 # tests skip and say so. SCREENSHOTS=DIR keeps pictures to look at.
@@ -157,17 +157,17 @@ report-test:
 # Prometheus as a source: two instances, one of which leaks; restarts; two minutes,
 # and some more the first time, to build the server.
 prometheus-test: $(TOOLS)/prometheus $(TOOLS)/promtool
-	PROMETHEUS=$(TOOLS)/prometheus PROMTOOL=$(TOOLS)/promtool $(GO) test -tags prometheus -count=1 -v -parallel 3 -timeout 20m ./internal/e2e
+	PROMETHEUS=$(TOOLS)/prometheus PROMTOOL=$(TOOLS)/promtool $(GO) test -tags prometheus -count=1 -v -parallel 3 -timeout 20m ./internal/lab/e2e
 
 # WebSockets, server-sent events and long polls, two thousand of them held; eight minutes.
 streams-test:
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	CORPUS=$(CURDIR)/$(BIN)/corpus $(GO) test -tags streams -count=1 -v -timeout 30m ./internal/e2e $(if $(SHORT),-run 'TestStreams/(ws-messages|poll)')
+	CORPUS=$(CURDIR)/$(BIN)/corpus $(GO) test -tags streams -count=1 -v -timeout 30m ./internal/lab/e2e $(if $(SHORT),-run 'TestStreams/(ws-messages|poll)')
 
 # A gRPC service under ghz, by load.exec, and gRPC streams; three minutes.
 grpc-test: $(TOOLS)/ghz
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	CORPUS=$(CURDIR)/$(BIN)/corpus GHZ=$(TOOLS)/ghz $(GO) test -tags grpc -count=1 -v -timeout 20m ./internal/e2e
+	CORPUS=$(CURDIR)/$(BIN)/corpus GHZ=$(TOOLS)/ghz $(GO) test -tags grpc -count=1 -v -timeout 20m ./internal/lab/e2e
 
 prometheus: build $(TOOLS)/prometheus
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate

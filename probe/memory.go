@@ -6,8 +6,8 @@ import (
 	"regexp"
 	"strconv"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // Memory reads what the target holds after a collection that it is asked for,

@@ -19,7 +19,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/budget"
 	"github.com/leakgate/leakgate/internal/mask"
-	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // MaxBody bounds an answer as it comes over the wire, in bytes, and metrics

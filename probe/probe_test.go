@@ -18,8 +18,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/probe"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

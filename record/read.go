@@ -14,7 +14,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/budget"
 	"github.com/leakgate/leakgate/internal/input"
-	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // What is read of a run directory, which may be somebody else's. A run that

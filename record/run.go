@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // Schema is the version of the run directory's format. A directory with a

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // suspect is an identity that is above its baseline.

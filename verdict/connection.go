@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/internal/stat"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // Connections is how many goroutines a target had per connection that was held, in

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // MaxFindings is how many findings a verdict lists; the rest is counted. A

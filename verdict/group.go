@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // A selector stands for several instances. Each is judged by itself, and all of

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // rule is a compiled Rule.

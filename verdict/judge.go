@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // Judge decides a run. The same run and policy give the same verdict, on any

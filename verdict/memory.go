@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/internal/stat"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // Quadrant says which of a target's goroutines and heap grew with the rounds.

@@ -12,7 +12,7 @@ import (
 
 // The core decides from values alone: no network, no processes, no clock.
 func TestPurity(t *testing.T) {
-	for _, pkg := range []string{".", "../internal/stacks", "../internal/stat"} {
+	for _, pkg := range []string{".", "../stacks", "../internal/stat"} {
 		out, err := exec.Command("go", "list", "-deps", pkg).Output()
 		if err != nil {
 			t.Fatalf("go list -deps %s: %v", pkg, err)

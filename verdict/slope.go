@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/internal/stat"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // Slope is how a target's goroutines grew while it was under load, round by

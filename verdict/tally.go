@@ -3,8 +3,8 @@ package verdict
 import (
 	"slices"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // identity says which stacks are counted together.

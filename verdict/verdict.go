@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // Schema is the version of verdict.json. Keys are added without raising it.

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // band is how many goroutines of one identity were seen in a window.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/leakgate/leakgate/internal/input"
 	"github.com/leakgate/leakgate/internal/report"
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/probe"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 func (a *app) diffCommand() *cobra.Command {

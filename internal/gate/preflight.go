@@ -7,9 +7,9 @@ import (
 	"sync"
 
 	"github.com/leakgate/leakgate/internal/plan"
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/probe"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 

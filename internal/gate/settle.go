@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/probe"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 

@@ -7,9 +7,9 @@ import (
 
 	"github.com/leakgate/leakgate/internal/budget"
 	"github.com/leakgate/leakgate/internal/plan"
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/probe"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // source is what a gate needs of a target: a process that it reads itself

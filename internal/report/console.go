@@ -7,7 +7,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/leakgate/leakgate/internal/stacks"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // Diff is two goroutine profiles compared.

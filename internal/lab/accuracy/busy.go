@@ -6,7 +6,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/leakgate/leakgate/internal/section"
+	"github.com/leakgate/leakgate/internal/lab/section"
 	"github.com/leakgate/leakgate/verdict"
 )
 

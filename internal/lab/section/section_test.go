@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/leakgate/leakgate/internal/section"
+	"github.com/leakgate/leakgate/internal/lab/section"
 )
 
 func TestReplace(t *testing.T) {

@@ -3,8 +3,8 @@ package main
 import (
 	"slices"
 
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // Two familiar rules, on the recorded data of the same runs.

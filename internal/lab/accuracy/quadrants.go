@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/leakgate/leakgate/internal/section"
+	"github.com/leakgate/leakgate/internal/lab/section"
 	"github.com/leakgate/leakgate/verdict"
 )
 

@@ -26,7 +26,7 @@ func TestForms(t *testing.T) {
 		<-started
 	}
 	defer close(stop)
-	want := "github.com/leakgate/leakgate/internal/stacks.waiter[...]"
+	want := "github.com/leakgate/leakgate/stacks.waiter[...]"
 	for debug := range 3 {
 		var b bytes.Buffer
 		// The last of them may still be on its way from the send to the receive.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/internal/gate"
-	"github.com/leakgate/leakgate/internal/stacks"
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 

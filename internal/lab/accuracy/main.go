@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/section"
+	"github.com/leakgate/leakgate/internal/lab/section"
 )
 
 // claimRound is the load per round when the claim is tested: a rate that takes

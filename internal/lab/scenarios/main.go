@@ -20,8 +20,8 @@ import (
 
 	"github.com/leakgate/leakgate/internal/child"
 	"github.com/leakgate/leakgate/internal/gate"
+	"github.com/leakgate/leakgate/internal/lab/section"
 	"github.com/leakgate/leakgate/internal/plan"
-	"github.com/leakgate/leakgate/internal/section"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/verdict"
 )

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/leakgate/leakgate/internal/section"
+	"github.com/leakgate/leakgate/internal/lab/section"
 	"github.com/leakgate/leakgate/internal/stat"
 	"github.com/leakgate/leakgate/verdict"
 )
