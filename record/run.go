@@ -54,9 +54,12 @@ const (
 	Settling  Kind = "settle"   // settling and sampling after a round
 	Confirm   Kind = "confirm"  // the long look at suspects, without load
 	Evidence  Kind = "evidence"
-	Trying    Kind = "trial"  // loading some requests alone, to learn which of them leaks
-	Holding   Kind = "held"   // only of captures: while connections are held
-	Leaked    Kind = "leaked" // only of captures: goroutines that the runtime has proven can never wake
+	Trying    Kind = "trial" // loading some requests alone, to learn which of them leaks
+	Holding   Kind = "held"  // only of captures: while connections are held
+	// Loaded is only of captures: while a round is loaded, the fewest goroutines of every
+	// stack over all profiles that were taken then; Seq is how many those are.
+	Loaded Kind = "loaded"
+	Leaked Kind = "leaked" // only of captures: goroutines that the runtime has proven can never wake
 )
 
 // Phase is a stretch of the run. Round counts from 1; 0 outside the rounds.

@@ -27,30 +27,34 @@ const (
 
 // Verdict is the one value that every report is made from.
 type Verdict struct {
-	Schema      int           `json:"schema"`
-	Outcome     Outcome       `json:"outcome"`
-	Plan        string        `json:"plan"`
-	Headline    string        `json:"headline"`
-	Reason      string        `json:"reason,omitempty"` // why it is not a pass, in one sentence
-	Hint        string        `json:"hint,omitempty"`   // what to do about it
-	Requests    uint64        `json:"requests"`         // sent in the rounds that were judged, warm-up left out; 0 where nobody counts them
-	Unit        string        `json:"unit"`             // of Requests: request, or connection where only connections are held
-	Rounds      int           `json:"rounds"`
-	Checks      []Check       `json:"checks"`
-	Findings    []Finding     `json:"findings"`
-	More        int           `json:"more_findings,omitempty"` // findings beyond MaxFindings
-	Ignored     []Ignored     `json:"ignored,omitempty"`
-	Sensitivity *Sensitivity  `json:"sensitivity,omitempty"`
-	Warnings    []Warning     `json:"warnings"`
-	Targets     []Target      `json:"targets"`
-	Memory      []Memory      `json:"memory,omitempty"`
-	Slopes      []Slope       `json:"slopes,omitempty"`
-	Projections []Projection  `json:"projections,omitempty"`
-	Connections []Connections `json:"connections,omitempty"`
-	Load        []LoadEntry   `json:"load"`
-	Timing      Timing        `json:"timing"`
-	Tool        string        `json:"tool"`
-	Started     time.Time     `json:"started"`
+	Schema   int       `json:"schema"`
+	Outcome  Outcome   `json:"outcome"`
+	Plan     string    `json:"plan"`
+	Headline string    `json:"headline"`
+	Reason   string    `json:"reason,omitempty"` // why it is not a pass, in one sentence
+	Hint     string    `json:"hint,omitempty"`   // what to do about it
+	Requests uint64    `json:"requests"`         // sent in the rounds that were judged, warm-up left out; 0 where nobody counts them
+	Unit     string    `json:"unit"`             // of Requests: request, or connection where only connections are held
+	Rounds   int       `json:"rounds"`
+	Checks   []Check   `json:"checks"`
+	Findings []Finding `json:"findings"`
+	More     int       `json:"more_findings,omitempty"` // findings beyond MaxFindings
+	Unclear  int       `json:"unclear,omitempty"`       // stacks that grew, beside the findings, and of which it could not be told what they are
+	// Explanations are of every stack that was ever above its baseline: leaks first, then
+	// what came closest to one.
+	Explanations []Explanation `json:"explanations,omitempty"`
+	Ignored      []Ignored     `json:"ignored,omitempty"`
+	Sensitivity  *Sensitivity  `json:"sensitivity,omitempty"`
+	Warnings     []Warning     `json:"warnings"`
+	Targets      []Target      `json:"targets"`
+	Memory       []Memory      `json:"memory,omitempty"`
+	Slopes       []Slope       `json:"slopes,omitempty"`
+	Projections  []Projection  `json:"projections,omitempty"`
+	Connections  []Connections `json:"connections,omitempty"`
+	Load         []LoadEntry   `json:"load"`
+	Timing       Timing        `json:"timing"`
+	Tool         string        `json:"tool"`
+	Started      time.Time     `json:"started"`
 }
 
 // Check is one question that was asked, whatever the answer.
@@ -76,8 +80,21 @@ const (
 	Rising      = "rising" // all goroutines together rise from round to round under load
 )
 
-// Finding is a stack that leaks.
+// Class is how sure a finding is.
+type Class string
+
+// The classes. A confirmed finding fails the run. A likely one grew in every round and
+// stayed through the long look, but the evidence for it alone is short of the rule: it
+// turns no pass into a fail.
+const (
+	Confirmed Class = "confirmed"
+	Likely    Class = "likely"
+)
+
+// Finding is a stack that leaks, with the other stacks that grow by the same cause.
 type Finding struct {
+	ID       string    `json:"id"` // of the stack, the same in every run: what leakgate explain takes
+	Class    Class     `json:"class"`
 	Target   string    `json:"target"`
 	Targets  []string  `json:"targets,omitempty"` // all targets on which the same stack leaks, where there are more
 	Function string    `json:"function"`
@@ -97,11 +114,28 @@ type Finding struct {
 	Per1000  float64   `json:"per_1000_requests"` // or connections, by Unit; 0 where nobody counts them
 	Unit     string    `json:"unit,omitempty"`    // request, or connection where only connections are held
 	Labels   []Label   `json:"labels,omitempty"`
-	Retains  *HeapSite `json:"retains,omitempty"`  // the place on the heap that grew by the same cause
-	Requests []Blamed  `json:"requests,omitempty"` // which requests leak it, where they were loaded alone
-	Note     string    `json:"note,omitempty"`     // what this stack usually means
+	Retains  *HeapSite `json:"retains,omitempty"`          // the place on the heap that grew by the same cause
+	Requests []Blamed  `json:"requests,omitempty"`         // which requests leak it, where trials were made; those that leak first
+	Cleared  int       `json:"requests_cleared,omitempty"` // requests that do not leak it, as trials showed
+	Members  []Member  `json:"members,omitempty"`          // other stacks that grow by the same cause
+	Note     string    `json:"note,omitempty"`             // what this stack usually means
 	Stack    []Frame   `json:"stack"`
 	Source   *Source   `json:"source,omitempty"` // nil where no checkout holds it
+}
+
+// Member is another stack that grows by a finding's cause, as the second goroutine of a
+// connection does.
+type Member struct {
+	ID       string  `json:"id"`
+	Function string  `json:"function"`
+	File     string  `json:"file"`
+	Line     int     `json:"line"`
+	State    string  `json:"state,omitempty"`
+	Creator  string  `json:"created_by,omitempty"`
+	Counts   []int   `json:"counts"`
+	Leaked   int     `json:"leaked"`
+	Ratio    float64 `json:"ratio"` // goroutines of it for each of the finding's own
+	Stack    []Frame `json:"stack"`
 }
 
 // Source is where a finding lies in a checkout of the service, whose it is, and
@@ -133,13 +167,17 @@ type Label struct {
 	Growth int    `json:"growth"` // goroutines
 }
 
-// Blamed is what loading some requests alone, mostly one, did to a finding's
+// Blamed is what trials, which load some requests only, say of requests and a finding's
 // stack.
 type Blamed struct {
-	Requests []string `json:"requests"` // method and URL
+	Requests []string `json:"requests"`           // method and URL
+	Any      bool     `json:"any,omitempty"`      // all requests of the plan leak it alike: Requests names those that were tried
+	Together bool     `json:"together,omitempty"` // the requests leak when they are loaded together, and none of them does alone
 	Sent     uint64   `json:"sent"`
 	Leaked   int      `json:"leaked"` // goroutines
 	Each     float64  `json:"per_request"`
+	Low      float64  `json:"low"` // the interval that holds Each in 95 of 100 cases
+	High     float64  `json:"high"`
 	Answer   Answer   `json:"answer"`
 }
 
