@@ -149,12 +149,12 @@ func TestInstanceNumbers(t *testing.T) {
 		if err != nil || len(all) != 1 {
 			t.Fatalf("Discover(%s %s) = %v", c.metric, c.value, err)
 		}
-		_, sight, err := all[0].Count(t.Context())
+		_, identity, err := all[0].Count(t.Context())
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("Count with %s %s = %v, want %q", c.metric, c.value, err, c.want)
 		}
-		if math.IsNaN(sight.Start) || math.IsInf(sight.Start, 0) {
-			t.Errorf("start time %v, which no JSON can hold", sight.Start)
+		if math.IsNaN(identity.Start) || math.IsInf(identity.Start, 0) {
+			t.Errorf("start time %v, which no JSON can hold", identity.Start)
 		}
 	}
 }

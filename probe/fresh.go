@@ -85,5 +85,5 @@ type readings struct {
 	allocated  uint64    // bytes allocated since the start
 	total      int       // goroutines
 
-	continuity record.Continuity // with what was read before, until a sight has it
+	continuity record.Continuity // with what was read before, until an identity has it
 }

@@ -12,24 +12,24 @@ import (
 // Count reads the number of goroutines as cheaply as the target allows: from
 // its metrics, with what they say of its identity, or from its profile, which
 // says nothing of it.
-func (t *Target) Count(ctx context.Context) (record.Sample, record.Sight, error) {
+func (t *Target) Count(ctx context.Context) (record.Sample, record.Identity, error) {
 	if t.measured() {
 		m, taken, err := t.measure(ctx)
 		if err != nil {
-			return record.Sample{}, record.Sight{}, err
+			return record.Sample{}, record.Identity{}, err
 		}
 		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Threads: m.threads, Metric: true, Taken: taken}, t.seen(m), nil
 	}
 	total, err := t.Total(ctx)
 	if err != nil {
-		return record.Sample{}, record.Sight{}, err
+		return record.Sample{}, record.Identity{}, err
 	}
-	return record.Sample{Target: t.name, Goroutines: total}, record.Sight{Target: t.name}, nil
+	return record.Sample{Target: t.name, Goroutines: total}, record.Identity{Target: t.name}, nil
 }
 
 // seen is what a metrics page says of the target's identity.
-func (t *Target) seen(m metrics) record.Sight {
-	return record.Sight{Target: t.name, Start: m.start, GoVersion: m.goVersion, Allocated: m.allocated}
+func (t *Target) seen(m metrics) record.Identity {
+	return record.Identity{Target: t.name, Start: m.start, GoVersion: m.goVersion, Allocated: m.allocated}
 }
 
 // Identify finds out who the target is and what it offers. It fails where the
@@ -53,11 +53,11 @@ func (t *Target) Identify(ctx context.Context) (record.Target, error) {
 		}
 		out.Counter = m.counter
 	}
-	out.Sight, err = t.Sight(ctx, false)
+	out.Identity, err = t.Identity(ctx, false)
 	if err != nil {
 		return out, err
 	}
-	out.Sight.Build, out.Sight.Binary = p.BuildID, p.Binary
+	out.Identity.Build, out.Identity.Binary = p.BuildID, p.Binary
 	out.Profiles, err = t.profiles(ctx)
 	return out, err
 }
@@ -100,13 +100,13 @@ func (t *Target) profiles(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-// Sight looks at the target's identity. With collect, the target runs a
+// Identity looks at the target's identity. With collect, the target runs a
 // garbage collection first, so that objects whose goroutine ends by finalizer
 // are gone. What shows the identity of what serves the profiles is, in this order: metrics
 // of the same address, the memory statistics of the heap profile or of the profile of
 // allocations, and a dump of a small target.
-func (t *Target) Sight(ctx context.Context, collect bool) (record.Sight, error) {
-	s := record.Sight{Target: t.name}
+func (t *Target) Identity(ctx context.Context, collect bool) (record.Identity, error) {
+	s := record.Identity{Target: t.name}
 	if t.measured() {
 		m, _, err := t.measure(ctx)
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 // Memory reads what the target holds after a collection that it is asked for,
 // and who it is; raw is its heap profile, which `go tool pprof` opens. What the
 // target does not offer is left out: raw is nil without a heap profile.
-func (t *Target) Memory(ctx context.Context) (m record.Memory, s record.Sight, raw []byte, err error) {
+func (t *Target) Memory(ctx context.Context) (m record.Memory, s record.Identity, raw []byte, err error) {
 	m.Target, s.Target = t.name, t.name
 	if t.measured() {
 		page, _, err := t.measure(ctx)
@@ -35,7 +35,7 @@ func (t *Target) Memory(ctx context.Context) (m record.Memory, s record.Sight, r
 // heap reads the heap profile, and then the statistics: the second collection frees what
 // a sync.Pool keeps, such as the writer that compressed the last answer, and the first
 // does not.
-func (t *Target) heap(ctx context.Context, m *record.Memory, s *record.Sight) ([]byte, error) {
+func (t *Target) heap(ctx context.Context, m *record.Memory, s *record.Identity) ([]byte, error) {
 	if t.lacks("heap", "") {
 		return nil, nil
 	}

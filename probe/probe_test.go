@@ -82,7 +82,7 @@ func TestIdentify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.GoVersion != "go1.26.8" || got.Sight.Start != 1.7e9 || got.Counter != "go_goroutines" || got.Binary == "" {
+	if got.GoVersion != "go1.26.8" || got.Identity.Start != 1.7e9 || got.Counter != "go_goroutines" || got.Binary == "" {
 		t.Errorf("Identify = %+v, want go1.26.8, started 1.7e9, counted by go_goroutines, with a binary", got)
 	}
 	if want := "allocs block goroutine heap mutex threadcreate"; strings.Join(got.Profiles, " ") != want {
@@ -96,21 +96,21 @@ func TestIdentify(t *testing.T) {
 }
 
 // Two looks in a row see the same process, and its counters only grow.
-func TestSight(t *testing.T) {
+func TestIdentity(t *testing.T) {
 	s := newService(t, nil)
 	p := target(t, probe.Config{Pprof: s.URL + "/debug/pprof"})
-	a, err := p.Sight(t.Context(), true)
+	a, err := p.Identity(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := p.Sight(t.Context(), true)
+	b, err := p.Identity(t.Context(), true)
 	if err != nil || b.TotalAlloc <= a.TotalAlloc || b.NumGC <= a.NumGC {
-		t.Errorf("second sight %+v after %+v, %v; want counters that grew, by a collection at least", b, a, err)
+		t.Errorf("second identity %+v after %+v, %v; want counters that grew, by a collection at least", b, a, err)
 	}
 }
 
 // A target without a heap profile is asked for it once, and is no error.
-func TestSightWithoutHeap(t *testing.T) {
+func TestIdentityWithoutHeap(t *testing.T) {
 	s := newService(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/heap") {
@@ -122,7 +122,7 @@ func TestSightWithoutHeap(t *testing.T) {
 	})
 	p := target(t, probe.Config{Pprof: s.URL + "/debug/pprof"})
 	for range 3 {
-		if _, err := p.Sight(t.Context(), true); err != nil {
+		if _, err := p.Identity(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,11 +151,11 @@ func TestHeapThatGoes(t *testing.T) {
 		})
 	})
 	p := target(t, probe.Config{Pprof: s.URL + "/debug/pprof"})
-	if _, err := p.Sight(t.Context(), true); err != nil {
+	if _, err := p.Identity(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	gone = true
-	if _, err := p.Sight(t.Context(), true); err == nil {
+	if _, err := p.Identity(t.Context(), true); err == nil {
 		t.Error("a heap profile that is gone is no error")
 	}
 }
@@ -351,15 +351,15 @@ func TestMemory(t *testing.T) {
 		keep[i] = make([]byte, 1<<20)
 	}
 	with := target(t, probe.Config{Pprof: s.URL + "/debug/pprof", Metrics: s.URL + "/metrics"})
-	m, sight, raw, err := with.Memory(t.Context())
+	m, identity, raw, err := with.Memory(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m.Heap < 64<<20 || m.Heap > m.Runtime || m.Objects == 0 || m.Stacks == 0 || m.Peak == 0 || m.Threads != 11 || m.Resident != 15e6 {
 		t.Errorf("Memory = %+v, want 64 MiB of heap and more, 11 threads, 15 MB resident", m)
 	}
-	if sight.NumGC == 0 || sight.Start != 1.7e9 || m.Profile == nil || m.Profile.Bytes < 60<<20 {
-		t.Errorf("sight %+v, profile %+v: want collections, a start time, and 64 MiB", sight, m.Profile)
+	if identity.NumGC == 0 || identity.Start != 1.7e9 || m.Profile == nil || m.Profile.Bytes < 60<<20 {
+		t.Errorf("identity %+v, profile %+v: want collections, a start time, and 64 MiB", identity, m.Profile)
 	}
 	if h, err := stacks.ParseHeap(raw); err != nil || h.Bytes != m.Profile.Bytes {
 		t.Errorf("ParseHeap(raw) = %+v, %v; want what Memory parsed", h, err)

@@ -78,24 +78,24 @@ func (s *Series) Identify(ctx context.Context) (record.Target, error) {
 		out.Group = s.group.name
 	}
 	m, err := s.metrics(r)
-	out.Counter, out.Sight = r.counter, s.seen(m)
+	out.Counter, out.Identity = r.counter, s.seen(m)
 	return out, err
 }
 
-func (s *Series) seen(m metrics) record.Sight {
-	return record.Sight{Target: s.name, Start: m.start, GoVersion: m.goVersion, Allocated: m.allocated}
+func (s *Series) seen(m metrics) record.Identity {
+	return record.Identity{Target: s.name, Start: m.start, GoVersion: m.goVersion, Allocated: m.allocated}
 }
 
 // Count is the newest count, with the moment at which it was scraped, and what is
 // known of the instance's identity.
-func (s *Series) Count(ctx context.Context) (record.Sample, record.Sight, error) {
+func (s *Series) Count(ctx context.Context) (record.Sample, record.Identity, error) {
 	r, err := s.current(ctx)
 	if err != nil {
-		return record.Sample{}, record.Sight{}, err
+		return record.Sample{}, record.Identity{}, err
 	}
 	m, err := s.metrics(r)
 	if err != nil {
-		return record.Sample{}, record.Sight{}, err
+		return record.Sample{}, record.Identity{}, err
 	}
 	return record.Sample{
 		Target: s.name, Goroutines: m.goroutines, Resident: m.resident, Threads: m.threads, Metric: true,
@@ -103,11 +103,11 @@ func (s *Series) Count(ctx context.Context) (record.Sample, record.Sight, error)
 	}, s.seen(m), nil
 }
 
-// Sight says who the instance is. No collection can be forced.
-func (s *Series) Sight(ctx context.Context, _ bool) (record.Sight, error) {
+// Identity says who the instance is. No collection can be forced.
+func (s *Series) Identity(ctx context.Context, _ bool) (record.Identity, error) {
 	r, err := s.current(ctx)
 	if err != nil {
-		return record.Sight{}, err
+		return record.Identity{}, err
 	}
 	m, err := s.metrics(r)
 	return s.seen(m), err
@@ -115,14 +115,14 @@ func (s *Series) Sight(ctx context.Context, _ bool) (record.Sight, error) {
 
 // Memory is what Prometheus knows of the instance's memory: resident bytes and
 // threads.
-func (s *Series) Memory(ctx context.Context) (record.Memory, record.Sight, []byte, error) {
+func (s *Series) Memory(ctx context.Context) (record.Memory, record.Identity, []byte, error) {
 	r, err := s.current(ctx)
 	if err != nil {
-		return record.Memory{}, record.Sight{}, nil, err
+		return record.Memory{}, record.Identity{}, nil, err
 	}
 	m, err := s.metrics(r)
 	if err != nil {
-		return record.Memory{}, record.Sight{}, nil, err
+		return record.Memory{}, record.Identity{}, nil, err
 	}
 	return record.Memory{Target: s.name, Resident: m.resident, Threads: m.threads}, s.seen(m), nil, nil
 }

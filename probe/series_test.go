@@ -156,7 +156,7 @@ func TestDiscover(t *testing.T) {
 		t.Fatalf("found %v, want a and b, scraped every second", all)
 	}
 	got, err := all[0].Identify(t.Context())
-	if err != nil || got.Counter != "go_goroutines" || got.Sight.Start != 1000 || got.GoVersion != "go1.26.8" || !got.CountOnly || got.Group != "shop" {
+	if err != nil || got.Counter != "go_goroutines" || got.Identity.Start != 1000 || got.GoVersion != "go1.26.8" || !got.CountOnly || got.Group != "shop" {
 		t.Errorf("Identify = %+v, %v; want go_goroutines, since 1000, go1.26.8, in a group", got, err)
 	}
 	c, _, err := all[1].Count(t.Context())

@@ -21,9 +21,9 @@ type statText []byte
 // of 256 collections, take up to 12 KiB.
 const statTail = 32 << 10
 
-// statistics reads the memory statistics into a sight. It reports whether the target has
+// statistics reads the memory statistics into an identity. It reports whether the target has
 // them.
-func (t *Target) statistics(ctx context.Context, collect bool, s *record.Sight) (bool, error) {
+func (t *Target) statistics(ctx context.Context, collect bool, s *record.Identity) (bool, error) {
 	text, err := t.statText(ctx, collect)
 	if err != nil || text == nil {
 		return false, err
@@ -36,7 +36,7 @@ func (t *Target) statistics(ctx context.Context, collect bool, s *record.Sight) 
 
 // identify fills in what the statistics show of the process. It is for the holder of
 // t.order.
-func (t *Target) identify(text statText, s *record.Sight) {
+func (t *Target) identify(text statText, s *record.Identity) {
 	s.TotalAlloc, s.NumGC = text.number("TotalAlloc"), text.number("NumGC")
 	s.Continuity, t.last.continuity = t.last.continuity, ""
 }

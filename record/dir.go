@@ -200,8 +200,8 @@ func (w *Writer) Phase(p Phase) { w.add(event{Phase: &p}) }
 // Target records what the preflight found.
 func (w *Writer) Target(t Target) { w.add(event{Target: &t}) }
 
-// Sight records a target's identity.
-func (w *Writer) Sight(s Sight) { w.add(event{Sight: &s}) }
+// Identity records a target's identity.
+func (w *Writer) Identity(s Identity) { w.add(event{Identity: &s}) }
 
 // Load records the result of a phase of load.
 func (w *Writer) Load(l Load) { w.add(event{Load: &l}) }
@@ -295,7 +295,7 @@ func (w *Writer) Run() Run {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.run
-	r.Phases, r.Targets, r.Sights = slices.Clip(r.Phases), slices.Clip(r.Targets), slices.Clip(r.Sights)
+	r.Phases, r.Targets, r.Identities = slices.Clip(r.Phases), slices.Clip(r.Targets), slices.Clip(r.Identities)
 	r.Samples, r.Captures, r.Memories = slices.Clip(r.Samples), slices.Clip(r.Captures), slices.Clip(r.Memories)
 	r.Loads, r.Trials = slices.Clip(r.Loads), slices.Clip(r.Trials)
 	r.Settles, r.Gaps, r.Notes = slices.Clip(r.Settles), slices.Clip(r.Gaps), slices.Clip(r.Notes)

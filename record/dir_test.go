@@ -72,7 +72,7 @@ func fill(t testing.TB, w *record.Writer, targets ...string) {
 		w.Target(record.Target{
 			Name: name, Pprof: "http://127.0.0.1:6060/debug/pprof", Metrics: "http://127.0.0.1:6060/metrics",
 			Profiles: []string{"goroutine", "heap"}, Counter: "go_goroutines",
-			Sight: record.Sight{At: time.Duration(i), Target: name, GoVersion: "go1.26.0", Build: "abc", Binary: "/bin/shop", Start: 1.5, TotalAlloc: 1 << 60, NumGC: 3},
+			Identity: record.Identity{At: time.Duration(i), Target: name, GoVersion: "go1.26.0", Build: "abc", Binary: "/bin/shop", Start: 1.5, TotalAlloc: 1 << 60, NumGC: 3},
 		})
 	}
 	w.Phase(record.Phase{Kind: record.Preflight, End: time.Second})
@@ -91,7 +91,7 @@ func fill(t testing.TB, w *record.Writer, targets ...string) {
 	})
 	for _, name := range targets {
 		w.Settle(record.Settle{Target: name, Kind: record.Settling, Round: 1, After: 5, Quiet: true, Peak: 9, Last: 3, PerSec: -0.5, Arrive: 8})
-		w.Sight(record.Sight{At: 7, Target: name, GoVersion: "go1.26.0"})
+		w.Identity(record.Identity{At: 7, Target: name, GoVersion: "go1.26.0"})
 		w.Capture(record.Capture{At: 8, Target: name, Kind: record.Baseline, Seq: 1, Profile: parsed}, raw)
 		w.Capture(record.Capture{At: 9, Target: name, Kind: record.Settling, Round: 1, Seq: 2, Profile: parsed}, raw)
 		w.Capture(record.Capture{At: 10, Target: name, Kind: record.Evidence, Seq: 1, Profile: parsedDump}, dump)
@@ -162,9 +162,9 @@ func TestReadEqualsRun(t *testing.T) {
 	if d := cmp.Diff(want, read(t, dir)); d != "" {
 		t.Errorf("after the end (-Run +Read):\n%s", d)
 	}
-	counts := []int{len(want.Phases), len(want.Targets), len(want.Sights), len(want.Samples), len(want.Captures), len(want.Memories), len(want.Loads), len(want.Settles), len(want.Gaps), len(want.Notes)}
+	counts := []int{len(want.Phases), len(want.Targets), len(want.Identities), len(want.Samples), len(want.Captures), len(want.Memories), len(want.Loads), len(want.Settles), len(want.Gaps), len(want.Notes)}
 	if d := cmp.Diff([]int{1, 3, 3, 20, 9, 6, 1, 3, 1, 1}, counts); d != "" {
-		t.Errorf("phases, targets, sights, samples, captures, memories, loads, settles, gaps, notes (-want +got):\n%s", d)
+		t.Errorf("phases, targets, identities, samples, captures, memories, loads, settles, gaps, notes (-want +got):\n%s", d)
 	}
 	if want.Schema != record.Schema || want.Plan != "checkout" || want.End == nil || want.Captures[0].Profile.Total == 0 {
 		t.Errorf("the run lacks its header, its end or its profiles: %+v", want)
@@ -603,7 +603,7 @@ func TestConcurrentUse(t *testing.T) {
 				w.Sample(record.Sample{At: at, Target: name, Goroutines: n})
 				w.Note(record.Note{At: at, Target: name})
 				w.Gap(record.Gap{At: at, Target: name})
-				w.Sight(record.Sight{At: at, Target: name})
+				w.Identity(record.Identity{At: at, Target: name})
 				w.Settle(record.Settle{Target: name})
 				w.Phase(record.Phase{Start: at})
 				w.Load(record.Load{Start: at})

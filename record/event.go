@@ -2,18 +2,18 @@ package record
 
 // event is one line of the journal: exactly one field is set.
 type event struct {
-	Header  *Header  `json:"run,omitempty"`
-	Phase   *Phase   `json:"phase,omitempty"`
-	Target  *Target  `json:"target,omitempty"`
-	Sight   *Sight   `json:"sight,omitempty"`
-	Capture *Capture `json:"capture,omitempty"`
-	Memory  *Memory  `json:"memory,omitempty"`
-	Load    *Load    `json:"load,omitempty"`
-	Trial   *Trial   `json:"trial,omitempty"`
-	Settle  *Settle  `json:"settle,omitempty"`
-	Gap     *Gap     `json:"gap,omitempty"`
-	Note    *Note    `json:"note,omitempty"`
-	End     *End     `json:"end,omitempty"`
+	Header   *Header   `json:"run,omitempty"`
+	Phase    *Phase    `json:"phase,omitempty"`
+	Target   *Target   `json:"target,omitempty"`
+	Identity *Identity `json:"sight,omitempty"`
+	Capture  *Capture  `json:"capture,omitempty"`
+	Memory   *Memory   `json:"memory,omitempty"`
+	Load     *Load     `json:"load,omitempty"`
+	Trial    *Trial    `json:"trial,omitempty"`
+	Settle   *Settle   `json:"settle,omitempty"`
+	Gap      *Gap      `json:"gap,omitempty"`
+	Note     *Note     `json:"note,omitempty"`
+	End      *End      `json:"end,omitempty"`
 }
 
 // apply adds an event to the run: the one way in which a Run comes to be,
@@ -26,8 +26,8 @@ func (r *Run) apply(e event) {
 		r.Phases = append(r.Phases, *e.Phase)
 	case e.Target != nil:
 		r.Targets = append(r.Targets, *e.Target)
-	case e.Sight != nil:
-		r.Sights = append(r.Sights, *e.Sight)
+	case e.Identity != nil:
+		r.Identities = append(r.Identities, *e.Identity)
 	case e.Capture != nil:
 		r.Captures = append(r.Captures, *e.Capture)
 	case e.Memory != nil:

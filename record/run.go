@@ -18,18 +18,18 @@ const Schema = 1
 // times in it are offsets from Started, in nanoseconds.
 type Run struct {
 	Header
-	Phases   []Phase
-	Targets  []Target
-	Sights   []Sight
-	Samples  []Sample
-	Captures []Capture
-	Memories []Memory
-	Loads    []Load
-	Trials   []Trial
-	Settles  []Settle
-	Gaps     []Gap
-	Notes    []Note
-	End      *End // nil: leakgate was killed or crashed before the end
+	Phases     []Phase
+	Targets    []Target
+	Identities []Identity
+	Samples    []Sample
+	Captures   []Capture
+	Memories   []Memory
+	Loads      []Load
+	Trials     []Trial
+	Settles    []Settle
+	Gaps       []Gap
+	Notes      []Note
+	End        *End // nil: leakgate was killed or crashed before the end
 }
 
 // Header opens a run. Settings is the effective policy, as the package that
@@ -82,12 +82,12 @@ type Target struct {
 	// CountOnly: how many goroutines it has is all that is known, every Every.
 	CountOnly bool          `json:"count_only,omitempty"`
 	Every     time.Duration `json:"every,omitempty"`
-	Sight
+	Identity
 }
 
-// Sight is what was seen of a target's identity at one moment. Zero values
+// Identity is what was seen of a target's identity at one moment. Zero values
 // mean that the target does not offer it.
-type Sight struct {
+type Identity struct {
 	At         time.Duration `json:"at"`
 	Target     string        `json:"target"`
 	GoVersion  string        `json:"go_version,omitempty"`
@@ -106,7 +106,7 @@ type Sight struct {
 	Listeners []string `json:"listeners,omitempty"`
 }
 
-// Continuity is how a sight of a target relates to the one before.
+// Continuity is how an identity of a target relates to the one before.
 type Continuity string
 
 // Broken is of another process, Unbroken of the same; otherwise it is not known.

@@ -13,7 +13,7 @@ import (
 // suspect is an identity that is above its baseline.
 type suspect struct {
 	key   string
-	id    identity
+	id    grouping
 	trend trend
 	class class
 	rule  *rule // covers it

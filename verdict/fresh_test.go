@@ -76,45 +76,47 @@ func TestFresh(t *testing.T) {
 
 // Who answered has to be known for as long as what they answered decides.
 func TestIdentified(t *testing.T) {
-	at := func(d time.Duration, s record.Sight) record.Sight {
+	at := func(d time.Duration, s record.Identity) record.Identity {
 		s.At, s.Target = d, target
 		return s
 	}
 	for _, c := range []struct {
-		name   string
-		first  record.Sight
-		sights func(last time.Duration) []record.Sight
-		want   string // code
+		name       string
+		first      record.Identity
+		identities func(last time.Duration) []record.Identity
+		want       string // code
 	}{
-		{"start time", record.Sight{Start: 1000}, func(l time.Duration) []record.Sight { return []record.Sight{at(l, record.Sight{Start: 1000})} }, ""},
-		{"nothing", record.Sight{}, func(time.Duration) []record.Sight { return nil }, verdict.CodeIdentity},
-		{"version alone", record.Sight{GoVersion: "go1.26"}, func(l time.Duration) []record.Sight { return []record.Sight{at(l, record.Sight{GoVersion: "go1.26"})} }, verdict.CodeIdentity},
-		{"until the last round", record.Sight{Start: 1000}, func(l time.Duration) []record.Sight {
-			return []record.Sight{at(l-time.Second, record.Sight{Start: 1000})}
+		{"start time", record.Identity{Start: 1000}, func(l time.Duration) []record.Identity { return []record.Identity{at(l, record.Identity{Start: 1000})} }, ""},
+		{"nothing", record.Identity{}, func(time.Duration) []record.Identity { return nil }, verdict.CodeIdentity},
+		{"version alone", record.Identity{GoVersion: "go1.26"}, func(l time.Duration) []record.Identity {
+			return []record.Identity{at(l, record.Identity{GoVersion: "go1.26"})}
 		}, verdict.CodeIdentity},
-		{"dumps", record.Sight{Listeners: []string{"0x7f01"}}, func(l time.Duration) []record.Sight {
-			return []record.Sight{at(l, record.Sight{Listeners: []string{"0x7f01", "0x7f02"}})}
+		{"until the last round", record.Identity{Start: 1000}, func(l time.Duration) []record.Identity {
+			return []record.Identity{at(l-time.Second, record.Identity{Start: 1000})}
+		}, verdict.CodeIdentity},
+		{"dumps", record.Identity{Listeners: []string{"0x7f01"}}, func(l time.Duration) []record.Identity {
+			return []record.Identity{at(l, record.Identity{Listeners: []string{"0x7f01", "0x7f02"}})}
 		}, ""},
-		{"dumps of another process", record.Sight{Listeners: []string{"0x7f01"}}, func(l time.Duration) []record.Sight {
-			return []record.Sight{at(l, record.Sight{Listeners: []string{"0x7f09"}})}
+		{"dumps of another process", record.Identity{Listeners: []string{"0x7f01"}}, func(l time.Duration) []record.Identity {
+			return []record.Identity{at(l, record.Identity{Listeners: []string{"0x7f09"}})}
 		}, verdict.CodeRestarted},
-		{"profiles of another build", record.Sight{Start: 1000, Build: "abc"}, func(l time.Duration) []record.Sight {
-			return []record.Sight{at(l, record.Sight{Start: 1000})}
+		{"profiles of another build", record.Identity{Start: 1000, Build: "abc"}, func(l time.Duration) []record.Identity {
+			return []record.Identity{at(l, record.Identity{Start: 1000})}
 		}, verdict.CodeReplaced},
-		{"profiles of the same build", record.Sight{Start: 1000, Build: "def"}, func(l time.Duration) []record.Sight {
-			return []record.Sight{at(l, record.Sight{Start: 1000})}
+		{"profiles of the same build", record.Identity{Start: 1000, Build: "def"}, func(l time.Duration) []record.Identity {
+			return []record.Identity{at(l, record.Identity{Start: 1000})}
 		}, ""},
-		{"collections of the same", record.Sight{TotalAlloc: 5}, func(l time.Duration) []record.Sight {
-			return []record.Sight{at(l, record.Sight{TotalAlloc: 9, Continuity: record.Unbroken})}
+		{"collections of the same", record.Identity{TotalAlloc: 5}, func(l time.Duration) []record.Identity {
+			return []record.Identity{at(l, record.Identity{TotalAlloc: 9, Continuity: record.Unbroken})}
 		}, ""},
 		// It has allocated more than the one before, and is another all the same.
-		{"collections of another", record.Sight{TotalAlloc: 5}, func(l time.Duration) []record.Sight {
-			return []record.Sight{at(l, record.Sight{TotalAlloc: 9, Continuity: record.Broken})}
+		{"collections of another", record.Identity{TotalAlloc: 5}, func(l time.Duration) []record.Identity {
+			return []record.Identity{at(l, record.Identity{TotalAlloc: 9, Continuity: record.Broken})}
 		}, verdict.CodeRestarted},
 	} {
 		run := script{stacks: map[string][]int{"example.com/f": {5, 5, 5}}}.run()
 		c.first.Target = target
-		run.Targets[0].Sight, run.Sights = c.first, c.sights(end(run))
+		run.Targets[0].Identity, run.Identities = c.first, c.identities(end(run))
 		last := *run.Captures[14].Profile
 		last.BuildID = "def"
 		run.Captures[14].Profile = &last
@@ -131,7 +133,7 @@ func TestIdentified(t *testing.T) {
 	}
 	// A leak that is there all the same is one, whoever answered.
 	run := script{stacks: map[string][]int{"example.com/f": {5, 4005, 8005}}, looks: map[string][]int{"example.com/f": {8005}}, lookFrom: 150 * time.Second}.run()
-	run.Targets[0].Sight, run.Sights = record.Sight{Target: target}, nil
+	run.Targets[0].Identity, run.Identities = record.Identity{Target: target}, nil
 	if v := verdict.Judge(run, policy()); v.Outcome != verdict.Fail {
 		t.Errorf("Judge(leak without identity) = %s (%s), want fail", v.Outcome, v.Headline)
 	}

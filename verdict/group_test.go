@@ -22,9 +22,9 @@ func counted(instances map[string][]int, looks map[string]int) record.Run {
 	}
 	slices.Sort(names)
 	run := script{stacks: map[string][]int{"x": make([]int, rounds+1)}}.run()
-	run.Targets, run.Captures, run.Sights = nil, nil, nil
+	run.Targets, run.Captures, run.Identities = nil, nil, nil
 	for _, name := range names {
-		run.Targets = append(run.Targets, record.Target{Name: name, Group: "shop", CountOnly: true, Every: time.Second, Counter: "go_goroutines", Sight: record.Sight{Target: name, Start: 1000}})
+		run.Targets = append(run.Targets, record.Target{Name: name, Group: "shop", CountOnly: true, Every: time.Second, Counter: "go_goroutines", Identity: record.Identity{Target: name, Start: 1000}})
 		for r, n := range instances[name] {
 			kind := record.Settling
 			if r == 0 {
@@ -33,14 +33,14 @@ func counted(instances map[string][]int, looks map[string]int) record.Run {
 			for seq := range 3 {
 				at := run.Loads[r].End + time.Duration(seq)*time.Second
 				run.Captures = append(run.Captures, record.Capture{At: at, Target: name, Kind: kind, Round: r, Seq: seq + 1, Profile: stacks.Counted(n)})
-				run.Sights = append(run.Sights, record.Sight{At: at, Target: name, Start: 1000})
+				run.Identities = append(run.Identities, record.Identity{At: at, Target: name, Start: 1000})
 			}
 		}
 		if n, ok := looks[name]; ok {
 			for i := range 31 {
 				at := run.Loads[rounds].End + time.Duration(5*i)*time.Second
 				run.Captures = append(run.Captures, record.Capture{At: at, Target: name, Kind: record.Confirm, Round: rounds, Seq: i + 1, Profile: stacks.Counted(n)})
-				run.Sights = append(run.Sights, record.Sight{At: at, Target: name, Start: 1000})
+				run.Identities = append(run.Identities, record.Identity{At: at, Target: name, Start: 1000})
 			}
 		}
 	}

@@ -17,12 +17,12 @@ const balanced = 3
 // sameProcess watches what only grows, or never changes, within one process.
 func sameProcess(run record.Run, t record.Target) Check {
 	c := Check{Name: "same process", Target: t.Name, Outcome: Pass, Unit: "changes of identity"}
-	last, first := t.Sight, t.Sight
+	last, first := t.Identity, t.Identity
 	if !identifiable(run, t) {
 		c.Message = "not known: the target offers no start time, no memory counters and no dump"
 	}
 	back := false // it is the first process again
-	for _, s := range sightsOf(run, t.Name) {
+	for _, s := range identitiesOf(run, t.Name) {
 		what := changed(last, s)
 		if what != "" {
 			c.Measured++
@@ -31,7 +31,7 @@ func sameProcess(run record.Run, t record.Target) Check {
 				c.Message = fmt.Sprintf("restarted: %s, seen %s into the run", what, s.At.Round(time.Second))
 				c.Hint = "find out why it restarted, and run again; a crash under load is worth a look of its own"
 			}
-			back = back || t.Start > 0 && !startMoved(t.Sight, s) && startMoved(last, s)
+			back = back || t.Start > 0 && !startMoved(t.Identity, s) && startMoved(last, s)
 		}
 		if c.Measured > 0 && c.Code != CodeReplaced && rebuilt(first, s) { // it may only be seen later than the change
 			c.Code = CodeReplaced
@@ -55,31 +55,31 @@ func sameProcess(run record.Run, t record.Target) Check {
 	return c
 }
 
-// sightsOf is all that was seen of a target's identity, in the order of time: profiles
+// identitiesOf is all that was seen of a target's identity, in the order of time: profiles
 // say which build they are of.
-func sightsOf(run record.Run, target string) []record.Sight {
-	var out []record.Sight
-	for _, s := range run.Sights {
+func identitiesOf(run record.Run, target string) []record.Identity {
+	var out []record.Identity
+	for _, s := range run.Identities {
 		if s.Target == target {
 			out = append(out, s)
 		}
 	}
 	for _, p := range inTime(run, target) {
 		if p.Profile.BuildID != "" {
-			out = append(out, record.Sight{At: p.At, Target: target, Build: p.Profile.BuildID})
+			out = append(out, record.Identity{At: p.At, Target: target, Build: p.Profile.BuildID})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b record.Sight) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(out, func(a, b record.Identity) int { return cmp.Compare(a.At, b.At) })
 	return out
 }
 
 // identifiable reports whether anything would show that a target was restarted.
 func identifiable(run record.Run, t record.Target) bool {
-	return shows(t.Sight) || slices.ContainsFunc(run.Sights, func(s record.Sight) bool { return s.Target == t.Name && shows(s) })
+	return shows(t.Identity) || slices.ContainsFunc(run.Identities, func(s record.Identity) bool { return s.Target == t.Name && shows(s) })
 }
 
-// shows reports whether a sight says who the target is.
-func shows(s record.Sight) bool {
+// shows reports whether an identity says who the target is.
+func shows(s record.Identity) bool {
 	return s.Start > 0 || s.TotalAlloc > 0 || s.Allocated > 0 || len(s.Listeners) > 0
 }
 
@@ -97,8 +97,8 @@ func identified(run record.Run, t record.Target, policy Policy) Check {
 			decided = max(decided, p.At)
 		}
 	}
-	known := shows(t.Sight)
-	for _, s := range run.Sights {
+	known := shows(t.Identity)
+	for _, s := range run.Identities {
 		if s.Target == t.Name && shows(s) {
 			known, seen = true, max(seen, s.At)
 		}
@@ -120,8 +120,8 @@ func decides(k record.Kind) bool {
 	return k == record.Baseline || k == record.Settling || k == record.Confirm || k == record.Leaked
 }
 
-// changed says what shows that two sights are of different processes, if so.
-func changed(a, b record.Sight) string {
+// changed says what shows that two identities are of different processes, if so.
+func changed(a, b record.Identity) string {
 	switch {
 	case startMoved(a, b):
 		return fmt.Sprintf("start time moved from %s to %s", clock(a.Start), clock(b.Start))
@@ -147,21 +147,21 @@ func overlap(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
-// rebuilt reports whether two sights are of different executables.
-func rebuilt(a, b record.Sight) bool {
+// rebuilt reports whether two identities are of different executables.
+func rebuilt(a, b record.Identity) bool {
 	return a.Build != "" && b.Build != "" && a.Build != b.Build || a.GoVersion != "" && b.GoVersion != "" && a.GoVersion != b.GoVersion
 }
 
 // release is what tells one executable from another.
-func release(s record.Sight) record.Sight {
-	return record.Sight{Build: s.Build, GoVersion: s.GoVersion}
+func release(s record.Identity) record.Identity {
+	return record.Identity{Build: s.Build, GoVersion: s.GoVersion}
 }
 
 // startMoved allows for a second of drift: on Linux, a process computes its start
 // time from ticks of 10 ms since the boot, and the boot's time, in whole seconds,
 // may be rounded otherwise later. So two start times in ticks are those of one
 // process only if they lie whole seconds apart.
-func startMoved(a, b record.Sight) bool {
+func startMoved(a, b record.Identity) bool {
 	if a.Start <= 0 || b.Start <= 0 {
 		return false
 	}
@@ -182,8 +182,8 @@ func clock(unix float64) string {
 	return time.Unix(int64(unix), 0).UTC().Format(time.TimeOnly)
 }
 
-// merge keeps what the newer sight does not offer.
-func merge(a, b record.Sight) record.Sight {
+// merge keeps what the newer identity does not offer.
+func merge(a, b record.Identity) record.Identity {
 	if b.Start == 0 {
 		b.Start = a.Start
 	}

@@ -155,7 +155,7 @@ func TestRemainder(t *testing.T) {
 			p := &stacks.Profile{}
 			add(p, f, left)
 			run.Captures = append(run.Captures, record.Capture{At: run.Loads[i+2].End + 150*time.Second, Target: target, Kind: record.Confirm, Round: i + 2, Seq: 1, Profile: p})
-			run.Sights = append(run.Sights, record.Sight{At: end(run), Target: target, Start: 1000})
+			run.Identities = append(run.Identities, record.Identity{At: end(run), Target: target, Start: 1000})
 		}
 		if v := verdict.Judge(run, policy()); v.Outcome != c.want {
 			t.Errorf("Judge(%s) = %s (%s), want %s", c.name, v.Outcome, v.Headline, c.want)
@@ -254,19 +254,19 @@ func TestInvalidRuns(t *testing.T) {
 		{"killed", func(r *record.Run) { r.End = nil }, verdict.CodeIncomplete},
 		{"interrupted", func(r *record.Run) { r.End.Reason = record.Interrupted }, verdict.CodeInterrupted},
 		{"aborted", func(r *record.Run) { *r.End = record.End{Reason: record.Aborted, Code: verdict.CodeLost} }, verdict.CodeLost},
-		{"start time moved", func(r *record.Run) { r.Sights[1].Start = 2000; r.Sights[2].Start = 2000 }, verdict.CodeRestarted},
-		{"start time drifts by a clock tick", func(r *record.Run) { r.Sights[1].Start = 1000.01 }, ""},
+		{"start time moved", func(r *record.Run) { r.Identities[1].Start = 2000; r.Identities[2].Start = 2000 }, verdict.CodeRestarted},
+		{"start time drifts by a clock tick", func(r *record.Run) { r.Identities[1].Start = 1000.01 }, ""},
 		// The boot's time is rounded otherwise.
-		{"start time drifts by a second", func(r *record.Run) { r.Sights[1].Start = 1001 }, ""},
+		{"start time drifts by a second", func(r *record.Run) { r.Identities[1].Start = 1001 }, ""},
 		// Two replicas that a balancer's deploy started in the same second.
-		{"start time moved by less than a second", func(r *record.Run) { r.Sights[1].Start = 1000.37 }, verdict.CodeFlips},
+		{"start time moved by less than a second", func(r *record.Run) { r.Identities[1].Start = 1000.37 }, verdict.CodeFlips},
 		// A start time that is computed at every scrape, from the time that it is and for how long it runs.
-		{"start time is inexact", func(r *record.Run) { r.Sights[1].Start = 1000.3712 }, ""},
-		{"allocations by metrics went down", func(r *record.Run) { r.Targets[0].Allocated = 5 << 20; r.Sights[1].Allocated = 1 << 20 }, verdict.CodeRestarted},
-		{"build changed", func(r *record.Run) { r.Targets[0].Build = "a"; r.Sights[1].Build = "b" }, verdict.CodeReplaced},
-		{"allocations went down", func(r *record.Run) { r.Targets[0].TotalAlloc = 5 << 20; r.Sights[1].TotalAlloc = 1 << 20 }, verdict.CodeRestarted},
-		{"allocations went up", func(r *record.Run) { r.Targets[0].TotalAlloc = 1 << 20; r.Sights[1].TotalAlloc = 5 << 20 }, ""},
-		{"two processes take turns", func(r *record.Run) { r.Sights[0].Start = 2000 }, verdict.CodeFlips},
+		{"start time is inexact", func(r *record.Run) { r.Identities[1].Start = 1000.3712 }, ""},
+		{"allocations by metrics went down", func(r *record.Run) { r.Targets[0].Allocated = 5 << 20; r.Identities[1].Allocated = 1 << 20 }, verdict.CodeRestarted},
+		{"build changed", func(r *record.Run) { r.Targets[0].Build = "a"; r.Identities[1].Build = "b" }, verdict.CodeReplaced},
+		{"allocations went down", func(r *record.Run) { r.Targets[0].TotalAlloc = 5 << 20; r.Identities[1].TotalAlloc = 1 << 20 }, verdict.CodeRestarted},
+		{"allocations went up", func(r *record.Run) { r.Targets[0].TotalAlloc = 1 << 20; r.Identities[1].TotalAlloc = 5 << 20 }, ""},
+		{"two processes take turns", func(r *record.Run) { r.Identities[0].Start = 2000 }, verdict.CodeFlips},
 		{"sample missing", func(r *record.Run) {
 			r.Gaps = []record.Gap{{Target: target, What: "GET /debug/pprof/goroutine", Error: "no answer within 10s", Needed: true}}
 		}, verdict.CodeGap},
@@ -345,7 +345,7 @@ func TestDoubts(t *testing.T) {
 		t.Error("Judge(only redirects) does not warn")
 	}
 	run = healthy.run()
-	run.Targets[0].Sight, run.Sights = record.Sight{Target: target}, nil
+	run.Targets[0].Identity, run.Identities = record.Identity{Target: target}, nil
 	p := policy()
 	p.Unidentified = []string{target}
 	if v := verdict.Judge(run, p); v.Outcome != verdict.Pass || !slices.ContainsFunc(v.Warnings, func(w verdict.Warning) bool { return w.Code == "no-identity" }) {
@@ -365,7 +365,7 @@ func TestLeakAndInvalid(t *testing.T) {
 		t.Errorf("Judge(leak while requests fail) = %s, want fail", v.Outcome)
 	}
 	run = s.run()
-	run.Sights[1].Start = 2000
+	run.Identities[1].Start = 2000
 	if v := verdict.Judge(run, policy()); v.Outcome != verdict.Inconclusive || len(v.Findings) != 0 {
 		t.Errorf("Judge(growth across a restart) = %s with %d findings, want inconclusive with none", v.Outcome, len(v.Findings))
 	}
@@ -478,12 +478,12 @@ func TestSensitivity(t *testing.T) {
 	one := script{stacks: quiet}.run()
 	four := one
 	for _, name := range []string{"shop-1", "shop-2", "shop-3"} {
-		four.Targets = append(slices.Clone(four.Targets), record.Target{Name: name, Sight: record.Sight{Target: name, Start: 1000}})
+		four.Targets = append(slices.Clone(four.Targets), record.Target{Name: name, Identity: record.Identity{Target: name, Start: 1000}})
 		for _, c := range one.Captures {
 			c.Target = name
 			four.Captures = append(slices.Clone(four.Captures), c)
 		}
-		four.Sights = append(slices.Clone(four.Sights), record.Sight{At: end(one), Target: name, Start: 1000})
+		four.Identities = append(slices.Clone(four.Identities), record.Identity{At: end(one), Target: name, Start: 1000})
 	}
 	if a, b := verdict.Judge(one, policy()).Sensitivity.OneIn, verdict.Judge(four, policy()).Sensitivity.OneIn; b > a/3 {
 		t.Errorf("sensitivity with four replicas 1 in %d, with one 1 in %d: want about a quarter", b, a)
@@ -576,11 +576,11 @@ func TestUnknownConcurrency(t *testing.T) {
 // after the other: it is one change, and not the turns of a load balancer.
 func TestReplacedOnce(t *testing.T) {
 	run := script{stacks: map[string][]int{"example.com/f": {5, 5, 5}}}.run()
-	at := run.Sights[0].At
+	at := run.Identities[0].At
 	run.Targets[0].Build = "a"
-	old := record.Sight{Target: target, Start: 1000, GoVersion: "go1.26", TotalAlloc: 9e6, Allocated: 14e6, NumGC: 4}
+	old := record.Identity{Target: target, Start: 1000, GoVersion: "go1.26", TotalAlloc: 9e6, Allocated: 14e6, NumGC: 4}
 	old.At = at - time.Second
-	run.Sights = []record.Sight{
+	run.Identities = []record.Identity{
 		old,
 		{At: at, Target: target, Start: 1002.59, GoVersion: "go1.26", Allocated: 2e6},
 		{At: at + 1, Target: target, Start: 1002.59, GoVersion: "go1.26", TotalAlloc: 7e6, NumGC: 2, Allocated: 4e6},
@@ -590,7 +590,7 @@ func TestReplacedOnce(t *testing.T) {
 	if c := check(v, "same process"); c.Code != verdict.CodeReplaced || c.Measured != 1 {
 		t.Errorf("the check is %+v, want one change, to another build", c)
 	}
-	run.Sights = append(run.Sights, record.Sight{At: at + 3, Target: target, Start: 1000, Allocated: 15e6})
+	run.Identities = append(run.Identities, record.Identity{At: at + 3, Target: target, Start: 1000, Allocated: 15e6})
 	if c := check(verdict.Judge(run, policy()), "same process"); c.Code != verdict.CodeFlips {
 		t.Errorf("the check is %+v, want several processes: the first is back", c)
 	}

@@ -43,7 +43,7 @@ func (s script) run() record.Run {
 	}
 	r := record.Run{
 		Header:  record.Header{Schema: 1, Tool: "test", Plan: "shop", Started: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)},
-		Targets: []record.Target{{Name: target, Sight: record.Sight{Target: target, Start: 1000, GoVersion: "go1.26"}}},
+		Targets: []record.Target{{Name: target, Identity: record.Identity{Target: target, Start: 1000, GoVersion: "go1.26"}}},
 		End:     &record.End{Reason: record.Complete},
 	}
 	at := time.Duration(0)
@@ -67,7 +67,7 @@ func (s script) run() record.Run {
 				Profile: s.profile(round, seq),
 			})
 		}
-		r.Sights = append(r.Sights, record.Sight{At: at, Target: target, Start: 1000, GoVersion: "go1.26"})
+		r.Identities = append(r.Identities, record.Identity{At: at, Target: target, Start: 1000, GoVersion: "go1.26"})
 	}
 	loadEnd := r.Loads[len(r.Loads)-1].End
 	n := 0
@@ -84,7 +84,7 @@ func (s script) run() record.Run {
 		})
 	}
 	if n > 0 {
-		r.Sights = append(r.Sights, record.Sight{At: end(r), Target: target, Start: 1000, GoVersion: "go1.26"})
+		r.Identities = append(r.Identities, record.Identity{At: end(r), Target: target, Start: 1000, GoVersion: "go1.26"})
 	}
 	return r
 }

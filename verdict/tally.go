@@ -7,18 +7,18 @@ import (
 	"github.com/leakgate/leakgate/stacks"
 )
 
-// identity says which stacks are counted together.
-type identity int
+// grouping says which stacks are counted together.
+type grouping int
 
 const (
-	byKey   identity = iota // the same functions
+	byKey   grouping = iota // the same functions
 	bySite                  // the same blamed function, and the same entry
 	byTotal                 // all
-	identities
+	groupings
 )
 
 // of is the name of what a stack is counted under.
-func (id identity) of(s stacks.Stack) string {
+func (id grouping) of(s stacks.Stack) string {
 	switch id {
 	case byKey:
 		return s.Key
@@ -32,7 +32,7 @@ func (id identity) of(s stacks.Stack) string {
 // counted in lists: with tens of thousands of stacks, a map of their names for each
 // profile costs more than everything else.
 type tally struct {
-	id      identity
+	id      grouping
 	names   []string
 	numbers map[string]int
 
@@ -41,7 +41,7 @@ type tally struct {
 	ours  []int                     // its entry of known
 }
 
-func newTally(id identity) *tally {
+func newTally(id grouping) *tally {
 	return &tally{id: id, numbers: map[string]int{}, known: map[*stacks.Numbers][]int{}}
 }
 
@@ -104,8 +104,8 @@ func at(counts []int, n int) int {
 
 // memo keeps what was worked out of one history.
 type memo struct {
-	tallies [identities]*tally
-	trends  [identities]map[string]trend
+	tallies [groupings]*tally
+	trends  [groupings]map[string]trend
 	counts  map[profileBy]([]int)
 	places  map[profileBy]([][]int)
 }
@@ -113,19 +113,19 @@ type memo struct {
 // profileBy is a profile under an identity.
 type profileBy struct {
 	profile *stacks.Profile
-	id      identity
+	id      grouping
 }
 
 func newMemo() *memo {
 	m := &memo{counts: map[profileBy][]int{}, places: map[profileBy][][]int{}}
 	for id := range m.tallies {
-		m.tallies[id] = newTally(identity(id))
+		m.tallies[id] = newTally(grouping(id))
 	}
 	return m
 }
 
 // count is how many goroutines of a profile are counted under a name.
-func (m *memo) count(p *stacks.Profile, id identity, name string) int {
+func (m *memo) count(p *stacks.Profile, id grouping, name string) int {
 	where := profileBy{p, id}
 	counts, ok := m.counts[where]
 	if !ok {
@@ -140,7 +140,7 @@ func (m *memo) count(p *stacks.Profile, id identity, name string) int {
 }
 
 // stacks are the stacks of a profile that are counted under a name.
-func (m *memo) stacks(p *stacks.Profile, id identity, name string) []stacks.Stack {
+func (m *memo) stacks(p *stacks.Profile, id grouping, name string) []stacks.Stack {
 	where := profileBy{p, id}
 	places, ok := m.places[where]
 	if !ok {

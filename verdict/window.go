@@ -92,14 +92,14 @@ type trend struct {
 }
 
 // trends counts every identity in every window.
-func (h history) trends(id identity) map[string]trend {
+func (h history) trends(id grouping) map[string]trend {
 	if h.memo.trends[id] == nil {
 		h.memo.trends[id] = h.count(id)
 	}
 	return h.memo.trends[id]
 }
 
-func (h history) count(id identity) map[string]trend {
+func (h history) count(id grouping) map[string]trend {
 	tally := newTally(id) // of the windows alone: how many there are matters
 	perWindow := make([][][]int, len(h.windows))
 	for i, w := range h.windows {
@@ -141,7 +141,7 @@ func (h history) count(id identity) map[string]trend {
 }
 
 // of is the trend of one identity; all zero if it was never seen.
-func (h history) of(id identity, key string) trend {
+func (h history) of(id grouping, key string) trend {
 	if t, seen := h.trends(id)[key]; seen {
 		return t
 	}
@@ -193,7 +193,7 @@ func (h history) provenIn(round int) map[string]stacks.Stack {
 
 // look is how an identity did in the long look after the last round that has
 // one: the lowest count seen, and how long it was watched after the load.
-func (h history) look(id identity, key string, round int) (look, bool) {
+func (h history) look(id grouping, key string, round int) (look, bool) {
 	captures := h.looks[round]
 	if len(captures) == 0 {
 		return look{}, false

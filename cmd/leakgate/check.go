@@ -87,8 +87,8 @@ func (a *app) describe(f gate.Found) bool {
 	}
 	t := f.Target
 	a.linef(a.out, "ok   %s: %d goroutines, %s\n", t.Name, f.Goroutines, or(t.GoVersion, "Go version unknown"))
-	if t.Sight.Start > 0 {
-		started := time.Unix(int64(t.Sight.Start), 0).UTC()
+	if t.Identity.Start > 0 {
+		started := time.Unix(int64(t.Identity.Start), 0).UTC()
 		a.linef(a.out, "       started %s\n", started.Format("2006-01-02 15:04:05 MST"))
 	}
 	if t.Build != "" || t.Binary != "" {
@@ -106,13 +106,13 @@ func lacks(f gate.Found) []string {
 	t := f.Target
 	if t.Metrics == "" {
 		out = append(out, "metrics in the plan: the count is taken from the profile, the start time is not known")
-	} else if t.Sight.Start == 0 {
+	} else if t.Identity.Start == 0 {
 		out = append(out, "process_start_time_seconds: a restart is told from memory counters alone")
 	}
 	if !slices.Contains(t.Profiles, "heap") {
 		out = append(out, "a heap profile: no collection can be forced, and objects whose goroutine ends by finalizer may look like a leak")
 	}
-	if t.Sight.Start == 0 && t.Sight.TotalAlloc == 0 {
+	if t.Identity.Start == 0 && t.Identity.TotalAlloc == 0 {
 		out = append(out, "anything that would show a restart")
 	}
 	return out

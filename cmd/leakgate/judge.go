@@ -120,7 +120,7 @@ func judge(ctx context.Context, dir, planFile string) (judged, error) {
 		if err != nil {
 			return judged{}, err
 		}
-		policy = p.Verdict()
+		policy = p.VerdictPolicy()
 	} else if err := json.Unmarshal(run.Settings, &policy); err != nil {
 		return judged{}, fmt.Errorf("%s: reading the run's policy: %w", dir, err)
 	}

@@ -101,7 +101,7 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 			run = onDisk // what anyone will judge from now on
 		}
 	}
-	v := verdict.Judge(run, p.Verdict())
+	v := verdict.Judge(run, p.VerdictPolicy())
 	if err := o.source.annotate(ctx, &v); err != nil {
 		a.complain(&exit{err: err}) // it was there before the load; the verdict stands without it
 	}

@@ -39,7 +39,7 @@ type Gate struct {
 // New prepares a run and its directory. Errors are the plan's or the
 // directory's; no request is sent.
 func New(p *plan.Plan, dir, tool string, now time.Time, watch Observer) (*Gate, error) {
-	g := &Gate{plan: p, policy: p.Verdict(), watch: watch, began: now, settled: map[string]time.Duration{}, looking: map[string]*sync.Mutex{}, lastTaken: map[string]time.Duration{}}
+	g := &Gate{plan: p, policy: p.VerdictPolicy(), watch: watch, began: now, settled: map[string]time.Duration{}, looking: map[string]*sync.Mutex{}, lastTaken: map[string]time.Duration{}}
 	var err error
 	if g.sources, err = newSources(p); err != nil {
 		return nil, err
@@ -185,7 +185,7 @@ func (g *Gate) lookAtBuild(ctx context.Context, name string) bool {
 			continue
 		}
 		if _, p, err := t.Goroutines(ctx); err == nil && p.BuildID != "" {
-			g.writer.Sight(record.Sight{At: g.now(), Target: name, Build: p.BuildID})
+			g.writer.Identity(record.Identity{At: g.now(), Target: name, Build: p.BuildID})
 			return true
 		}
 	}

@@ -17,7 +17,7 @@ func (g *Gate) memory(ctx context.Context, t source, kind record.Kind, round int
 	if err != nil {
 		if s.Continuity == record.Broken { // it is told once
 			s.At = g.now()
-			g.writer.Sight(s)
+			g.writer.Identity(s)
 		}
 		return err
 	}
@@ -28,7 +28,7 @@ func (g *Gate) memory(ctx context.Context, t source, kind record.Kind, round int
 	g.writer.Memory(m, raw)
 	if s.Start > 0 || s.TotalAlloc > 0 || s.Allocated > 0 {
 		s.At = m.At
-		g.writer.Sight(s)
+		g.writer.Identity(s)
 	}
 	return nil
 }

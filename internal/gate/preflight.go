@@ -64,7 +64,7 @@ func (g *Gate) preflight(ctx context.Context) error {
 	var unknown []Found
 	g.targets, unknown = g.sources.find(ctx)
 	for _, f := range append(identify(ctx, g.targets), unknown...) {
-		f.At, f.Sight.Target = g.now(), f.Target.Name
+		f.At, f.Identity.Target = g.now(), f.Target.Name
 		g.writer.Target(f.Target)
 		if f.Err == nil {
 			continue
@@ -86,9 +86,9 @@ func (g *Gate) preflight(ctx context.Context) error {
 	}
 	for range looksAtStart - 1 {
 		for _, t := range g.targets {
-			if s, err := t.Sight(ctx, false); err == nil {
+			if s, err := t.Identity(ctx, false); err == nil {
 				s.At = g.now()
-				g.writer.Sight(s)
+				g.writer.Identity(s)
 			}
 		}
 	}

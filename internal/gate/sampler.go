@@ -20,9 +20,9 @@ const (
 	sampleEvery = time.Second
 	samplesHeld = 20
 	leastEvery  = 100 * time.Millisecond
-	// sightEvery is how many samples lie between two looks at who the target is,
+	// identityEvery is how many samples lie between two looks at who the target is,
 	// where the samples themselves do not show it.
-	sightEvery = 5
+	identityEvery = 5
 	// lostAfter is how many samples in a row may fail before a target counts
 	// as lost. A deploy of the target takes longer; a dropped packet does not.
 	lostAfter = 3
@@ -48,7 +48,7 @@ func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t
 	for n := 0; ; n++ {
 		began := g.now()
 		count, known, err := g.count(ctx, t)
-		if err == nil && !known && n%sightEvery == 0 {
+		if err == nil && !known && n%identityEvery == 0 {
 			err = g.look(ctx, t, false)
 		}
 		if ctx.Err() != nil {
@@ -150,7 +150,7 @@ func (g *Gate) count(ctx context.Context, t source) (record.Sample, bool, error)
 		return count, false, err
 	}
 	s.At = g.now()
-	g.writer.Sight(s)
+	g.writer.Identity(s)
 	return count, true, nil
 }
 
@@ -161,12 +161,12 @@ func (g *Gate) look(ctx context.Context, t source, collect bool) error {
 	order := g.lookOrder(t.Name())
 	order.Lock()
 	defer order.Unlock()
-	s, err := t.Sight(ctx, collect)
+	s, err := t.Identity(ctx, collect)
 	if err != nil {
 		return err
 	}
 	s.At = g.now()
-	g.writer.Sight(s)
+	g.writer.Identity(s)
 	return nil
 }
 

@@ -19,9 +19,9 @@ type source interface {
 	// Every is the time between two profiles that differ; 0: any.
 	Every() time.Duration
 	Identify(ctx context.Context) (record.Target, error)
-	Count(ctx context.Context) (record.Sample, record.Sight, error)
-	Sight(ctx context.Context, collect bool) (record.Sight, error)
-	Memory(ctx context.Context) (record.Memory, record.Sight, []byte, error)
+	Count(ctx context.Context) (record.Sample, record.Identity, error)
+	Identity(ctx context.Context, collect bool) (record.Identity, error)
+	Memory(ctx context.Context) (record.Memory, record.Identity, []byte, error)
 	Goroutines(ctx context.Context) ([]byte, *stacks.Profile, error)
 	// Total is how many goroutines Goroutines would find.
 	Total(ctx context.Context) (int, error)

@@ -75,7 +75,7 @@ func checkPlan(t *testing.T, p *Plan) {
 		}
 	}
 	p.Mask("text")
-	p.Verdict()
+	p.VerdictPolicy()
 }
 
 // FuzzScalars looks for a text that a value accepts and the schema's pattern

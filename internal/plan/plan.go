@@ -210,8 +210,8 @@ type Report struct {
 // identityUnknown is the identity of a target that passes without one.
 const identityUnknown = "unknown"
 
-// Verdict is the plan's policy as the judge takes it.
-func (p *Plan) Verdict() verdict.Policy {
+// VerdictPolicy is the plan's policy as the judge takes it.
+func (p *Plan) VerdictPolicy() verdict.Policy {
 	v := verdict.Policy{
 		Tolerance: p.Policy.Goroutines.Tolerance, Percent: p.Policy.Goroutines.Percent, Detect: int(p.Policy.Detect),
 		MinRounds: p.Load.Rounds.Min, MaxRounds: p.Load.Rounds.Max,

@@ -243,7 +243,7 @@ func TestExpiredRuleParses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.Verdict().Ignore[0].Until; got != "1999-12-31" {
+	if got := p.VerdictPolicy().Ignore[0].Until; got != "1999-12-31" {
 		t.Errorf("until = %q, want 1999-12-31", got)
 	}
 }
@@ -356,7 +356,7 @@ policy: {detect: 1/1000000000, goroutines: {tolerance: 7}, ignore: [{function: a
 		Heap: "warn", Resident: "warn", Threads: "warn", Production: verdict.Production{Replicas: 1},
 		Confirm: 150 * time.Second, Entries: []float64{-1, -1, 0}, Ignore: []verdict.Rule{{Function: "a", Reason: "${WHY}"}},
 	}
-	if diff := cmp.Diff(want, p.Verdict()); diff != "" {
+	if diff := cmp.Diff(want, p.VerdictPolicy()); diff != "" {
 		t.Errorf("the policy differs (-want +got):\n%s", diff)
 	}
 	if _, err := Read(file, testEnv); err == nil {

@@ -156,8 +156,8 @@ func measureRun(ctx context.Context, o options, batch []service, dir string, arg
 	if err != nil {
 		return run, v, err
 	}
-	v = verdict.Judge(run, p.Verdict())
-	return run, v, sameAgain(filepath.Join(dir, "run"), p.Verdict(), v)
+	v = verdict.Judge(run, p.VerdictPolicy())
+	return run, v, sameAgain(filepath.Join(dir, "run"), p.VerdictPolicy(), v)
 }
 
 // metricsOf names a service's metrics, where its memory is judged. Without them,

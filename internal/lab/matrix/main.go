@@ -181,7 +181,7 @@ func (j job) gate(ctx context.Context, plans string) (verdict.Verdict, error) {
 		return none, err
 	}
 	run, err := g.Run(ctx)
-	return verdict.Judge(run, p.Verdict()), err
+	return verdict.Judge(run, p.VerdictPolicy()), err
 }
 
 // start runs this program as the shop.

@@ -208,5 +208,5 @@ func (s scenario) run(ctx context.Context, binary string) (verdict.Verdict, erro
 		return none, err
 	}
 	run, err := g.Run(ctx)
-	return verdict.Judge(run, p.Verdict()), err
+	return verdict.Judge(run, p.VerdictPolicy()), err
 }

@@ -42,7 +42,7 @@ func newWorld(k kind, rate int, seed uint64) *world {
 	w := &world{services: k.draw(rng, perRound), rate: rate, workers: int(uniform(rng, 2, 64))}
 	w.run = record.Run{
 		Header:  record.Header{Schema: record.Schema, Plan: "simulated", Started: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)},
-		Targets: []record.Target{{Name: target, Sight: record.Sight{Target: target, Start: 1}}},
+		Targets: []record.Target{{Name: target, Identity: record.Identity{Target: target, Start: 1}}},
 	}
 	w.pass(30*time.Second, 0)
 	return w
@@ -135,7 +135,7 @@ func (w *world) total() int {
 }
 
 func (w *world) capture(kind record.Kind, round, seq int) {
-	w.run.Sights = append(w.run.Sights, record.Sight{At: w.now, Target: target, Start: 1})
+	w.run.Identities = append(w.run.Identities, record.Identity{At: w.now, Target: target, Start: 1})
 	p := &stacks.Profile{}
 	if w.counted {
 		w.run.Captures = append(w.run.Captures, record.Capture{At: w.now, Target: target, Kind: kind, Round: round, Seq: seq, Profile: stacks.Counted(w.total())})
