@@ -1,36 +1,12 @@
 package verdict
 
 import (
-	"cmp"
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
-)
-
-const (
-	// TrialBudget is how long all trials of a run may load, in sum. Coming to
-	// rest between them comes on top.
-	TrialBudget = 60 * time.Second
-	// wanted is how many goroutines a trial aims to leak if its requests are the
-	// only ones that leak: one that does not would show none, with a chance of
-	// 6 in a million to be wrong.
-	wanted = 12
-	// alone is by how many times its share of the plan's rate a request may be
-	// sent when it is sent alone. Loads that the plan never asked for might
-	// disturb more than they tell.
-	alone = 4
-	// atOnce is how many requests are tried one by one; more are halved.
-	atOnce = 8
-	// partly is the share of the leak from which requests are said to take part
-	// in it.
-	partly = 0.1
-	// leastLeaked is the growth, in goroutines, below which no request is blamed.
-	leastLeaked           = 3
-	shortTrial, longTrial = time.Second, 10 * time.Second
+	"github.com/leakgate/leakgate/verdict/internal/blame"
 )
 
 // TrialStep is a trial that should be made next.
@@ -42,30 +18,12 @@ type TrialStep struct {
 	Requests string   // the entries' names
 }
 
-// NextTrial says which requests of a failed run should be loaded alone next, to
-// learn which of them leaks; false when that is known, as far as it can be in
-// TrialBudget, or when there is only one request.
+// NextTrial says which requests of a failed run should be loaded next, without the others,
+// to learn which of them leak; false when that is known of every stack that leaks, as far as
+// it can be in the time for trials, or when there is only one request.
 func NextTrial(run record.Run, policy Policy) (TrialStep, bool) {
-	sent, d := roundsSent(run)
-	if len(sent) < 2 || d <= 0 {
-		return TrialStep{}, false
-	}
-	rules, _ := compile(policy.Ignore, run.Started)
-	step := TrialStep{}
-	var all []analysis
-	slowest := math.Inf(1) // leaks per second, of the rarest leak
-	for _, t := range run.Targets {
-		a := analyse(run, policy, t.Name, rules)
-		if len(a.leaks) == 0 {
-			continue
-		}
-		all = append(all, a)
-		step.Targets = append(step.Targets, t.Name)
-		for _, f := range a.findings {
-			slowest = min(slowest, float64(max(f.Leaked, 1))/d.Seconds())
-		}
-	}
-	if len(all) == 0 {
+	sent, rounds := roundsSent(run)
+	if len(sent) <= 1 || rounds <= 0 {
 		return TrialStep{}, false
 	}
 	spent := time.Duration(0)
@@ -75,22 +33,35 @@ func NextTrial(run record.Run, policy Policy) (TrialStep, bool) {
 		}
 		spent += t.Planned
 	}
-	group := nextGroup(run, all, sent)
-	left := TrialBudget - spent
-	if group == nil || left < shortTrial {
+	step := TrialStep{}
+	var all []blame.Stack
+	rules, _ := compile(policy.Ignore, run.Started)
+	for _, t := range run.Targets {
+		a := assess(run, policy, t.Name, rules)
+		grown := a.grown()
+		if len(grown) == 0 {
+			continue
+		}
+		step.Targets = append(step.Targets, t.Name)
+		for _, x := range grown {
+			all = append(all, a.trialsOf(x))
+		}
+	}
+	next, more := blame.Plan(all, rounds, spent, policy.limits().Trials)
+	if !more {
 		return TrialStep{}, false
 	}
-	total, share := sum(sent, nil), float64(sum(sent, group))
-	if total == 0 || share == 0 {
-		return TrialStep{}, false
-	}
-	share /= float64(total)
-	faster := min(alone, 1/share)
-	step.Only, step.Requests = group, namesOf(run, group)
-	step.Rate = max(1, math.Round(faster*share*float64(total)/d.Seconds()))
-	step.Duration = time.Duration(wanted / (faster * slowest) * float64(time.Second)).Round(100 * time.Millisecond)
-	step.Duration = min(max(step.Duration, shortTrial), longTrial, left)
+	step.Only, step.Duration, step.Requests = next.Requests, next.Duration, namesOf(run, next.Requests)
+	step.Rate = max(1, math.Round(next.Faster*next.Share*float64(sum(sent))/rounds.Seconds()))
 	return step, true
+}
+
+// grown are the suspects that findings are about, where any of them leaks.
+func (a assessment) grown() []suspect {
+	if !slices.ContainsFunc(a.suspects, suspect.leaks) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(a.suspects), func(x suspect) bool { return !x.leaks() && !a.likely(x) })
 }
 
 func namesOf(run record.Run, group []int) string {
@@ -102,11 +73,8 @@ func namesOf(run record.Run, group []int) string {
 	return listed(names)
 }
 
-// roundsSent is how many requests of each entry the rounds sent, and how long
-// they took.
-func roundsSent(run record.Run) ([]uint64, time.Duration) {
-	var sent []uint64
-	var d time.Duration
+// roundsSent is how many requests of each entry the rounds sent, and how long they took.
+func roundsSent(run record.Run) (sent []uint64, d time.Duration) {
 	for _, l := range run.Loads {
 		if l.Kind != record.Round {
 			continue
@@ -122,226 +90,84 @@ func roundsSent(run record.Run) ([]uint64, time.Duration) {
 	return sent, d
 }
 
-func sum(sent []uint64, only []int) (n uint64) {
-	for i, s := range sent {
-		if only == nil || slices.Contains(only, i) {
-			n += s
-		}
+func sum(sent []uint64) (n uint64) {
+	for _, s := range sent {
+		n += s
 	}
 	return n
 }
 
-// nextGroup walks the requests in groups, which are halved as long as they leak
-// and have more than one request, and returns the first that was not tried yet.
-func nextGroup(run record.Run, all []analysis, sent []uint64) []int {
-	var groups [][]int
-	every := make([]int, len(sent))
-	for i := range sent {
-		every[i] = i
-	}
-	if len(sent) <= atOnce {
-		groups = slices.Collect(slices.Chunk(every, 1))
-	} else {
-		groups = halves(every)
-	}
-	for len(groups) > 0 {
-		g := groups[0]
-		groups = groups[1:]
-		i := slices.IndexFunc(run.Trials, func(t record.Trial) bool { return slices.Equal(t.Only, g) })
-		switch {
-		case sum(sent, g) == 0:
-		case i < 0:
-			return g
-		case len(g) > 1 && slices.ContainsFunc(all, func(a analysis) bool { return a.leaksIn(run, i, sent) }):
-			groups = append(groups, halves(g)...)
+// trialsOf is what rounds and trials did to one leaking stack.
+func (s subject) trialsOf(x suspect) blame.Stack {
+	sent, _ := roundsSent(s.run)
+	out := blame.Stack{Leaked: float64(max(x.trend.Rise(), x.proven)), Sent: sent}
+	for i, t := range s.run.Trials {
+		before, ok1 := s.lowestIn(x, i)
+		after, ok2 := s.lowestIn(x, i+1)
+		if !ok1 || !ok2 {
+			continue
 		}
-	}
-	return nil
-}
-
-func halves(g []int) [][]int { return [][]int{g[:len(g)/2], g[len(g)/2:]} }
-
-// leaksIn reports whether any leak of the target grew in trial i.
-func (a *analysis) leaksIn(run record.Run, i int, sent []uint64) bool {
-	return slices.ContainsFunc(a.leaks, func(s suspect) bool {
-		b, ok := a.trial(run, s, i, sent)
-		return ok && b.Answer != LeaksNot
-	})
-}
-
-// attribute is what the trials did to one leaking stack: the requests that leak
-// first, by how much.
-func (a *analysis) attribute(run record.Run, s suspect) []Blamed {
-	sent, _ := roundsSent(run)
-	var out []Blamed
-	for i := range run.Trials {
-		if b, ok := a.trial(run, s, i, sent); ok {
-			if len(b.Requests) > 1 && b.Answer == Leaks {
-				continue // its halves tell more
+		trial := blame.Trial{Sent: make([]uint64, len(sent)), Leaked: max(0, after-before)}
+		for _, n := range t.Only {
+			if n >= 0 && n < len(t.Entries) && n < len(sent) {
+				trial.Sent[n] = t.Entries[n].Sent
 			}
-			out = append(out, b)
 		}
+		out.Trials = append(out.Trials, trial)
 	}
-	order := []Answer{Leaks, LeaksMaybe, LeaksNot}
-	slices.SortStableFunc(out, func(a, b Blamed) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.Answer), slices.Index(order, b.Answer)), cmp.Compare(b.Each, a.Each))
-	})
 	return out
 }
 
-// trial is what one trial did to one leaking stack.
-func (a *analysis) trial(run record.Run, s suspect, i int, sent []uint64) (Blamed, bool) {
-	before, ok1 := a.lowestIn(run, s, i)
-	after, ok2 := a.lowestIn(run, s, i+1)
-	t := run.Trials[i]
-	rounds := sum(sent, t.Only)
-	if !ok1 || !ok2 || t.Sent == 0 || rounds == 0 {
-		return Blamed{}, false
-	}
-	b := Blamed{Sent: t.Sent, Leaked: max(0, after-before), Answer: LeaksMaybe}
-	for _, n := range t.Only {
-		if n >= 0 && n < len(t.Entries) {
-			b.Requests = append(b.Requests, t.Entries[n].Name)
-		}
-	}
-	b.Each = round3(float64(b.Leaked) / float64(t.Sent))
-	// what would have leaked if these requests were the only ones that do
-	expected := float64(max(s.trend.rise(), s.proven)) * float64(t.Sent) / float64(rounds)
-	switch {
-	case b.Leaked >= leastLeaked && float64(b.Leaked) >= partly*expected:
-		b.Answer = Leaks
-	case expected >= wanted/2 && float64(b.Leaked) < partly*expected:
-		b.Answer = LeaksNot
-	}
-	return b, true
-}
-
 // lowestIn is the lowest count of a stack in the window after trial n.
-func (a *analysis) lowestIn(run record.Run, s suspect, n int) (int, bool) {
+func (s subject) lowestIn(x suspect, n int) (int, bool) {
 	lowest := -1
-	for _, c := range run.Captures {
-		if c.Kind != record.Trying || c.Target != a.target || c.Round != n {
+	for _, c := range s.run.Captures {
+		if c.Kind != record.Trying || c.Target != s.target || c.Round != n {
 			continue
 		}
-		count := a.history.memo.count(c.Profile, s.id, s.key)
-		if lowest < 0 || count < lowest {
+		if count := s.history.memo.count(c.Profile, x.id, x.key); lowest < 0 || count < lowest {
 			lowest = count
 		}
 	}
 	return lowest, lowest >= 0
 }
 
-// Attribution says in a sentence which requests leak a finding; empty where no
-// requests were loaded alone.
-func (f Finding) Attribution() string {
-	short := f.shortNames()
-	var leaks, not, maybe []string
-	blamed, cleared := f.answered(Leaks), f.answered(LeaksNot)
-	for _, b := range f.Requests {
-		var names []string
-		for _, r := range b.Requests {
-			names = append(names, short(r))
-		}
-		if b.Answer == Leaks {
-			leaks = append(leaks, fmt.Sprintf("%s leaks %s goroutines per request", listed(names), perRequest(b.Each)))
-			continue
-		}
-		for i, r := range b.Requests { // each once, in however many trials it was
-			name := names[i]
-			switch {
-			case blamed[r] || slices.Contains(not, name) || slices.Contains(maybe, name):
-			case cleared[r]:
-				not = append(not, name)
-			default:
-				maybe = append(maybe, name)
-			}
+// attribute is what the trials say of one leaking stack: the requests that leak it first,
+// the largest leak first; how many were cleared, and which where they are few.
+func (s subject) attribute(x suspect) (out []Blamed, cleared int) {
+	if len(s.run.Trials) == 0 {
+		return nil, 0
+	}
+	stack := s.trialsOf(x)
+	if len(stack.Trials) == 0 {
+		return nil, 0
+	}
+	answer := stack.Decode(s.limits.Trials)
+	for _, r := range answer.Leaks {
+		out = append(out, Blamed{
+			Requests: s.requestNames(r.Requests), Any: answer.Any, Together: answer.Together, Sent: r.Sent, Leaked: r.Leaked,
+			Each: rounded(r.Each), Low: rounded(r.Low), High: rounded(r.High), Answer: Leaks,
+		})
+	}
+	if answer.Together && len(answer.Leaks) == 0 {
+		out = append(out, Blamed{Requests: []string{}, Together: true, Answer: Leaks})
+	}
+	if len(answer.Unclear) > 0 {
+		out = append(out, Blamed{Requests: s.requestNames(answer.Unclear), Answer: LeaksMaybe})
+	}
+	if n := len(answer.Cleared); n > 0 && n <= maxListed {
+		for _, r := range answer.Cleared {
+			out = append(out, Blamed{Requests: s.requestNames([]int{r}), Answer: LeaksNot})
 		}
 	}
-	parts := leaks
-	switch len(not) {
-	case 0:
-	case 1:
-		parts = append(parts, not[0]+" does not")
-	default:
-		parts = append(parts, listed(not)+" do not")
-	}
-	if len(maybe) > 0 && len(leaks) == 0 {
-		parts = append(parts, "unclear for "+listed(maybe))
-	}
-	return strings.Join(parts, "; ")
+	return out, len(answer.Cleared)
 }
 
-// answered are the requests of the trials with an answer.
-func (f Finding) answered(a Answer) map[string]bool {
-	out := map[string]bool{}
-	for _, b := range f.Requests {
-		if b.Answer == a {
-			for _, r := range b.Requests {
-				out[r] = true
-			}
-		}
+// requestNames are the names of some requests of the plan.
+func (s subject) requestNames(requests []int) (out []string) {
+	entries := s.run.Loads[len(s.run.Loads)-1].Entries
+	for _, r := range requests {
+		out = append(out, entries[r].Name)
 	}
 	return out
-}
-
-// culprit is the request that leaks most, for a headline.
-func (f Finding) culprit() string {
-	if len(f.Requests) == 0 || f.Requests[0].Answer != Leaks || len(f.Requests[0].Requests) != 1 {
-		return ""
-	}
-	b := f.Requests[0]
-	return fmt.Sprintf("%s leaks %s per request", f.shortNames()(b.Requests[0]), perRequest(b.Each))
-}
-
-// shortNames leaves out of the requests' names the host that they share.
-func (f Finding) shortNames() func(string) string {
-	host, same := "", true
-	for _, b := range f.Requests {
-		for _, r := range b.Requests {
-			h := hostOf(r)
-			same = same && h != "" && (host == "" || host == h)
-			host = h
-		}
-	}
-	return func(name string) string {
-		if !same {
-			return name
-		}
-		short := strings.Replace(name, host, "", 1)
-		if strings.HasSuffix(short, " ") {
-			short += "/"
-		}
-		return short
-	}
-}
-
-// hostOf is the scheme and host in METHOD URL.
-func hostOf(name string) string {
-	_, url, _ := strings.Cut(name, " ")
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		return ""
-	}
-	host, _, _ := strings.Cut(rest, "/")
-	return scheme + "://" + host
-}
-
-// maxListed is how many names a sentence has.
-const maxListed = 5
-
-func listed(names []string) string {
-	if n := len(names) - maxListed; n > 0 {
-		names = append(slices.Clone(names[:maxListed]), fmt.Sprintf("%d more", n))
-	}
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
-}
-
-func perRequest(each float64) string {
-	if each >= 0.1 {
-		return fmt.Sprintf("%.2f", each)
-	}
-	return fmt.Sprintf("%.3f", each)
 }

@@ -73,12 +73,12 @@ func TestAttribution(t *testing.T) {
 		want  string
 	}{
 		{"one of two", []string{"GET http://shop/cart", "POST http://shop/orders"}, map[string]float64{"POST http://shop/orders": 1},
-			"POST /orders leaks 1.00 goroutines per request; GET /cart does not"},
+			"POST /orders leaks 1.00 goroutines per request (0.87 to 1.15); GET /cart does not"},
 		{"both, one rarely", []string{"GET http://shop/cart", "POST http://shop/orders"}, map[string]float64{"POST http://shop/orders": 1, "GET http://shop/cart": 0.25},
-			"POST /orders leaks 1.00 goroutines per request; GET /cart leaks 0.25 goroutines per request"},
+			"POST /orders leaks 1.00 goroutines per request (0.87 to 1.15); GET /cart leaks 0.25 goroutines per request (0.19 to 0.33)"},
 		{"other hosts", []string{"GET http://shop/", "GET http://cart/"}, map[string]float64{"GET http://cart/": 1},
-			"GET http://cart/ leaks 1.00 goroutines per request; GET http://shop/ does not"},
-		{"the root", []string{"GET http://shop", "GET http://shop/b"}, map[string]float64{"GET http://shop": 1}, "GET / leaks 1.00 goroutines per request; GET /b does not"},
+			"GET http://cart/ leaks 1.00 goroutines per request (0.87 to 1.15); GET http://shop/ does not"},
+		{"the root", []string{"GET http://shop", "GET http://shop/b"}, map[string]float64{"GET http://shop": 1}, "GET / leaks 1.00 goroutines per request (0.87 to 1.15); GET /b does not"},
 		{"one of forty", many, map[string]float64{many[26]: 10}, strings.Replace(many[26], "http://shop", "", 1) + " leaks 10.00 goroutines per request"},
 	} {
 		v, steps := tried(t, c.names, c.leaks)
@@ -95,8 +95,8 @@ func TestAttribution(t *testing.T) {
 				t.Errorf("%s: a trial at %v/s, the plan's rate is %v/s", c.name, s.Rate, rate)
 			}
 		}
-		if sum > verdict.TrialBudget {
-			t.Errorf("%s: %s of trials, at most %s", c.name, sum, verdict.TrialBudget)
+		if sum > verdict.DefaultThresholds().Trials.Budget {
+			t.Errorf("%s: %s of trials, at most %s", c.name, sum, verdict.DefaultThresholds().Trials.Budget)
 		}
 		if c.name == "one of forty" && len(steps) > 14 {
 			t.Errorf("%s: %d trials; halving needs about a dozen", c.name, len(steps))

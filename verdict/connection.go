@@ -2,111 +2,90 @@ package verdict
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/leakgate/leakgate/internal/stat"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
+	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
-// Connections is how many goroutines a target had per connection that was held, in
-// every round: at the start of the time in which all were open, in its middle and at
-// its end. While connections are level, so has this to be.
+// Connections is how many goroutines a target had per connection that was held, in every
+// round: at the start of the time in which all were open, in its middle and at its end.
+// While connections are level, so has this to be.
 type Connections struct {
 	Target string       `json:"target"`
 	Open   int          `json:"open"`   // connections, in the middle of the last round
 	Rounds [][3]float64 `json:"rounds"` // goroutines per connection
-
-	outlasted bool // what came up was still there when the connections were closed, in every round
 }
 
-const (
-	// heldParts is into how many parts the time is divided in which all connections
-	// are open; the first is left out, since goroutines that belong to a connection may
-	// come up late.
-	heldParts = 4
-	// heldLeast is the growth, in goroutines, in each of the last two parts, from which
-	// connections are said to gather goroutines, and heldShare the same per connection.
-	heldLeast = 10
-	heldShare = 0.01
-	// openShare is the share of its connections that a load has to hold open for their
-	// number to count as level.
-	openShare = 0.9
-)
+// heldReading is what a subject did while connections were held.
+type heldReading struct {
+	connections *Connections // nil where none were held, or too little is known
+	holds       int          // rounds in which connections were held
+	outlasted   bool         // what came up was still there when they were closed, in every round
+}
 
 // readConnections looks at the rounds in which connections were held.
-func (a *analysis) readConnections(run record.Run) {
-	c := &Connections{Target: a.target}
-	for _, l := range run.Loads {
-		if l.Kind != record.Round || l.Round > a.history.rounds() || len(l.Open) == 0 {
+func (s subject) readConnections(suspects []suspect) (out heldReading) {
+	c := &Connections{Target: s.target}
+	for _, l := range s.run.Loads {
+		if l.Kind != record.Round || l.Round > s.history.rounds() || len(l.Open) == 0 {
 			continue
 		}
-		a.holds++
-		parts, open, ok := a.heldIn(run, l)
+		out.holds++
+		parts, open, ok := s.heldIn(l)
 		if !ok {
 			continue
 		}
 		c.Open = open
 		c.Rounds = append(c.Rounds, parts)
-		c.outlasted = a.outlasts(run, l, parts, open) && (c.outlasted || len(c.Rounds) == 1)
+		out.outlasted = s.outlasts(suspects, l, parts, open) && (out.outlasted || len(c.Rounds) == 1)
 	}
 	if len(c.Rounds) > 0 {
-		a.connections = c
+		out.connections = c
 	}
+	return out
 }
 
-// afterClosing is how long after a round something may still be there that belonged
-// to its connections.
-const afterClosing = 2 * time.Second
-
-// outlasts reports whether more than half of what came up while connections were held
-// was there some time after they were closed: then it is work that ends by itself, as
-// that of requests beside them, and no connection's. Of connections that others hold
-// nobody knows when they are closed.
-func (a *analysis) outlasts(run record.Run, l record.Load, parts [3]float64, open int) bool {
+// outlasts reports whether more than half of what came up while connections were held was
+// there some time after they were closed: then it is work that ends by itself, as that of
+// requests beside them, and no connection's. Of connections that others hold nobody knows
+// when they are closed.
+func (s subject) outlasts(suspects []suspect, l record.Load, parts [3]float64, open int) bool {
 	if l.Held == 0 {
 		return false
 	}
-	next := slices.IndexFunc(run.Loads, func(o record.Load) bool { return o.Start >= l.End })
-	i := slices.IndexFunc(run.Samples, func(s record.Sample) bool { return s.Target == a.target && s.At >= l.End+afterClosing })
-	if i < 0 || next >= 0 && run.Samples[i].At >= run.Loads[next].Start {
+	next := slices.IndexFunc(s.run.Loads, func(o record.Load) bool { return o.Start >= l.End })
+	i := slices.IndexFunc(s.run.Samples, func(x record.Sample) bool {
+		return x.Target == s.target && x.At >= l.End+s.limits.Connections.AfterClosing
+	})
+	if i < 0 || next >= 0 && s.run.Samples[i].At >= s.run.Loads[next].Start {
 		return false
 	}
 	// What was there before the round, and what pools and rules explain, is not its.
-	before := a.total.bands[l.Round-1].mid
-	explained := a.explained(l.Round) - a.explained(l.Round-1)
-	left := float64(run.Samples[i].Goroutines - before - explained)
-	return left > (parts[2]-parts[0])*float64(open)/2
+	before := s.total.Bands[l.Round-1].Middle
+	more := explained(suspects, l.Round) - explained(suspects, l.Round-1)
+	left := float64(s.run.Samples[i].Goroutines - before - more)
+	return left > s.limits.Connections.Outlasts*(parts[len(parts)-1]-parts[0])*float64(open)
 }
 
 // heldIn is goroutines per connection in the parts of a round but the first.
-func (a *analysis) heldIn(run record.Run, l record.Load) (parts [3]float64, open int, ok bool) {
-	most := 0
-	for _, o := range l.Open {
-		most = max(most, o.Open)
-	}
-	var level []record.Open // while nearly all are open
-	for _, o := range l.Open {
-		if float64(o.Open) >= openShare*float64(most) {
-			level = append(level, o)
-		}
-	}
-	if most == 0 || len(level) < heldParts {
+func (s subject) heldIn(l record.Load) (parts [3]float64, open int, ok bool) {
+	level := s.levelOpen(l)
+	divided := s.limits.Connections.Parts
+	if len(level) < divided {
 		return parts, 0, false
 	}
 	from, to := l.Start+level[0].At, l.Start+level[len(level)-1].At
-	before := a.total.bands[0].mid
+	before := s.total.Bands[0].Middle
+	part := (to - from) / time.Duration(divided)
 	for i := range parts {
-		start := from + time.Duration(i+1)*(to-from)/heldParts
-		end := from + time.Duration(i+2)*(to-from)/heldParts
-		var goroutines, connections []float64
-		for _, s := range run.Samples {
-			if s.Target == a.target && s.At >= start && s.At <= end {
-				goroutines = append(goroutines, float64(s.Goroutines-before))
-			}
-		}
+		start := from + time.Duration(i+1)*part
+		end := start + part
+		goroutines := s.samples(start, end)
+		var connections []float64
 		for _, o := range level {
 			if at := l.Start + o.At; at >= start && at <= end {
 				connections = append(connections, float64(o.Open))
@@ -116,82 +95,94 @@ func (a *analysis) heldIn(run record.Run, l record.Load) (parts [3]float64, open
 			return parts, 0, false
 		}
 		n := stat.Median(connections)
-		parts[i], open = math.Round(1000*stat.Median(goroutines)/n)/1000, int(n)
+		parts[i], open = rounded((stat.Median(goroutines)-float64(before))/n), int(n)
 	}
 	return parts, open, true
 }
 
+// levelOpen is how many connections were open while nearly all were.
+func (s subject) levelOpen(l record.Load) (level []record.Open) {
+	most := 0
+	for _, o := range l.Open {
+		most = max(most, o.Open)
+	}
+	for _, o := range l.Open {
+		if most > 0 && float64(o.Open) >= s.limits.Connections.Open*float64(most) {
+			level = append(level, o)
+		}
+	}
+	return level
+}
+
 // least is the growth per connection below which it is nothing.
-func (c *Connections) least() float64 { return max(heldShare, heldLeast/float64(max(c.Open, 1))) }
+func (c *Connections) least(l ConnectionThresholds) float64 {
+	return max(l.Share, l.Least/float64(max(c.Open, 1)))
+}
 
 // gathers reports whether connections gather goroutines while they are held: in every
 // round, in the second half of the time as in the first.
-func (c *Connections) gathers() bool {
-	least := c.least()
+func (c *Connections) gathers(l ConnectionThresholds) bool {
+	least := c.least(l)
 	for _, p := range c.Rounds {
-		first, second := p[1]-p[0], p[2]-p[1]
-		if first < least || second < least || second < first/2 {
+		early, middle, late := p[0], p[1], p[len(p)-1]
+		first, second := middle-early, late-middle
+		if first < least || second < least || second < l.Steady*first {
 			return false
 		}
 	}
-	return len(c.Rounds) >= minRounds
+	return len(c.Rounds) >= l.Rounds
 }
 
-// checkConnections adds a check, and a finding where connections gather goroutines
-// that go when they are closed: the windows after the rounds do not show them.
-func (a *analysis) checkConnections(run record.Run, rules []rule) {
-	if a.holds == 0 {
-		return
+// detectConnections adds a check, and a finding where connections gather goroutines that go
+// when they are closed: the windows after the rounds do not show them.
+func detectConnections(a assessment) (out detection) {
+	c, limits := a.held.connections, a.limits.Connections
+	if a.held.holds == 0 {
+		return out
 	}
 	check := Check{Name: "connections", Target: a.target, Outcome: Pass, Unit: "goroutines per connection"}
-	c := a.connections
-	if c == nil || len(c.Rounds) < minRounds {
+	if known := a.held.known(); known < limits.Rounds {
 		check.Outcome, check.Code = Inconclusive, CodeGap
-		check.Message = fmt.Sprintf("whether connections gather goroutines was not to be seen: too few samples while they were held, in %d of %d rounds", a.holds-a.heldRounds(), a.holds)
-		check.Hint = "lengthen load.round, to six scrape intervals where only Prometheus knows the target"
-		a.extra = append(a.extra, check)
-		return
+		check.Message, check.Hint = heldUnknown(a.held.holds-known, a.held.holds)
+		out.checks = append(out.checks, check)
+		return out
 	}
 	last := c.Rounds[len(c.Rounds)-1]
-	check.Measured, check.Limit = last[2], math.Round(1000*(last[0]+c.least()))/1000
+	check.Measured, check.Limit = last[len(last)-1], rounded(last[0]+c.least(limits))
 	switch {
-	case !c.gathers():
-	case c.outlasted:
-		a.warnings = append(a.warnings, Warning{Code: "draining", Target: a.target, Message: fmt.Sprintf(
-			"goroutines came up all the while connections were held, %.2f, %.2f and %.2f for each in the last round, and were still there after them: slow work, and no connection's", last[0], last[1], last[2])})
+	case !c.gathers(limits):
+	case a.held.outlasted:
+		out.warnings = append(out.warnings, Warning{Code: "draining", Target: a.target, Message: heldSlow(last)})
 	default:
-		a.gathered(run, check, last, rules)
-		return
+		return a.gathered(check, last)
 	}
-	a.extra = append(a.extra, check)
+	out.checks = append(out.checks, check)
+	return out
 }
 
-// minRounds is in how many rounds growth has to be seen to be one that repeats.
-const minRounds = 2
-
-func (a *analysis) heldRounds() int {
-	if a.connections == nil {
+// known is in how many rounds goroutines per connection are known.
+func (h heldReading) known() int {
+	if h.connections == nil {
 		return 0
 	}
-	return len(a.connections.Rounds)
+	return len(h.connections.Rounds)
 }
 
 // gathered fails the check, and makes a finding of the stack that grew most while
 // connections were held. What rules let grow is left out; where that is all, the check
 // passes.
-func (a *analysis) gathered(run record.Run, check Check, last [3]float64, rules []rule) {
+func (a assessment) gathered(check Check, last [3]float64) (out detection) {
+	c := a.held.connections
 	check.Outcome, check.Code = Fail, "connections-growing"
-	check.Message = fmt.Sprintf("each of %d connections gathers goroutines while it is held: %.2f, %.2f and %.2f of them in the last round", a.connections.Open, last[0], last[1], last[2])
-	check.Hint = "something that is started per message or per tick does not end before the connection does"
-	defer func() { a.extra = append(a.extra, check) }()
-	deltas, profiles := a.heldGrowth(run)
+	check.Message, check.Hint = heldGathers(c.Open, last)
+	deltas, profiles := a.heldGrowth()
 	left, covered := 0, false
 	var worst stacks.Delta
 	for _, d := range deltas {
-		s := suspect{key: d.Stack.Key, id: byKey, stack: d.Stack, class: leak}
-		if r := a.coverHeld(rules, &s, d.After); r != nil {
+		x := suspect{key: d.Stack.Key, id: byKey, stack: d.Stack, class: trend.Leak}
+		if r := a.coverCount(x, d.After); r != nil {
 			covered = true
-			a.ignored = append(a.ignored, Ignored{Target: a.target, Function: blamed(s.stack), Growth: d.Growth(), Reason: r.Reason, Owner: r.Owner, Until: r.Until})
+			out.ignored = append(out.ignored, r.ignores(a.target, x, d.Growth()))
 			continue
 		}
 		if left == 0 {
@@ -199,47 +190,39 @@ func (a *analysis) gathered(run record.Run, check Check, last [3]float64, rules 
 		}
 		left += d.Growth()
 	}
-	if covered && float64(left) < a.connections.least()*float64(a.connections.Open) {
+	if covered && float64(left) < c.least(a.limits.Connections)*float64(c.Open) {
 		check.Outcome, check.Code, check.Message, check.Hint = Pass, "", "all that connections gather is ignored", ""
-		return
+	} else if left > 0 && !slices.ContainsFunc(a.suspects, func(o suspect) bool {
+		return o.key == worst.Stack.Key && (o.class == trend.Leak || o.rule != nil) // it stays behind too: then that is the finding
+	}) {
+		out.findings = append(out.findings, a.heldFinding(worst, profiles))
 	}
-	if left == 0 {
-		return
-	}
-	if slices.ContainsFunc(a.suspects, func(o suspect) bool { return o.key == worst.Stack.Key && (o.class == leak || o.rule != nil) }) {
-		return // it stays behind too: then that is the finding
-	}
-	s := suspect{key: worst.Stack.Key, id: byKey, stack: worst.Stack, class: leak, trend: a.history.of(byKey, worst.Stack.Key)}
-	f := a.finding(run, s)
-	f.Counts, f.Leaked, f.Kept = []int{worst.Before, worst.After}, worst.Growth(), nil
-	f.Profiles = profiles
-	f.Evidence, f.Per1000 = []string{Held}, 0
+	out.checks = append(out.checks, check)
+	return out
+}
+
+// heldFinding is a stack that grows while connections are held. No trial could look for it:
+// it leaves nothing behind.
+func (a assessment) heldFinding(d stacks.Delta, profiles []string) Finding {
+	x := suspect{key: d.Stack.Key, id: byKey, stack: d.Stack, class: trend.Leak, trend: a.history.of(byKey, d.Stack.Key)}
+	f := a.finding(x)
+	f.Counts, f.Leaked, f.Kept = []int{d.Before, d.After}, d.Growth(), nil
+	f.Profiles, f.Evidence, f.Per1000, f.Requests, f.Cleared = profiles, []string{Held}, 0, nil, 0
 	f.Note = "it grows while connections are held, and goes when they are closed; the counts are of the last round, early and late"
-	a.findings = append(a.findings, f) // no leak that a trial could look for: it leaves nothing behind
+	return f
 }
 
-// coverHeld finds the rule that lets so many goroutines of a stack be there while
-// connections are held.
-func (a *analysis) coverHeld(rules []rule, s *suspect, n int) *rule {
-	for i := range rules {
-		if r := &rules[i]; (r.Max <= 0 || n <= r.Max) && a.matches(r, s) {
-			return r
-		}
-	}
-	return nil
-}
-
-// heldGrowth are the stacks that grew between the first and the last profile that was
-// taken while the last round's connections were held, the largest growth first, and the
-// files of the two.
-func (a *analysis) heldGrowth(run record.Run) ([]stacks.Delta, []string) {
+// heldGrowth are the stacks that grew between the first and the last profile that was taken
+// while the last round's connections were held, the largest growth first, and the files of
+// the two.
+func (s subject) heldGrowth() ([]stacks.Delta, []string) {
 	var first, last *record.Capture
-	for i, c := range run.Captures {
-		if c.Target == a.target && c.Kind == record.Holding && c.Round == a.history.rounds() {
+	for i, c := range s.run.Captures {
+		if c.Target == s.target && c.Kind == record.Holding && c.Round == s.history.rounds() {
 			if first == nil {
-				first = &run.Captures[i]
+				first = &s.run.Captures[i]
 			}
-			last = &run.Captures[i]
+			last = &s.run.Captures[i]
 		}
 	}
 	if first == nil || first == last {
@@ -251,4 +234,18 @@ func (a *analysis) heldGrowth(run record.Run) ([]stacks.Delta, []string) {
 	}
 	deltas := stacks.Diff(first.Profile, last.Profile)
 	return slices.DeleteFunc(deltas, func(d stacks.Delta) bool { return d.Growth() <= 0 }), files
+}
+
+func heldUnknown(unknown, holds int) (message, hint string) {
+	return fmt.Sprintf("whether connections gather goroutines is not known: too few samples while they were held, in %d of %d rounds", unknown, holds),
+		"lengthen load.round, to six scrape intervals where only Prometheus knows the target"
+}
+
+func heldSlow(p [3]float64) string {
+	return fmt.Sprintf("goroutines kept coming while connections were held, %.2f, %.2f and %.2f for each in the last round, and were still there after the connections had closed: slow work, not the connections'", p[0], p[1], p[len(p)-1])
+}
+
+func heldGathers(open int, p [3]float64) (message, hint string) {
+	return fmt.Sprintf("each of %d connections gathers goroutines while it is held: %.2f, %.2f and %.2f of them in the last round", open, p[0], p[1], p[len(p)-1]),
+		"something that is started per message or per tick does not end before the connection does"
 }

@@ -2,7 +2,9 @@ package verdict
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +29,7 @@ func loadChecks(run record.Run, policy Policy) []Check {
 	if len(run.Loads) == 0 {
 		return append(out, Check{Name: "load", Outcome: Inconclusive, Code: CodeRounds, Unit: "requests", Message: "no load was sent"})
 	}
-	out = append(out, delivered(run, policy), answered(run), succeeded(run, policy), entries(run, policy))
+	out = append(out, delivered(run, policy), answered(run, policy), succeeded(run, policy), entries(run, policy))
 	if c, ok := heldOpen(run, policy); ok {
 		out = append(out, c)
 	}
@@ -45,8 +47,8 @@ func counted(run record.Run, policy Policy) Check {
 	}
 	if c.Measured > 0 && !policy.Uncounted {
 		c.Outcome, c.Code = Inconclusive, CodeUncounted
-		c.Message = "nobody says that anything was sent: the load's command printed no summary that is known"
-		c.Hint = "let it print one of k6, ghz, vegeta or wrk; load.exec.summary: none passes the run without"
+		c.Message = "nobody says that anything was sent: the load's command printed no summary that leakgate can read"
+		c.Hint = "let it print one of k6, ghz, vegeta or wrk; load.exec.summary: none passes the run without one"
 	}
 	return c
 }
@@ -55,13 +57,14 @@ func counted(run record.Run, policy Policy) Check {
 // round.
 func heldOpen(run record.Run, policy Policy) (Check, bool) {
 	c := Check{Name: "held", Outcome: Pass, Measured: math.Inf(1), Unit: "connections"}
+	limits := policy.limits().Load
 	for _, l := range run.Loads {
 		if l.Kind != record.Round || l.Held == 0 || l.Stopped != "" {
 			continue
 		}
 		var open []float64
 		for _, o := range l.Open {
-			if o.At > l.Planned/4 && o.At < l.Planned*3/4 {
+			if part := o.At.Seconds() / l.Planned.Seconds(); part > limits.HeldFrom && part < limits.HeldTo {
 				open = append(open, float64(o.Open))
 			}
 		}
@@ -93,8 +96,7 @@ func delivered(run record.Run, policy Policy) Check {
 	if math.IsInf(c.Measured, 1) {
 		c.Measured = 0
 	}
-	c.Measured = math.Round(c.Measured*10) / 10
-	c.Limit = math.Round(worst.Asked*policy.Delivered*10) / 10
+	c.Measured, c.Limit = tenth(c.Measured), tenth(worst.Asked*policy.Delivered)
 	counted, uncounted := countedRounds(run)
 	switch {
 	case stopped != "":
@@ -108,7 +110,7 @@ func delivered(run record.Run, policy Policy) Check {
 		c.Outcome, c.Code = Inconclusive, CodeSlow
 		c.Message = fmt.Sprintf("round %d sent %.1f of the %.1f requests/s that were asked for", worst.Round, c.Measured, worst.Asked)
 		c.Hint = "lower load.rate, or raise load.connections if the service answers slowly"
-		if why := saturated(worst); why != "" {
+		if why := saturated(worst, policy.limits().Load); why != "" {
 			c.Code = CodeGenerator
 			c.Message += "; the machine that generates the load was the bottleneck: " + why
 			c.Hint = "lower load.rate, or run leakgate on a machine with more to spare"
@@ -139,27 +141,16 @@ func uncountedLoad(run record.Run) []Warning {
 	return []Warning{{Code: CodeUncounted, Message: "nobody counted the requests: whether the load reached the service, only who sends it knows"}}
 }
 
-const (
-	// busy is the share of the processors from which a generator is saturated.
-	busy = 0.85
-	// late is for how long a generator's goroutines wait for a processor from
-	// which on it is saturated. With processors to spare it is microseconds.
-	late = time.Millisecond
-	// idle is the share of its connections that a generator leaves unused when
-	// the service is not what holds it up.
-	idle = 0.9
-)
-
 // saturated says why a load that was not delivered was the generator's own
 // fault, if it was: it was out of processor time, or did not even have in flight
 // what it might have had.
-func saturated(l record.Load) string {
+func saturated(l record.Load, limits LoadThresholds) string {
 	switch {
-	case l.CPU >= busy:
-		return fmt.Sprintf("leakgate itself used %.0f%% of its processors", 100*l.CPU)
-	case l.Delay >= late:
+	case l.CPU >= limits.Busy:
+		return fmt.Sprintf("leakgate itself used %.0f%% of its processors", percent*l.CPU)
+	case l.Delay >= limits.Late:
 		return fmt.Sprintf("one in ten of leakgate's goroutines waited %s or more for a processor", l.Delay.Round(time.Millisecond))
-	case l.Connections > 0 && float64(l.Workers) < idle*float64(l.Connections):
+	case l.Connections > 0 && float64(l.Workers) < limits.Idle*float64(l.Connections):
 		return fmt.Sprintf("at most %d of %d connections were in use", l.Workers, l.Connections)
 	}
 	return ""
@@ -175,8 +166,8 @@ func achieved(l record.Load) float64 {
 
 // answered asks whether a service was there at all: a request that fails by
 // design still gets an answer, or is given up by the client.
-func answered(run record.Run) Check {
-	c := Check{Name: "answered", Outcome: Pass, Measured: 1, Limit: 0.5, Unit: "share of requests"}
+func answered(run record.Run, policy Policy) Check {
+	c := Check{Name: "answered", Outcome: Pass, Measured: 1, Limit: policy.limits().Load.Answered, Unit: "share of requests"}
 	for _, l := range run.Loads {
 		if l.Sent == 0 && l.Stopped != "" && l.Stopped != record.StoppedByUs {
 			continue // why it was stopped says more
@@ -190,7 +181,7 @@ func answered(run record.Run) Check {
 		if share >= c.Measured && l.Answered+l.Abandoned > 0 {
 			continue
 		}
-		c.Measured = round3(share)
+		c.Measured = roundedDown(share)
 		if share < c.Limit || l.Answered+l.Abandoned == 0 {
 			kind, n := commonError(l)
 			c.Outcome, c.Code = Inconclusive, CodeRefused
@@ -214,7 +205,7 @@ func timeouts(l record.Load) uint64 {
 
 func commonError(l record.Load) (kind string, n uint64) {
 	for _, e := range l.Entries {
-		for _, k := range sortedKeys(e.Errors) {
+		for _, k := range slices.Sorted(maps.Keys(e.Errors)) {
 			if e.Errors[k] > n {
 				kind, n = k, e.Errors[k]
 			}
@@ -252,7 +243,7 @@ func succeeded(run record.Run, policy Policy) Check {
 		if all == 0 || float64(ok)/float64(all) >= c.Measured {
 			continue
 		}
-		c.Measured = round3(float64(ok) / float64(all))
+		c.Measured = roundedDown(float64(ok) / float64(all))
 		if float64(ok) < c.Limit*float64(all) {
 			failing(&c, fmt.Sprintf("%d of %d requests of round %d", all-ok, all, l.Round), codes)
 		}
@@ -336,12 +327,15 @@ func ownFloor(policy Policy, entry int) float64 {
 	return -1
 }
 
+// okGRPC is the code of gRPC's success.
+const okGRPC = "OK"
+
 func failing(c *Check, what string, codes map[string]uint64) {
 	c.Outcome, c.Code = Inconclusive, CodeFailing
 	c.Message = what + " failed"
 	var worst string
-	for _, k := range sortedKeys(codes) {
-		if k != "OK" && (len(k) != 3 || k[0] >= '4') && codes[k] > codes[worst] { // OK is gRPC's
+	for _, k := range slices.Sorted(maps.Keys(codes)) {
+		if k != okGRPC && (len(k) != len("200") || k[0] >= '4') && codes[k] > codes[worst] {
 			worst = k
 		}
 	}
@@ -350,5 +344,3 @@ func failing(c *Check, what string, codes map[string]uint64) {
 	}
 	c.Hint = "fix the requests or the service; where failing is the point, set `success: 0` on the request"
 }
-
-func round3(x float64) float64 { return math.Floor(x*1000) / 1000 }

@@ -11,27 +11,11 @@ import (
 	"github.com/leakgate/leakgate/stacks"
 )
 
-const (
-	// countsApart is the share by which a target's metrics and its profiles may
-	// differ about how many goroutines there are, and fewApart the goroutines:
-	// they are read one after the other, while the target goes on.
-	countsApart = 0.25
-	fewApart    = 25
-	// near is how far apart in time they may be compared.
-	near = 1500 * time.Millisecond
-	// moments is how many profiles, and how many counts by metrics, a window needs to
-	// contradict: one of either may have met a burst of work.
-	moments = 2
-	// lastLooks is how many captures of a long look are held against the metrics: those at
-	// its end, which decide.
-	lastLooks = 2
-)
-
 const staleHint = "something between leakgate and the target keeps copies: go around it, or exclude pprof and metrics from its cache"
 
 // fresh asks whether every profile was a new one. Go writes into a profile when it was
 // taken; a copy has the time of its original.
-func fresh(run record.Run, target string) Check {
+func fresh(run record.Run, target string, limits FreshThresholds) Check {
 	c := Check{Name: "fresh", Target: target, Outcome: Pass, Unit: "copies"}
 	var last record.Capture
 	for _, p := range inTime(run, target) {
@@ -48,7 +32,7 @@ func fresh(run record.Run, target string) Check {
 		}
 		last = p
 	}
-	if w, ok := grouped(run, target); ok && c.Outcome == Pass {
+	if w, ok := grouped(run, target, limits); ok && c.Outcome == Pass {
 		c.Outcome, c.Code, c.Hint, c.Measured = Inconclusive, CodeStale, staleHint, 1
 		c.Message = fmt.Sprintf("profiles of one moment (%s into the run) fall in two groups, one of which is what an earlier moment showed: copies",
 			w.At.Round(time.Second))
@@ -71,7 +55,7 @@ func inTime(run record.Run, target string) []record.Capture {
 // grouped looks for a window whose captures alternate between two levels, where nothing
 // else says when they were taken: the lower one is, stack by stack, what an earlier window
 // had, and a higher one comes before and after it.
-func grouped(run record.Run, target string) (record.Capture, bool) {
+func grouped(run record.Run, target string, limits FreshThresholds) (record.Capture, bool) {
 	earlier := []*stacks.Profile{}
 	captures := inTime(run, target)
 	for len(captures) > 0 {
@@ -83,7 +67,7 @@ func grouped(run record.Run, target string) (record.Capture, bool) {
 		captures = captures[n:]
 		for i := 1; i+1 < len(w); i++ {
 			p := w[i].Profile
-			if p.Time.IsZero() && farBelow(p, w[i-1].Profile) && farBelow(p, w[i+1].Profile) &&
+			if p.Time.IsZero() && limits.farBelow(p, w[i-1].Profile) && limits.farBelow(p, w[i+1].Profile) &&
 				slices.ContainsFunc(earlier, func(e *stacks.Profile) bool { return sameStacks(e, p) }) {
 				return w[i], true
 			}
@@ -95,8 +79,8 @@ func grouped(run record.Run, target string) (record.Capture, bool) {
 	return record.Capture{}, false
 }
 
-func farBelow(p, other *stacks.Profile) bool {
-	return p.Total < other.Total && !alike(p.Total, other.Total)
+func (l FreshThresholds) farBelow(p, other *stacks.Profile) bool {
+	return p.Total < other.Total && !l.alike(p.Total, other.Total)
 }
 
 func sameStacks(a, b *stacks.Profile) bool {
@@ -113,8 +97,8 @@ func sameStacks(a, b *stacks.Profile) bool {
 }
 
 // alike reports whether two counts may be of the same process at about the same time.
-func alike(a, b int) bool {
-	return math.Abs(float64(a-b)) <= max(fewApart, countsApart*float64(max(a, b)))
+func (l FreshThresholds) alike(a, b int) bool {
+	return math.Abs(float64(a-b)) <= max(l.FewApart, l.CountsApart*float64(max(a, b)))
 }
 
 // comparison is what metrics and profiles say of one window.
@@ -129,12 +113,12 @@ type comparison struct {
 }
 
 // contradicts reports whether nothing in a window agrees.
-func (w comparison) contradicts() bool {
-	return len(w.profiles) >= moments && len(w.samples) >= moments && w.differ == w.pairs
+func (w comparison) contradicts(l FreshThresholds) bool {
+	return len(w.profiles) >= l.Moments && len(w.samples) >= l.Moments && w.differ == w.pairs
 }
 
 // compare holds every window's profiles against the metrics of the same moment.
-func compare(run record.Run, target string) []comparison {
+func compare(run record.Run, target string, limits FreshThresholds) []comparison {
 	var out []comparison
 	captures := inTime(run, target)
 	var samples []record.Sample
@@ -144,7 +128,7 @@ func compare(run record.Run, target string) []comparison {
 		}
 	}
 	for i, p := range captures {
-		if p.Kind == record.Leaked || p.Kind == record.Confirm && !lastOfLook(captures, i) {
+		if p.Kind == record.Leaked || p.Kind == record.Confirm && !lastOfLook(captures, i, limits) {
 			continue
 		}
 		n := len(out) - 1
@@ -153,18 +137,18 @@ func compare(run record.Run, target string) []comparison {
 			n++
 		}
 		for _, s := range samples {
-			if s.At >= p.At-near && s.At <= p.At+near {
-				out[n].add(p, s)
+			if s.At >= p.At-limits.Near && s.At <= p.At+limits.Near {
+				out[n].add(p, s, limits)
 			}
 		}
 	}
 	return out
 }
 
-func (w *comparison) add(p record.Capture, s record.Sample) {
+func (w *comparison) add(p record.Capture, s record.Sample, limits FreshThresholds) {
 	w.pairs++
 	w.profiles[p.At], w.samples[s.At] = true, true
-	if alike(s.Goroutines, p.Profile.Total) {
+	if limits.alike(s.Goroutines, p.Profile.Total) {
 		return
 	}
 	if w.differ == 0 {
@@ -174,23 +158,23 @@ func (w *comparison) add(p record.Capture, s record.Sample) {
 }
 
 // lastOfLook reports whether a capture is one of the last of its long look.
-func lastOfLook(captures []record.Capture, i int) bool {
+func lastOfLook(captures []record.Capture, i int, limits FreshThresholds) bool {
 	after := 0
 	for _, c := range captures[i+1:] {
 		if c.Kind == record.Confirm && c.Round == captures[i].Round {
 			after++
 		}
 	}
-	return after < lastLooks
+	return after < limits.LastLooks
 }
 
 // sameCounts asks whether metrics and profiles tell of the same process at the same
 // time. Where they agreed at first, one of the two stands still.
-func sameCounts(run record.Run, t record.Target) Check {
+func sameCounts(run record.Run, t record.Target, limits FreshThresholds) Check {
 	c := Check{Name: "counts agree", Target: t.Name, Outcome: Pass, Unit: "windows in which metrics and profile differ"}
 	agreed := false
-	for _, w := range compare(run, t.Name) {
-		if !w.contradicts() {
+	for _, w := range compare(run, t.Name, limits) {
+		if !w.contradicts(limits) {
 			agreed = agreed || w.pairs > w.differ
 			continue
 		}

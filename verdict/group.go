@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,7 +23,7 @@ func groups(run record.Run) []string {
 		}
 	}
 	var out []string
-	for _, name := range sortedKeys(count) {
+	for _, name := range slices.Sorted(maps.Keys(count)) {
 		if count[name] > 1 {
 			out = append(out, name)
 		}
@@ -71,79 +72,71 @@ func together(run record.Run, group string) record.Run {
 	return run
 }
 
-// analyseAll judges every target, and every group of instances as one more.
-func analyseAll(run record.Run, policy Policy, rules []rule) []analysis {
-	var out []analysis
+// assessAll judges every target, and every group of instances as one more. An instance that
+// grew by most of what all of them did is judged, and named, by itself.
+func assessAll(run record.Run, policy Policy, rules []rule) []assessment {
+	policy.Thresholds = policy.limits() // worked out once
+	var out []assessment
 	for _, t := range run.Targets {
-		out = append(out, analyse(run, policy, t.Name, rules))
+		out = append(out, assess(run, policy, t.Name, rules))
 	}
+	alone := len(out)
 	for _, g := range groups(run) {
-		a := analyse(together(run, g), policy, togetherName(run, g), rules)
+		a := assess(together(run, g), policy, togetherName(run, g), rules)
 		a.group, a.members = g, nil
 		for _, t := range run.Targets {
 			if t.Group == g {
 				a.members = append(a.members, t.Name)
 			}
 		}
-		if slices.ContainsFunc(out, func(o analysis) bool {
-			return memberOf(run, o.target) == g && (len(o.findings) > 0 || o.accountsFor(a))
+		if slices.ContainsFunc(out[:alone], func(o assessment) bool {
+			return slices.Contains(a.members, o.target) && (len(o.findings) > 0 || o.accountsFor(a))
 		}) {
-			a.yield()
+			a.findings, a.suspects = nil, nil
 		}
 		out = append(out, a)
 	}
 	return out
 }
 
-func memberOf(run record.Run, target string) string {
-	for _, t := range run.Targets {
-		if t.Name == target {
-			return t.Group
-		}
-	}
-	return ""
-}
-
-// oneAlone is the share of all instances' growth from which on it is one instance's.
-const oneAlone = 0.75
-
 // accountsFor reports whether an instance grew by most of what all of them together did:
-// then it is judged by what it shows itself, another round if need be, and is named. It
-// is about the rounds that agree: a pool that filled before is no reason to overlook
-// what all of them leak since.
-func (a *analysis) accountsFor(all analysis) bool {
-	if all.history.rounds() < 1 {
+// then it is judged by what it shows itself, another round if need be, and is named. It is
+// about the rounds that agree: a pool that filled before is no reason to overlook what all
+// of them leak since.
+func (a assessment) accountsFor(all assessment) bool {
+	if all.history.rounds() < 1 || a.history.rounds() < 1 {
 		return false
 	}
-	last, grown := all.history.rounds(), all.total.tail()
-	own := a.total.bands[last].mid - a.total.bands[all.total.start()].mid
-	return grown > 0 && float64(own) >= oneAlone*float64(grown)
-}
-
-// yield leaves to an instance what it leaks by itself.
-func (a *analysis) yield() {
-	a.findings, a.leaks, a.pending, a.suspects = nil, nil, nil, nil
+	last, grown := all.history.rounds(), all.total.Tail()
+	if last >= len(a.total.Bands) {
+		return false
+	}
+	own := a.total.Bands[last].Middle - a.total.Bands[all.total.Start()].Middle
+	return grown > 0 && float64(own) >= a.limits.Cause.OneAlone*float64(grown)
 }
 
 // addGroup adds what all instances of a group did together.
-func (v *Verdict) addGroup(run record.Run, a analysis) {
+func (v *Verdict) addGroup(run record.Run, a assessment) {
 	sound, members := true, len(a.members)
 	for _, t := range run.Targets {
 		if t.Group == a.group {
-			for _, c := range validity(run, t) {
-				sound = sound && c.Outcome == Pass
-			}
+			sound = sound && passed(validity(run, t, a.limits))
 		}
 	}
-	checks := a.checks(sound)
-	growth := checks[1]
-	mids := a.total.mids()
+	growth := a.checkGrowth()
+	var mids []int
+	if a.history.rounds() > 0 {
+		mids = a.total.Middles()
+	}
 	if growth.Message == "" && len(mids) > 0 {
 		var means []string
 		for _, n := range mids {
 			means = append(means, fmt.Sprintf("%.1f", float64(n)/float64(members)))
 		}
-		growth.Message = fmt.Sprintf("goroutines in the mean of %d instances: %s", members, strings.Join(means, ", "))
+		growth.Message = fmt.Sprintf("goroutines on average over %d instances: %s", members, strings.Join(means, ", "))
+	}
+	if !sound && a.history.rounds() > 0 {
+		growth = unsound(growth)
 	}
 	v.Checks = append(v.Checks, growth)
 	if sound {

@@ -1,306 +1,215 @@
 package verdict
 
 import (
-	"math"
+	"fmt"
+	"maps"
+	"slices"
 
-	"github.com/leakgate/leakgate/internal/stat"
+	"github.com/leakgate/leakgate/stacks"
+	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
-// class is what the history of one identity looks like.
-type class int
-
-const (
-	steady    class = iota // not above its baseline
-	pool                   // grew and stopped, or grows less every round
-	noise                  // goes both ways, or grew by less than the tolerance without a pattern
-	undecided              // grew lately, too little to say: another round
-	leak                   // grows again every round
-	draining               // grew, and fell when it was left alone
-)
-
-func (c class) String() string {
-	return [...]string{"steady", "pool", "noise", "undecided", "leak", "draining"}[c]
-}
-
-const (
-	// shrinking is the probability under which growth that gets smaller every
-	// round is no longer taken for a constant rate per request. At one in a
-	// hundred, a true leak loses its first round to it in 1 of 100 runs and
-	// costs one round more.
-	shrinking = 0.01
-
-	// silent is the probability under which a round without growth rules out
-	// the rate of the rounds before it; silentLast where no round is left.
-	silent     = 0.001
-	silentLast = 0.01
-
-	// hiding is by how many standard deviations of its own movement a stack may be low
-	// in the window that shows no growth: in 1 of 20, it is lower.
-	hiding = 1.64
-
-	// clearRecords is in how many rounds a stack has to reach a new height for
-	// growth to be a leak when the plan's rounds are used up. Levels that merely
-	// vary from round to round, independently, get there in 1 of 120 runs; what
-	// drifts gets there more often, and is held against its own turnover.
-	clearRecords = 4
-
-	// clearGrowth is the growth, in goroutines, that goes with clearRecords. Less
-	// could be somebody else's sessions, one more each round; then it takes
-	// surelyRecords.
-	clearGrowth   = 8
-	surelyRecords = 6
-
-	// amplePerRound is the least growth per round, in goroutines, at which three
-	// rounds, or two, are enough: Poisson increments of twenty that agree.
-	amplePerRound = 20
-
-	// beyondPools is the growth, in goroutines, that a pool which fills at a
-	// constant rate does not reach: pools have tens or hundreds of workers. Below
-	// it, a leak and such a pool look the same until the pool is full, and the
-	// plan's rounds are used to see whether it ever is.
-	beyondPools = 500
-
-	// severalPools is by how many times the growth of all goroutines together has to
-	// exceed that: what one pool does not reach, several that fill at once do.
-	severalPools = 2
-
-	// manyRequests is the share of requests that grow the stack at which nothing
-	// but a leak is plausible whatever the growth: a pool that one request in four
-	// enlarges is full within the warm-up.
-	manyRequests = 0.25
-
-	// overConcurrency is by how many times growth has to exceed the number of
-	// requests in flight for two rounds to be enough. Whatever sizes itself to
-	// its callers (a pool, connections to an upstream with three goroutines
-	// each) is bounded by that number; what outgrows it twice follows the
-	// requests, not the concurrency.
-	overConcurrency = 4
-)
-
-// classify reads the history of one identity before any long look.
-func (t trend) classify() class {
-	k := len(t.bands) - 1
-	if k < 1 {
-		return undecided
-	}
-	base := t.base()
-	if t.hidden() {
-		return undecided
-	}
-	if t.bands[k].lo <= t.bands[base].hi {
-		return steady
-	}
-	if t.wavers() {
-		return noise
-	}
-	if records, falls, _ := t.score(base); base > 0 && (falls > 0 || records < baseRounds) && t.bands[k].lo <= t.bands[0].hi {
-		return noise // below the baseline, up and down again
-	}
-	last := t.lastRecord(base)
-	if last < k {
-		return t.stopped(base, last)
-	}
-	s := t.start()
-	if k-s < 2 || t.slows(s) {
-		return undecided
-	}
-	if t.ample(s) || t.spent() && t.clear(s) {
-		return leak
-	}
-	return undecided
-}
-
-// ample reports whether growth from window s on is so large, or so close to one
-// per request, that it is a leak before the plan's rounds are used up.
-func (t trend) ample(s int) bool {
-	n := len(t.bands) - 1 - s
-	records, falls, least := t.score(s)
-	if records < n || falls > 0 || least < amplePerRound || t.counted && (s > t.base() && n < clearRecords || !t.even(s)) {
-		return false
-	}
-	var requests uint64
-	for _, r := range t.requests[s:] {
-		requests += r
-	}
-	grown := t.bands[len(t.bands)-1].lo - t.bands[s].hi
-	most := beyondPools
-	if t.counted {
-		most *= severalPools
-	}
-	if grown < most && (t.uncounted || float64(grown) < manyRequests*float64(requests)) {
-		return false
-	}
-	switch {
-	case t.workers == 0 && n < clearRecords: // nobody knows how many requests were in flight
-		return false
-	case n == 2:
-		return least >= overConcurrency*t.workers
-	case n == 3:
-		return least >= overConcurrency/2*t.workers
-	}
-	return true
-}
-
-// clear reports whether growth from window s on is a leak when there is no round
-// left to learn more from.
-func (t trend) clear(s int) bool {
-	n := len(t.bands) - 1 - s
-	records, falls, least := t.score(s)
-	grown := t.bands[len(t.bands)-1].lo - t.bands[s].hi
-	switch {
-	case t.counted && (s > t.base() && n < clearRecords || !t.even(s)):
-		return false
-	case n == 3:
-		return t.workers > 0 && records == 3 && falls == 0 && least >= max(amplePerRound, overConcurrency/2*t.workers)
-	case records-falls >= surelyRecords:
-		return true
-	}
-	return records-falls >= clearRecords && grown >= clearGrowth
-}
-
-// uneven is the probability under which rounds have grown too differently for one
-// leak.
-const uneven = 0.01
-
-// even reports whether growth from window s on is as even as a leak's, which scatters
-// as Poisson's numbers do, and by what moves within the windows. Where only the
-// number of all goroutines is known, pools that fill, timeouts and other users add
-// up to growth in every round now and then, but to an uneven one.
-func (t trend) even(s int) bool {
-	var grown, noise, requests []float64
-	for i := s + 1; i < len(t.bands); i++ {
-		a, b := t.bands[i-1], t.bands[i]
-		grown = append(grown, float64(b.mid-a.mid))
-		half := float64(b.hi-b.lo+a.hi-a.lo) / 2
-		noise = append(noise, half*half/2)
-		requests = append(requests, float64(t.requests[i-1]))
-	}
-	return stat.Dispersion(grown, requests, noise) >= uneven
-}
-
-// spent reports whether the plan allows no further round.
-func (t trend) spent() bool { return len(t.bands)-1 >= t.budget }
-
-// record reports whether round i is at a new height: its lowest count above the
-// highest of every window since s. A leak is at a new height after each round;
-// what varies around a level is there ever more rarely.
-func (t trend) record(s, i int) bool {
-	for j := s; j < i; j++ {
-		if t.bands[i].lo <= t.bands[j].hi {
-			return false
+// growth classifies every stack of a subject that was above its baseline, in the order of
+// their keys.
+func (s subject) growth() []suspect {
+	var out []suspect
+	trends := s.history.trends(byKey)
+	for _, k := range slices.Sorted(maps.Keys(trends)) {
+		t := trends[k]
+		if k == stacks.NoFrames || t.Classify(nil) == trend.Steady && !t.EverAbove() {
+			continue
 		}
-	}
-	return true
-}
-
-// lastRecord is the last round at a new height, or s if there is none.
-func (t trend) lastRecord(s int) int {
-	for i := len(t.bands) - 1; i > s; i-- {
-		if t.record(s, i) {
-			return i
-		}
-	}
-	return s
-}
-
-// fell is by how much a later window has to be below the baseline, in
-// goroutines, and fellShare as a share of the baseline, for the baseline to
-// count as still draining when it was taken.
-const (
-	fell      = 10
-	fellShare = 0.2
-	// baseRounds is how many rounds have to follow a window for growth to be
-	// measured from it: after fewer, a low window and a high one are noise.
-	baseRounds = 3
-)
-
-// base is the window that growth is measured from: the baseline, unless that
-// held work that was gone later. Measured from there, a leak would have to
-// make up for the work first.
-func (t trend) base() int {
-	return t.lowest(len(t.bands) - baseRounds)
-}
-
-// lowest is the lowest of the first n windows where that is well below the
-// baseline, and 0 otherwise.
-func (t trend) lowest(n int) int {
-	low := 0
-	for i := range max(0, n) {
-		if t.bands[i].mid < t.bands[low].mid {
-			low = i
-		}
-	}
-	if float64(t.bands[0].lo-t.bands[low].hi) < max(fell, fellShare*float64(t.bands[0].mid)) {
-		return 0
-	}
-	return low
-}
-
-// hidden reports whether the baseline held work that was gone after the first or
-// the second round, and the count has grown since: rounds that were not made yet
-// will tell.
-func (t trend) hidden() bool {
-	k := len(t.bands) - 1
-	low := t.lowest(min(3, k))
-	return low > 0 && k-low < baseRounds && !t.spent() && t.bands[k].lo > t.bands[low].hi
-}
-
-// tail is the growth of the rounds that agree on one rate, in goroutines: all of
-// it, or what is left after something filled up.
-func (t trend) tail() int {
-	return t.bands[len(t.bands)-1].mid - t.bands[t.start()].mid
-}
-
-// score counts new heights and falls from window s on, and the least growth of
-// a round.
-func (t trend) score(s int) (records, falls, least int) {
-	least = math.MaxInt
-	for i := s + 1; i < len(t.bands); i++ {
-		if t.record(s, i) {
-			records++
-		}
-		if t.bands[i].hi < t.bands[i-1].lo {
-			falls++
-		}
-		least = min(least, t.bands[i].lo-t.bands[i-1].hi)
-	}
-	return records, falls, least
-}
-
-// rise is the growth from the base on, in goroutines.
-func (t trend) rise() int {
-	return t.bands[len(t.bands)-1].mid - t.bands[t.base()].mid
-}
-
-// above is the last count less the baseline's, in goroutines.
-func (t trend) above() int {
-	return t.bands[len(t.bands)-1].mid - t.bands[0].mid
-}
-
-// mids is the count at baseline and after each round.
-func (t trend) mids() []int {
-	out := make([]int, len(t.bands))
-	for i, b := range t.bands {
-		out[i] = b.mid
+		x := suspect{key: k, id: byKey, trend: s.history.of(byKey, k)}
+		x.class = x.trend.Classify(&x.trail)
+		x.stack = s.history.shown(k)
+		out = append(out, s.settle(x))
 	}
 	return out
 }
 
-// stays reports whether what grew is still there after a long look: at least
-// half of it. A leaked goroutine never goes, so anything less was mostly slow.
-func (t trend) stays(l look) bool {
-	return 2*(l.lowest-t.bands[t.base()].mid) >= t.rise()
+// sites adds leaks whose stacks all differ, by a recursion's depth or a library's inner
+// state, under the coarser identity. What its stacks say one by one is enough where it is
+// a leak already, or none.
+func (s subject) sites(suspects []suspect) []suspect {
+	covered := map[string]bool{}
+	for _, x := range suspects {
+		if x.class == trend.Leak || x.class == trend.Draining {
+			covered[x.stack.Site()] = true
+		}
+	}
+	trends := s.history.trends(bySite)
+	for _, k := range slices.Sorted(maps.Keys(trends)) {
+		if covered[k] || k == stacks.NoFrames || trends[k].Classify(nil) == trend.Steady {
+			continue
+		}
+		x := suspect{key: k, id: bySite, trend: s.history.of(bySite, k)}
+		if x.class = x.trend.Classify(&x.trail); x.class != trend.Leak {
+			continue
+		}
+		x.stack = s.history.ofSite(k)
+		x = s.settle(x)
+		if x.class == trend.Noise || x.class == trend.Pool {
+			continue
+		}
+		if x.class == trend.Leak {
+			suspects = without(suspects, func(o suspect) bool { return o.class == trend.Undecided && o.stack.Site() == k })
+		}
+		suspects = append(suspects, x)
+	}
+	return suspects
 }
 
-// gone reports whether what grew has fallen to where it came from. Little may be
-// left, by the plan's tolerance and by the growth, which is what pools keep
-// idle. Where the count falls far below the base, the base held slow work too,
-// and what the look leaves says nothing about where it came from, unless it is
-// next to nothing.
-func (t trend) gone(l look, tolerance int) bool {
-	base := t.bands[t.base()]
-	if l.lowest <= tolerance {
-		return 10*l.lowest <= 9*t.bands[len(t.bands)-1].mid // but fall it did
+// proof adds what the runtime proves: a leak even at one goroutine, if it was not there at
+// baseline, and one that needs no long look.
+func (s subject) proof(suspects []suspect) ([]suspect, []Warning) {
+	var warnings []Warning
+	out := slices.Clone(suspects)
+	before, now := s.history.provenIn(0), s.history.provenIn(s.history.rounds())
+	for _, k := range slices.Sorted(maps.Keys(now)) {
+		fresh := now[k].Count - before[k].Count
+		if before[k].Count > 0 && fresh <= 0 && !s.policy.FailOld {
+			warnings = append(warnings, Warning{Code: "leaked-before", Target: s.target, Message: fmt.Sprintf(
+				"%s: %d goroutines can never wake, since before the load", blamed(now[k]), before[k].Count)})
+		}
+		old := 0
+		if s.policy.FailOld {
+			fresh, old = now[k].Count, before[k].Count
+		}
+		if fresh <= 0 {
+			continue
+		}
+		i := slices.IndexFunc(out, func(x suspect) bool { return x.key == k })
+		if i < 0 {
+			x := suspect{key: k, id: byKey, trend: s.history.of(byKey, k), stack: now[k], class: trend.Steady} // all zero if it leaked after the last window
+			x.rule = s.cover(x)
+			out = append(out, x)
+			i = len(out) - 1
+		}
+		out[i].proven, out[i].old, out[i].pending = fresh, old, false
 	}
-	return l.lowest-base.hi <= min(t.rise()/10, tolerance) && base.lo-l.lowest <= tolerance
+	return out, warnings
+}
+
+// settle applies what is known beyond the trend: rules, long looks, and the end of the
+// budget.
+func (s subject) settle(x suspect) suspect {
+	x.rule = s.cover(x)
+	if x.class != trend.Leak && x.class != trend.Undecided {
+		return x
+	}
+	x, settled := s.looks(x)
+	if settled {
+		return x
+	}
+	if x.class == trend.Undecided && s.spent() && s.filled(&x) {
+		x.class = trend.Pool
+	}
+	if x.class != trend.Leak || x.rule != nil {
+		return x
+	}
+	switch {
+	case !s.confirmed(x, &x.trail):
+		x.pending = true
+	case !x.slope && !x.trend.Outgrows(x.look, &x.trail): // others' work, drifting
+		x.class = s.unlessSpent(trend.Noise)
+	case !x.slope && x.trend.Creeps(&x.trail):
+		x.class = s.unlessSpent(trend.Pool)
+	}
+	return x
+}
+
+// unlessSpent is a class, or Undecided where another round may tell more.
+func (s subject) unlessSpent(c trend.Class) trend.Class {
+	if s.spent() {
+		return c
+	}
+	return trend.Undecided
+}
+
+// looks applies the long looks to a suspect, in order. It reports whether they settle its
+// class. What falls to its baseline was slow; what keeps half of its growth leaks; what
+// keeps less is both, or shrinks: then what is left after one long look is compared with
+// what is left after the next.
+func (s subject) looks(x suspect) (suspect, bool) {
+	var before trend.Look
+	beforeRound, lastRound := 0, 0
+	for r := 1; r <= s.history.rounds(); r++ {
+		l, ok := s.history.look(x.id, x.key, r)
+		upTo := x.trend.UpTo(r)
+		if !ok || upTo.Rise() <= 0 {
+			continue
+		}
+		x.look, lastRound = &l, r
+		switch {
+		case upTo.Gone(l, s.policy.Tolerance, &x.trail):
+			x.class = trend.Draining
+			return x, true
+		case upTo.Stays(l, &x.trail):
+			beforeRound = 0
+		case l.Watched < s.policy.Confirm: // it falls: watch on
+		case beforeRound == 0:
+			before, beforeRound, x.class = l, r, trend.Undecided
+		default:
+			if s.remains(x, before, beforeRound, l, r) {
+				x.class = trend.Leak
+				return x, false
+			}
+			x.class = trend.Draining
+			return x, true
+		}
+	}
+	if beforeRound > 0 && lastRound < s.history.rounds() { // loaded again since: it needs another look
+		x.class = trend.Leak
+	}
+	return x, false
+}
+
+// remains reports whether more is left after the long look that follows round r than after
+// the one before, in proportion to the rounds between them.
+func (s subject) remains(x suspect, before trend.Look, beforeRound int, l trend.Look, r int) bool {
+	left, more := before.Lowest-x.trend.Bands[x.trend.Base()].Middle, l.Lowest-before.Lowest
+	if left <= s.policy.Tolerance { // the base held slow work: only the looks can be compared
+		left = doubled * s.policy.Tolerance * beforeRound
+	}
+	limit := s.limits.Growth.Kept * float64(left*(r-beforeRound)) / float64(beforeRound)
+	return x.trail.Ask(trend.RuleRemains, float64(more), limit, more > 0 && float64(more) >= limit)
+}
+
+// doubled makes half of something (Kept) the whole of it.
+const doubled = 2
+
+// filled reports whether growth that has not quite stopped when the rounds are used up is
+// a pool's: it shrinks, or what goes on after something filled up is within the tolerance,
+// or it is no more than the largest of random peaks creeps.
+func (s subject) filled(x *suspect) bool {
+	t := x.trend
+	tail := t.Tail()
+	return t.Shrinks(&x.trail) ||
+		x.trail.Ask(trend.RuleTail, float64(tail), float64(s.limit()), t.Start() > t.Base() && tail >= 0 && tail <= s.limit()) ||
+		t.Creeps(&x.trail)
+}
+
+// confirmed reports whether a suspect was left alone for as long as the plan asks, after
+// the last round and for the time before that in which nothing of its first round went.
+func (s subject) confirmed(x suspect, trail *trend.Trail) bool {
+	if s.policy.Confirm <= 0 {
+		return true
+	}
+	l, ok := s.history.look(x.id, x.key, s.history.rounds())
+	age := x.trend.Age()
+	long := l.Watched >= s.policy.Confirm || l.Watched >= s.limits.Growth.LeastLook && l.Watched+age >= s.policy.Confirm
+	return trail.Ask(trend.RuleLooked, (l.Watched + age).Seconds(), s.policy.Confirm.Seconds(), ok && long)
+}
+
+// confirmedLook is confirmed, for one of which it is not clear what it is.
+func (s subject) confirmedLook(x suspect) bool { return s.confirmed(x, nil) }
+
+func blamed(s stacks.Stack) string {
+	if i := stacks.Blame(s.Frames); i >= 0 {
+		return s.Frames[i].Function
+	}
+	if s.Key == stacks.AllGoroutines {
+		return s.Key
+	}
+	return stacks.NoFrames
 }

@@ -10,12 +10,8 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// balanced is after how many changes of identity a load balancer answers: a deploy
-// changes it once, and a crash after it once more.
-const balanced = 3
-
 // sameProcess watches what only grows, or never changes, within one process.
-func sameProcess(run record.Run, t record.Target) Check {
+func sameProcess(run record.Run, t record.Target, limits IdentityThresholds) Check {
 	c := Check{Name: "same process", Target: t.Name, Outcome: Pass, Unit: "changes of identity"}
 	last, first := t.Identity, t.Identity
 	if !identifiable(run, t) {
@@ -23,7 +19,7 @@ func sameProcess(run record.Run, t record.Target) Check {
 	}
 	back := false // it is the first process again
 	for _, s := range identitiesOf(run, t.Name) {
-		what := changed(last, s)
+		what := limits.changed(last, s)
 		if what != "" {
 			c.Measured++
 			if c.Measured == 1 {
@@ -31,11 +27,11 @@ func sameProcess(run record.Run, t record.Target) Check {
 				c.Message = fmt.Sprintf("restarted: %s, seen %s into the run", what, s.At.Round(time.Second))
 				c.Hint = "find out why it restarted, and run again; a crash under load is worth a look of its own"
 			}
-			back = back || t.Start > 0 && !startMoved(t.Identity, s) && startMoved(last, s)
+			back = back || t.Start > 0 && !limits.startMoved(t.Identity, s) && limits.startMoved(last, s)
 		}
 		if c.Measured > 0 && c.Code != CodeReplaced && rebuilt(first, s) { // it may only be seen later than the change
 			c.Code = CodeReplaced
-			c.Message = fmt.Sprintf("replaced by another build: %s, seen %s into the run", cmp.Or(what, changed(release(first), release(s))), s.At.Round(time.Second))
+			c.Message = fmt.Sprintf("replaced by another build: %s, seen %s into the run", cmp.Or(what, limits.changed(release(first), release(s))), s.At.Round(time.Second))
 			c.Hint = "was it deployed in the middle of the run? run again when the deploy is over"
 		}
 		if what != "" { // another process, of which nothing is known but this
@@ -47,7 +43,7 @@ func sameProcess(run record.Run, t record.Target) Check {
 			first = last
 		}
 	}
-	if c.Measured >= balanced || back {
+	if c.Measured >= limits.Balanced || back {
 		c.Code = CodeFlips
 		c.Message = fmt.Sprintf("several processes answer at this address: its identity changed %.0f times", c.Measured)
 		c.Hint = "is there a load balancer in front of pprof? list every replica as a target of its own"
@@ -121,9 +117,9 @@ func decides(k record.Kind) bool {
 }
 
 // changed says what shows that two identities are of different processes, if so.
-func changed(a, b record.Identity) string {
+func (l IdentityThresholds) changed(a, b record.Identity) string {
 	switch {
-	case startMoved(a, b):
+	case l.startMoved(a, b):
 		return fmt.Sprintf("start time moved from %s to %s", clock(a.Start), clock(b.Start))
 	case a.Build != "" && b.Build != "" && a.Build != b.Build:
 		return fmt.Sprintf("build changed from %.12s to %.12s", a.Build, b.Build)
@@ -161,22 +157,22 @@ func release(s record.Identity) record.Identity {
 // time from ticks of 10 ms since the boot, and the boot's time, in whole seconds,
 // may be rounded otherwise later. So two start times in ticks are those of one
 // process only if they lie whole seconds apart.
-func startMoved(a, b record.Identity) bool {
+func (l IdentityThresholds) startMoved(a, b record.Identity) bool {
 	if a.Start <= 0 || b.Start <= 0 {
 		return false
 	}
 	apart := math.Abs(a.Start - b.Start)
-	if inTicks(a.Start) && inTicks(b.Start) && math.Abs(apart-math.Round(apart)) > 1.5*tick {
+	rounding := l.Rounding * l.Tick
+	if l.inTicks(a.Start) && l.inTicks(b.Start) && math.Abs(apart-math.Round(apart)) > rounding {
 		return true
 	}
-	return apart > 1+1.5*tick
+	return apart > time.Second.Seconds()+rounding
 }
 
-// tick is the unit of a process's start time in /proc, in seconds.
-const tick = 0.01
-
 // inTicks reports whether a start time is a whole number of ticks.
-func inTicks(unix float64) bool { return math.Abs(unix/tick-math.Round(unix/tick)) < 0.001 }
+func (l IdentityThresholds) inTicks(unix float64) bool {
+	return math.Abs(unix/l.Tick-math.Round(unix/l.Tick)) < l.Whole
+}
 
 func clock(unix float64) string {
 	return time.Unix(int64(unix), 0).UTC().Format(time.TimeOnly)

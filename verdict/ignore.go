@@ -3,11 +3,13 @@ package verdict
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
+	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
 // rule is a compiled Rule.
@@ -71,97 +73,81 @@ func (r Rule) compile() (rule, error) {
 	return c, nil
 }
 
+// ignores is growth that the rule covers.
+func (r *rule) ignores(target string, x suspect, growth int) Ignored {
+	return Ignored{Target: target, Function: blamed(x.stack), Growth: growth, Reason: r.Reason, Owner: r.Owner, Until: r.Until}
+}
+
 // cover finds the first rule that matches a stack and allows its count.
-func (a *analysis) cover(rules []rule, s *suspect) *rule {
-	for i := range rules {
-		r := &rules[i]
-		if (r.Max <= 0 || s.trend.bands[len(s.trend.bands)-1].mid <= r.Max) && a.matches(r, s) {
+func (s subject) cover(x suspect) *rule {
+	return s.coverCount(x, x.trend.Bands[len(x.trend.Bands)-1].Middle)
+}
+
+// coverCount finds the first rule that matches a stack and allows so many goroutines.
+func (s subject) coverCount(x suspect, n int) *rule {
+	for i := range s.rules {
+		r := &s.rules[i]
+		if (r.Max <= 0 || n <= r.Max) && s.matches(r, x) {
 			return r
 		}
 	}
 	return nil
 }
 
-func (a *analysis) matches(r *rule, s *suspect) bool {
-	if r.function != nil && !r.function.MatchString(blamed(s.stack)) {
+func (s subject) matches(r *rule, x suspect) bool {
+	if r.function != nil && !r.function.MatchString(blamed(x.stack)) {
 		return false
 	}
-	if r.frame != nil && !anyFrame(s.stack, r.frame) {
+	if r.frame != nil && !slices.ContainsFunc(x.stack.Frames, func(f stacks.Frame) bool { return r.frame.MatchString(f.Function) }) {
 		return false
 	}
-	if r.createdBy != nil && !a.createdBy(s, r.createdBy) {
+	if r.createdBy != nil && !s.createdBy(x, r.createdBy) {
 		return false
 	}
-	return r.label == nil || a.labelled(s, r.label)
+	return r.label == nil || s.labelled(x, r.label)
 }
 
-func anyFrame(s stacks.Stack, re *regexp.Regexp) bool {
-	for _, f := range s.Frames {
-		if re.MatchString(f.Function) {
-			return true
-		}
-	}
-	return false
+// createdBy reports whether all goroutines of the latest dump that have the stack were
+// started by such a function. Without a dump that holds most of them it is not known, and
+// the rule does not ignore.
+func (s subject) createdBy(x suspect, re *regexp.Regexp) bool {
+	return s.dumped(x) && !slices.ContainsFunc(s.history.dumpStacks(x.stack.Key), func(st stacks.Stack) bool {
+		return st.CreatedBy == nil || !re.MatchString(st.CreatedBy.Function)
+	})
 }
 
-// createdBy reports whether all goroutines of the latest dump that have the stack
-// were started by such a function. Without a dump that holds most of them it is
-// not known, and the rule does not ignore.
-func (a *analysis) createdBy(s *suspect, re *regexp.Regexp) bool {
-	if !a.dumped(s) {
-		return false
-	}
-	for _, st := range a.inDump(s) {
-		if st.CreatedBy == nil || !re.MatchString(st.CreatedBy.Function) {
-			return false
-		}
-	}
-	return true
+// dumped reports whether the latest dump holds most of a stack's goroutines: who started
+// the rest would not be known.
+func (s subject) dumped(x suspect) bool {
+	n := goroutines(s.history.dumpStacks(x.stack.Key))
+	last := x.trend.Bands[len(x.trend.Bands)-1].Middle
+	return n > 0 && float64(n) >= s.limits.Cause.Dumped*float64(last)
 }
 
-// dumped reports whether the latest dump holds at least nine in ten of a stack's
-// goroutines: who started the rest would not be known.
-func (a *analysis) dumped(s *suspect) bool {
-	if len(a.dumps) == 0 {
-		return false
-	}
-	n := 0
-	for _, st := range a.inDump(s) {
-		n += st.Count
-	}
-	return n > 0 && 10*n >= 9*s.trend.bands[len(s.trend.bands)-1].mid
-}
-
-// inDump are the stacks of the latest dump that are a suspect's.
-func (a *analysis) inDump(s *suspect) []stacks.Stack {
-	return a.history.memo.stacks(a.dumps[len(a.dumps)-1].Profile, byKey, s.stack.Key)
-}
-
-// labelled reports whether what grew carries such a label: goroutines without it
-// did not grow, beyond what any stack may.
-func (a *analysis) labelled(s *suspect, re *regexp.Regexp) bool {
-	without := s.trend
-	without.bands = nil
-	for _, w := range a.history.windows {
+// labelled reports whether what grew carries such a label: goroutines without it did not
+// grow, beyond what any stack may.
+func (s subject) labelled(x suspect, re *regexp.Regexp) bool {
+	rest := x.trend
+	rest.Bands, rest.Floors, rest.Dumps = nil, nil, nil
+	for _, w := range s.history.windows {
 		var counts []int
 		for _, c := range w.captures {
-			counts = append(counts, a.unlabelled(c, s, re))
+			counts = append(counts, s.unlabelled(c, x, re))
 		}
-		without.bands = append(without.bands, bandOf(counts))
+		rest.Bands = append(rest.Bands, s.limits.Growth.BandOf(counts))
 	}
-	switch without.classify() {
-	case steady, pool, noise:
+	switch rest.Classify(nil) {
+	case trend.Steady, trend.Pool, trend.Noise:
 		return true
-	case leak:
+	case trend.Leak:
 		return false
 	}
-	return without.rise() <= a.limit()
+	return rest.Rise() <= s.limit()
 }
 
 // unlabelled counts the goroutines of a stack without such a label.
-func (a *analysis) unlabelled(c record.Capture, s *suspect, re *regexp.Regexp) int {
-	n := 0
-	for _, st := range a.history.memo.stacks(c.Profile, s.id, s.key) {
+func (s subject) unlabelled(c record.Capture, x suspect, re *regexp.Regexp) (n int) {
+	for _, st := range s.history.memo.stacks(c.Profile, x.id, x.key) {
 		with := 0
 		for l, k := range st.Labels { // a goroutine may have several that match
 			if re.MatchString(l) {
@@ -171,15 +157,4 @@ func (a *analysis) unlabelled(c record.Capture, s *suspect, re *regexp.Regexp) i
 		n += st.Count - with
 	}
 	return n
-}
-
-// dumpsOf are the debug=2 dumps of a target.
-func dumpsOf(run record.Run, target string) []record.Capture {
-	var out []record.Capture
-	for _, c := range run.Captures {
-		if c.Kind == record.Evidence && c.Target == target {
-			out = append(out, c)
-		}
-	}
-	return out
 }

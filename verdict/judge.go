@@ -16,25 +16,19 @@ import (
 // machine and at any time: dates in the policy are compared with the day on
 // which the run was made.
 func Judge(run record.Run, policy Policy) Verdict {
+	policy.Thresholds = policy.limits()
 	v := Verdict{
 		Schema: Schema, Plan: run.Plan, Tool: run.Tool, Started: run.Started,
 		Checks: []Check{}, Findings: []Finding{}, Warnings: []Warning{}, Targets: []Target{},
-		Load: loadEntries(run), Timing: timing(run),
+		Load: loadEntries(run), Timing: timing(run), Unit: unitOf(run),
 	}
-	v.Unit = unitOf(run)
-	for _, l := range run.Loads {
-		if l.Kind == record.Round {
-			v.Rounds = max(v.Rounds, l.Round)
-			if !l.Uncounted {
-				v.Requests += l.Requests()
-			}
-		}
-	}
+	v.countRounds(run)
 	v.Checks = append(v.Checks, recorded(run))
 	v.Checks = append(v.Checks, loadChecks(run, policy)...)
 	rules, expired := compile(policy.Ignore, run.Started)
 	v.Warnings = append(v.Warnings, expired...)
-	for i, a := range analyseAll(run, policy, rules) {
+	all := assessAll(run, policy, rules)
+	for i, a := range all {
 		if a.group != "" {
 			v.addGroup(run, a)
 			continue
@@ -56,23 +50,34 @@ func Judge(run record.Run, policy Policy) Verdict {
 		v.Findings = choose(v.Findings, MaxFindings)
 	}
 	v.conclude(run, policy)
+	v.Explanations = explanations(all, v.Outcome)
 	v.project(run, policy.Production)
 	return v
 }
 
-func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
-	valid := validity(run, t)
-	v.Checks = append(v.Checks, valid...)
-	sound := true
-	for _, c := range valid {
-		sound = sound && c.Outcome == Pass
+// countRounds adds up the rounds and their requests.
+func (v *Verdict) countRounds(run record.Run) {
+	for _, l := range run.Loads {
+		if l.Kind == record.Round {
+			v.Rounds = max(v.Rounds, l.Round)
+			if !l.Uncounted {
+				v.Requests += l.Requests()
+			}
+		}
 	}
-	v.Checks = append(v.Checks, a.checks(sound)...)
+}
+
+func (v *Verdict) addTarget(run record.Run, t record.Target, a assessment) {
+	valid := validity(run, t, a.limits)
+	v.Checks = append(v.Checks, valid...)
+	sound := passed(valid)
+	v.Checks = append(v.Checks, a.answers(sound)...)
 	if a.history.rounds() > 0 {
 		v.Checks = append(v.Checks, identified(run, t, a.policy))
 	}
 	if sound {
 		v.Findings = append(v.Findings, a.findings...)
+		v.Unclear += a.unclear
 	}
 	if w := (Warning{Code: "count-only", Target: cmp.Or(t.Group, t.Name),
 		Message: fmt.Sprintf("only the number of goroutines is known, by %s: what leaks has no stack; give its pprof in the plan to see it", t.Counter),
@@ -83,14 +88,14 @@ func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
 		v.Warnings = append(v.Warnings, Warning{Code: "no-identity", Target: t.Name,
 			Message: "nothing would show a restart: give its metrics in the plan, or serve the heap profile or dumps"})
 	}
-	if a.connections != nil {
-		v.Connections = append(v.Connections, *a.connections)
+	if a.held.connections != nil {
+		v.Connections = append(v.Connections, *a.held.connections)
 	}
-	if a.slope != nil {
-		v.Slopes = append(v.Slopes, *a.slope)
+	if a.load.slope != nil {
+		v.Slopes = append(v.Slopes, *a.load.slope)
 	}
-	if a.memory != nil {
-		v.Memory = append(v.Memory, *a.memory)
+	if a.memory.memory != nil {
+		v.Memory = append(v.Memory, *a.memory.memory)
 	}
 	v.Ignored = append(v.Ignored, a.ignored...)
 	v.Warnings = append(v.Warnings, a.warnings...)
@@ -99,59 +104,83 @@ func (v *Verdict) addTarget(run record.Run, t record.Target, a analysis) {
 
 // conclude sets outcome, headline and reason from the checks.
 func (v *Verdict) conclude(run record.Run, policy Policy) {
-	v.Outcome = Pass
-	var because *Check
-	for i, c := range v.Checks {
-		if c.Outcome == Fail && v.Outcome != Fail || c.Outcome == Inconclusive && v.Outcome == Pass {
-			v.Outcome, because = c.Outcome, &v.Checks[i]
-		}
+	var because Check
+	v.Outcome, because = v.decisive()
+	if c := v.named(recordedName); run.End == nil || run.End.Reason == record.Interrupted { // whatever was found, it is not the whole run
+		v.Outcome, because = Inconclusive, c
 	}
-	if run.End == nil || run.End.Reason == record.Interrupted { // whatever was found, it is not the whole run
-		v.Outcome, because = Inconclusive, &v.Checks[0]
-	} else if because != nil && because.Outcome == Inconclusive {
-		for i, c := range v.Checks { // the check that names a cause beats those that follow from it
-			if c.Outcome == Inconclusive && c.Code != "" && (because.Code == "" || priority(c.Code) < priority(because.Code)) {
-				because = &v.Checks[i]
+	if v.Outcome != Inconclusive || policy.Detect > 0 {
+		if c, ok := v.sense(run, policy); ok {
+			v.Checks = append(v.Checks, c)
+			if v.Outcome == Pass && c.Outcome != Pass { // too weak a run for the plan's demand
+				v.Outcome, because = c.Outcome, c
 			}
 		}
 	}
-	if v.Outcome != Inconclusive || policy.Detect > 0 {
-		v.sense(run, policy)
-	}
-	if v.Outcome == Inconclusive && because == nil { // sense found the run too weak
-		because = &v.Checks[len(v.Checks)-1]
-	}
-	if because != nil {
-		v.Reason, v.Hint = because.Message, because.Hint
-		if because.Target != "" && !strings.HasPrefix(v.Reason, because.Target) {
-			v.Reason = because.Target + ": " + v.Reason
-		}
+	v.Reason, v.Hint = because.Message, because.Hint
+	if because.Target != "" && !strings.HasPrefix(v.Reason, because.Target) {
+		v.Reason = because.Target + ": " + v.Reason
 	}
 	v.Headline = v.headline()
 }
 
-// priority orders the causes of an inconclusive run: the first explains the
-// others.
-func priority(code string) int {
-	for i, c := range []string{CodeUnreachable, CodeTooLarge, CodeReplaced, CodeRestarted, CodeFlips, CodeInstances, CodeLost, CodeStale, CodeCounts, CodeRefused, CodeFailing, CodeGenerator, CodeSlow, CodeGap} {
-		if c == code {
-			return i
+// decisive is the outcome that the checks come to, and the check that explains it: the first
+// that fails; where none does, of those that could not tell the one that names a cause, and
+// not what follows from it.
+func (v *Verdict) decisive() (Outcome, Check) {
+	if i := slices.IndexFunc(v.Checks, func(c Check) bool { return c.Outcome == Fail }); i >= 0 {
+		return Fail, v.Checks[i]
+	}
+	var because Check
+	for _, c := range v.Checks {
+		if c.Outcome == Inconclusive && (because.Outcome == "" || priority(c.Code) < priority(because.Code)) {
+			because = c
 		}
 	}
-	if code == CodeRounds || code == CodeUnmeasured {
-		return 200 // they follow from the others
+	if because.Outcome == "" {
+		return Pass, Check{}
 	}
-	return 100
+	return Inconclusive, because
+}
+
+// named is the check of a name.
+func (v *Verdict) named(name string) (out Check) {
+	if i := slices.IndexFunc(v.Checks, func(c Check) bool { return c.Name == name }); i >= 0 {
+		out = v.Checks[i]
+	}
+	return out
+}
+
+// causes of an inconclusive run, in order: the first explains the others.
+var codesInOrder = []string{
+	CodeUnreachable, CodeTooLarge, CodeReplaced, CodeRestarted, CodeFlips, CodeInstances, CodeLost, CodeStale, CodeCounts,
+	CodeRefused, CodeFailing, CodeGenerator, CodeSlow, CodeGap,
+}
+
+// priority orders the causes of an inconclusive run: known ones, then any that has a code,
+// then what follows from others, then what has none.
+func priority(code string) int {
+	known := len(codesInOrder)
+	if i := slices.Index(codesInOrder, code); i >= 0 {
+		return i
+	}
+	switch code {
+	case CodeRounds, CodeUnmeasured:
+		return known + 1
+	case "":
+		return known + 1 + 1
+	}
+	return known
 }
 
 func (v *Verdict) headline() string {
 	switch v.Outcome {
 	case Fail:
-		n := len(v.Findings) + v.More
-		if n == 0 {
+		i := slices.IndexFunc(v.Findings, func(f Finding) bool { return f.Class == Confirmed })
+		if i < 0 {
 			return v.Reason
 		}
-		f := v.Findings[0]
+		f := v.Findings[i]
 		line := fmt.Sprintf("%s leaks goroutines: +%d after %s", f.Name(), f.Leaked, v.Amount())
 		switch {
 		case f.Is(Held):
@@ -162,9 +191,7 @@ func (v *Verdict) headline() string {
 		if f.Line > 0 {
 			line += fmt.Sprintf(" (%s:%d)", lastTwo(f.File), f.Line)
 		}
-		if n > 1 {
-			line += fmt.Sprintf(", and %d more", n-1)
-		}
+		line += v.others()
 		if by := f.culprit(); by != "" {
 			line += "; " + by
 		}
@@ -172,6 +199,34 @@ func (v *Verdict) headline() string {
 	case Inconclusive:
 		return "could not tell: " + v.Reason
 	}
+	return v.passLine()
+}
+
+// others counts what was found beside the first finding.
+func (v *Verdict) others() string {
+	confirmed, likely := -1, 0
+	for _, f := range v.Findings {
+		if f.Class == Likely {
+			likely++
+		} else {
+			confirmed++
+		}
+	}
+	var parts []string
+	if confirmed+v.More > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", confirmed+v.More))
+	}
+	if likely > 0 {
+		parts = append(parts, fmt.Sprintf("%d likely", likely))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", and " + strings.Join(parts, " and ")
+}
+
+// passLine says what a pass is worth.
+func (v *Verdict) passLine() string {
 	what := "no goroutine leak"
 	if n := len(v.Ignored); n > 0 {
 		what = fmt.Sprintf("no goroutine leak but %s that the plan ignores", plural(n, "stack"))
@@ -222,26 +277,11 @@ func (v *Verdict) processes() int {
 	return n
 }
 
-// Name is what a finding is called in a line: its function, or its target where only
-// the number of goroutines is known.
-func (f Finding) Name() string {
-	if f.Function == stacks.AllGoroutines {
-		return f.Target
-	}
-	return f.Function
-}
-
 // lastTwo is a file with its folder, which is how people name it.
 func lastTwo(file string) string {
-	parts := strings.Split(file, "/")
-	return strings.Join(parts[max(0, len(parts)-2):], "/")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	const parts = 2
+	all := strings.Split(file, "/")
+	return strings.Join(all[max(0, len(all)-parts):], "/")
 }
 
 // timing adds up the phases.
@@ -258,13 +298,13 @@ func timing(run record.Run) Timing {
 	}
 	t.Wall, t.Load = tenths(t.Wall), tenths(t.Load)
 	if t.Load > 0 {
-		t.Ratio = math.Round(100*t.Wall/t.Load) / 100
+		t.Ratio = rounded(t.Wall / t.Load)
 	}
 	return t
 }
 
 func tenths(seconds float64) float64 {
-	return time.Duration(seconds * float64(time.Second)).Round(100 * time.Millisecond).Seconds()
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second / ten).Seconds()
 }
 
 // maxPoints is how many points of a series go into the verdict; the run
@@ -274,7 +314,7 @@ const maxPoints = 240
 func target(run record.Run, t record.Target, h history) Target {
 	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.Build, Pprof: t.Pprof, Metrics: t.Metrics, Selector: t.Selector, Profiles: t.Profiles, Totals: []int{}}
 	if n := len(h.windows); n > 0 {
-		out.Totals = h.of(byTotal, stacks.AllGoroutines).mids()
+		out.Totals = h.of(byTotal, stacks.AllGoroutines).Middles()
 		out.Baseline = h.windows[0].captures[0].File
 		last := h.windows[n-1].captures
 		out.Last = last[len(last)-1].File
@@ -320,8 +360,8 @@ func loadEntries(run record.Run) []LoadEntry {
 			o.Abandoned += e.Abandoned
 			o.Codes = addCounts(o.Codes, e.Codes)
 			o.Errors = addCounts(o.Errors, e.Errors)
-			o.P50ms = max(o.P50ms, float64(e.P50.Microseconds())/1000)
-			o.P99ms = max(o.P99ms, float64(e.P99.Microseconds())/1000)
+			o.P50ms = max(o.P50ms, float64(e.P50.Microseconds())/thousand)
+			o.P99ms = max(o.P99ms, float64(e.P99.Microseconds())/thousand)
 		}
 	}
 	return out

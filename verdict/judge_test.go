@@ -184,7 +184,7 @@ func TestFinding(t *testing.T) {
 	got := v.Findings[0]
 	kept := 8012
 	want := verdict.Finding{
-		Target: target, Function: "example.com/cart.f", File: "shop.go", Line: 42, State: "sleep", Evidence: []string{verdict.Growing},
+		ID: got.ID, Class: verdict.Confirmed, Target: target, Function: "example.com/cart.f", File: "shop.go", Line: 42, State: "sleep", Evidence: []string{verdict.Growing},
 		Counts: []int{12, 4012, 8012}, Leaked: 8000, Kept: &kept, Per1000: 1000, Unit: "request", Stack: got.Stack,
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -400,7 +400,7 @@ func TestNext(t *testing.T) {
 	}{
 		{"one round", script{stacks: map[string][]int{f: {1, 1}}}, verdict.Load, ""},
 		{"two level rounds", script{stacks: map[string][]int{f: {1, 1, 1}}}, verdict.Stop, "nothing grows"},
-		{"a little growth", script{stacks: map[string][]int{f: {1, 3, 5}}}, verdict.Load, "too little to say"},
+		{"a little growth", script{stacks: map[string][]int{f: {1, 3, 5}}}, verdict.Load, "another round"},
 		{"clear growth", script{stacks: map[string][]int{f: {1, 4001, 8001}}}, verdict.Watch, "keeps growing"},
 		{"clear growth, still there", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001}}, lookFrom: 150 * time.Second}, verdict.Stop, "confirmed"},
 		{"clear growth, watched for a minute", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001}}, lookFrom: time.Minute}, verdict.Watch, "keeps growing"},
@@ -408,14 +408,14 @@ func TestNext(t *testing.T) {
 		// One capture in which they were elsewhere: woken together, and back.
 		{"clear growth, one dip", script{stacks: map[string][]int{f: {1, 4001, 8001}}, looks: map[string][]int{f: {8001, 3, 8001}}, lookFrom: time.Minute}, verdict.Watch, "keeps growing"},
 		// A pool, or a leak of one in 400: as long as there are rounds, they tell.
-		{"ten in each of three rounds", script{stacks: map[string][]int{f: {8, 18, 28, 38}}}, verdict.Load, "too little to say"},
+		{"ten in each of three rounds", script{stacks: map[string][]int{f: {8, 18, 28, 38}}}, verdict.Load, "another round"},
 		{"hundreds in each of three rounds", script{stacks: map[string][]int{f: {8, 208, 408, 608}}}, verdict.Watch, "keeps growing"},
-		{"grew once, one silent round", script{stacks: map[string][]int{f: {0, 40, 40}}}, verdict.Load, "too little to say"},
+		{"grew once, one silent round", script{stacks: map[string][]int{f: {0, 40, 40}}}, verdict.Load, "another round"},
 		{"grew once, two silent rounds", script{stacks: map[string][]int{f: {0, 40, 40, 40}}}, verdict.Stop, "nothing grows"},
-		{"grew twice, one silent round", script{stacks: map[string][]int{f: {0, 40, 80, 80}}}, verdict.Load, "too little to say"},
-		{"among many that stay", script{stacks: map[string][]int{f: {1000, 1030, 1060}}, noise: map[string]int{f: 1}}, verdict.Load, "too little to say"},
+		{"grew twice, one silent round", script{stacks: map[string][]int{f: {0, 40, 80, 80}}}, verdict.Load, "another round"},
+		{"among many that stay", script{stacks: map[string][]int{f: {1000, 1030, 1060}}, noise: map[string]int{f: 1}}, verdict.Load, "another round"},
 		// The baseline held slow work: below it, the count may be growing.
-		{"growth below the baseline", script{stacks: map[string][]int{f: {106, 60, 101}}}, verdict.Load, "too little to say"},
+		{"growth below the baseline", script{stacks: map[string][]int{f: {106, 60, 101}}}, verdict.Load, "another round"},
 		{"growth in the last rounds only", script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}}, verdict.Watch, "not clear why"},
 		{"growth in the last rounds only, watched", script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}, looks: map[string][]int{f: {41}}, lookFrom: 150 * time.Second}, verdict.Stop, "used up"},
 		{"growth in the last rounds only, gone", script{stacks: map[string][]int{f: {0, 0, 0, 0, 0, 20, 41}}, looks: map[string][]int{f: {41, 0, 0}}, lookFrom: time.Minute}, verdict.Stop, "used up"},

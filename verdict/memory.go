@@ -2,13 +2,13 @@ package verdict
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/leakgate/leakgate/internal/stat"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
+	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
 // Quadrant says which of a target's goroutines and heap grew with the rounds.
@@ -58,63 +58,24 @@ type HeapSite struct {
 	Stack    []Frame `json:"stack"`
 }
 
-// Text names what a site allocated: 5,000 objects of 4 KiB from bufio.NewReaderSize.
-func (s HeapSite) Text() string {
-	return fmt.Sprintf("about %d objects of %s from %s", s.Objects, Bytes(s.Bytes/max(s.Objects, 1)), s.From)
+// descriptor is what the runtime keeps per goroutine on the heap, in bytes, where no
+// profile tells (Go 1.26: 448).
+const descriptor = 448
+
+// memoryReading is a target's memory, and what findings are held against.
+type memoryReading struct {
+	memory     *Memory    // nil where the target does not tell
+	grown      []HeapSite // every place where the heap grew, the most first
+	descriptor int64      // bytes that the runtime keeps per goroutine
 }
 
-// Cause says that a finding's goroutines and a place on the heap grew by the same
-// cause; empty where none is known.
-func (f Finding) Cause() string {
-	if f.Retains == nil {
-		return ""
+// readMemory reads a target's memory in the windows that were compared.
+func (s subject) readMemory(suspects []suspect) memoryReading {
+	windows := s.memories()
+	if len(windows) <= 1 {
+		return memoryReading{descriptor: descriptor}
 	}
-	in := ""
-	if f.State != "" {
-		in = " in " + f.State
-	}
-	return fmt.Sprintf("%d goroutines%s and %s: same cause", f.Leaked, in, f.Retains.Text())
-}
-
-const (
-	// heapLeast and residentLeast are the growth, in bytes, below which memory is
-	// taken to be level, and memoryShare the same as a share of the baseline's.
-	heapLeast     = 1 << 20
-	residentLeast = 8 << 20
-	memoryShare   = 0.05
-	// threadsLeast is the growth in threads from which they are said to grow.
-	threadsLeast = 20
-	// tiny is the heap per leaked goroutine, in bytes, below which it counts as next
-	// to nothing: half of the smallest stack.
-	tiny = 1024
-	// descriptor is what the runtime keeps per goroutine on the heap, in bytes,
-	// where no profile tells (Go 1.26: 448).
-	descriptor = 448
-	// enoughLeaked is how many goroutines have to leak for the memory of one to be
-	// told from what the heap does by itself.
-	enoughLeaked = 50
-	// surelyRounds is after how many rounds of growth memory alone may fail a plan
-	// that asks for it.
-	surelyRounds = 4
-)
-
-// memory reads a target's memory in the windows that were compared. It returns
-// nil where nothing was read.
-func (a *analysis) readMemory(run record.Run) *Memory {
-	var windows []record.Memory
-	for r := 0; r <= a.history.rounds(); r++ {
-		i := slices.IndexFunc(run.Memories, func(m record.Memory) bool {
-			return m.Target == a.target && m.Round == r && (m.Kind == record.Settling || m.Kind == record.Baseline)
-		})
-		if i < 0 {
-			break
-		}
-		windows = append(windows, run.Memories[i])
-	}
-	if len(windows) < 2 {
-		return nil
-	}
-	m := &Memory{Target: a.target, Quadrant: NoneGrew}
+	m := &Memory{Target: s.target, Quadrant: NoneGrew}
 	var outside []uint64 // resident, and not the runtime's
 	byMetrics := windows[0].Resident > 0
 	for _, w := range windows {
@@ -127,9 +88,24 @@ func (a *analysis) readMemory(run record.Run) *Memory {
 		outside = append(outside, resident-min(resident, w.Runtime))
 	}
 	m.dropUnknown()
-	a.sites(m, windows)
-	a.quadrant(m, outside)
-	return m
+	out := memoryReading{memory: m}
+	out.grown, out.descriptor = s.sitesOf(m, windows)
+	s.quadrant(out, suspects, outside)
+	return out
+}
+
+// memories are what was read of memory in each window, up to the first that lacks it.
+func (s subject) memories() (out []record.Memory) {
+	for r := 0; r <= s.history.rounds(); r++ {
+		i := slices.IndexFunc(s.run.Memories, func(m record.Memory) bool {
+			return m.Target == s.target && m.Round == r && (m.Kind == record.Settling || m.Kind == record.Baseline)
+		})
+		if i < 0 {
+			break
+		}
+		out = append(out, s.run.Memories[i])
+	}
+	return out
 }
 
 // dropUnknown empties the lists of what the target does not tell.
@@ -145,106 +121,99 @@ func (m *Memory) dropUnknown() {
 }
 
 // quadrant says what grew, in a sentence.
-func (a *analysis) quadrant(m *Memory, outside []uint64) {
-	leaked := a.leakedCounts()
-	heap := grows(m.Heap, heapLeast)
-	n := len(m.Heap)
+func (s subject) quadrant(r memoryReading, suspects []suspect, outside []uint64) {
+	m, limits := r.memory, s.limits.Memory
+	leaked := s.leakedCounts(suspects)
 	switch {
-	case len(leaked) > 0 && n > 0:
-		m.Each = a.retained(m, leaked)
-		m.Quadrant = GoroutinesGrew
-		m.Message = "goroutines leak, and with them next to nothing on the heap: tiny captures"
-		if m.Each != nil && m.Each.Heap >= tiny {
-			m.Quadrant = BothGrew
-			m.Message = fmt.Sprintf("every leaked goroutine keeps %s on the heap and a stack of %s", Bytes(m.Each.Heap), Bytes(m.Each.Stack))
+	case len(leaked) > 0 && len(m.Heap) > 0:
+		m.Each = s.retained(r, leaked)
+		m.Quadrant, m.Message = GoroutinesGrew, memoryTiny
+		if m.Each != nil && m.Each.Heap >= limits.Tiny {
+			m.Quadrant, m.Message = BothGrew, memoryRetaining(*m.Each)
 		}
 	case len(leaked) > 0:
 		m.Quadrant = GoroutinesGrew
-	case heap:
-		m.Quadrant = HeapGrew
-		m.Message = fmt.Sprintf("the heap grew in every round, by %s in all, and no goroutines that count did: slices, maps or caches that only grow", Bytes(int64(m.Heap[n-1]-m.Heap[0])))
-		if len(m.Sites) > 0 {
-			m.Message += "; most from " + m.Sites[0].Function
-		}
-		if slices.ContainsFunc(a.suspects, func(s suspect) bool { return s.rule != nil && s.class == leak }) {
-			m.Message += "; goroutines that a rule ignores may hold it"
-		}
-	case len(m.Resident) > 0 && grows(m.Resident, residentLeast) && grows(outside, residentLeast):
-		r := m.Resident
-		m.Quadrant = ResidentGrew
-		m.Message = fmt.Sprintf("resident memory grew in every round, by %s in all, and neither heap nor goroutines did: memory outside of Go's heap, as mapped files, C's or threads' stacks", Bytes(int64(r[len(r)-1]-r[0])))
+	case limits.grows(m.Heap, limits.HeapLeast):
+		ignored := slices.ContainsFunc(suspects, func(x suspect) bool { return x.rule != nil && x.class == trend.Leak })
+		m.Quadrant, m.Message = HeapGrew, memoryHeap(m, ignored)
+	case limits.grows(m.Resident, limits.ResidentLeast) && limits.grows(outside, limits.ResidentLeast):
+		m.Quadrant, m.Message = ResidentGrew, memoryResident(m.Resident)
 	}
-	if m.threadsGrow() {
-		t := m.Threads
-		m.Message = strings.TrimPrefix(m.Message+fmt.Sprintf("; threads grew in every round, from %d to %d: goroutines in system calls or cgo that do not return", t[0], t[len(t)-1]), "; ")
+	if m.threadsGrow(limits) {
+		m.Message = strings.TrimPrefix(m.Message+"; "+memoryThreads(m.Threads), "; ")
 	}
 }
 
-func (m *Memory) threadsGrow() bool {
+func (m *Memory) threadsGrow(limits MemoryThresholds) bool {
 	threads := make([]uint64, len(m.Threads))
 	for i, t := range m.Threads {
 		threads[i] = uint64(t)
 	}
-	return grows(threads, threadsLeast)
+	return limits.grows(threads, limits.ThreadsLeast)
 }
 
-// leakedCounts are the goroutines of all leaking stacks in every window, less those
-// that a rule ignores.
-func (a *analysis) leakedCounts() []float64 {
-	var out []float64
-	for _, s := range a.suspects {
-		if s.rule != nil || s.class != leak && s.proven == 0 {
+// leakedCounts are the goroutines of all leaking stacks in every window, less those that a
+// rule ignores.
+func (s subject) leakedCounts(suspects []suspect) (out []float64) {
+	for _, x := range suspects {
+		if !x.leaks() {
 			continue
 		}
 		if out == nil {
-			out = make([]float64, len(a.history.windows))
+			out = make([]float64, len(s.history.windows))
 		}
-		for i, b := range s.trend.bands {
-			out[i] += float64(b.mid)
+		for i, b := range x.trend.Bands {
+			out[i] += float64(b.Middle)
 		}
 	}
 	return out
 }
 
-// retained is what one more goroutine costs: the median over all pairs of
-// windows, so that one window in which the heap did something else does not
-// matter (Theil and Sen's estimate). The baseline is left out: what the first round
-// still brings into being is no leak's. Nil where too few leaked to tell.
-func (a *analysis) retained(m *Memory, leaked []float64) *Retained {
+// leastPairs is how many windows a slope over all their pairs needs, the baseline left out.
+const leastPairs = 3
+
+// retained is what one more goroutine costs: the median over all pairs of windows, so that
+// one window in which the heap did something else does not matter (Theil and Sen's
+// estimate). The baseline is left out: what the first round still brings into being is no
+// leak's. Nil where too few leaked to tell.
+func (s subject) retained(r memoryReading, leaked []float64) *Retained {
+	m := r.memory
 	n := min(len(leaked), len(m.Heap))
-	if n < 3 || leaked[n-1]-leaked[1] < enoughLeaked || len(m.Stacks) < n {
+	if n < leastPairs || leaked[n-1]-leaked[1] < float64(s.limits.Memory.EnoughLeaked) || len(m.Stacks) < n {
 		return nil
 	}
 	var heap, stack []float64
 	for i := 1; i < n; i++ {
 		heap, stack = append(heap, float64(m.Heap[i])), append(stack, float64(m.Stacks[i]))
 	}
-	each := stat.TheilSen(leaked[1:n], heap, 1).Slope - float64(a.descriptor)
+	each := stat.TheilSen(leaked[1:n], heap, 1).Slope - float64(r.descriptor)
 	return &Retained{Heap: int64(max(0, each)), Stack: int64(max(0, stat.TheilSen(leaked[1:n], stack, 1).Slope))}
 }
 
-// grows reports whether something grew in every round, not less and less, by so
-// much in all.
-func grows(xs []uint64, least uint64) bool {
+// grows reports whether something grew in every round, not less and less, by so much in
+// all.
+func (l MemoryThresholds) grows(xs []uint64, least uint64) bool {
 	n := len(xs) - 1
-	if n < 2 || xs[n] < xs[0]+max(least, uint64(memoryShare*float64(xs[0]))) {
+	if n <= 1 || xs[n] < xs[0]+max(least, uint64(l.Share*float64(xs[0]))) {
 		return false
 	}
 	each := float64(xs[n]-xs[0]) / float64(n)
 	for i := 1; i <= n; i++ {
-		if float64(xs[i])-float64(xs[i-1]) < each/4 {
+		if float64(xs[i])-float64(xs[i-1]) < l.EachRound*each {
 			return false
 		}
 	}
-	return float64(xs[n])-float64(xs[n-1]) >= 0.6*each
+	return float64(xs[n])-float64(xs[n-1]) >= l.LastRound*each
 }
 
 // maxSites is how many places a person is shown.
 const maxSites = 5
 
-// sites finds where the heap grew most since the baseline.
-func (a *analysis) sites(m *Memory, windows []record.Memory) {
-	a.descriptor = descriptor
+// sitesOf finds where the heap grew since the baseline, the most first, and what the
+// runtime keeps per goroutine. The largest of them are the memory's, with the profiles that
+// they come from.
+func (s subject) sitesOf(m *Memory, windows []record.Memory) (grown []HeapSite, perGoroutine int64) {
+	perGoroutine = descriptor
 	first, last := windows[0].Profile, (*stacks.Heap)(nil)
 	m.Base = windows[0].File
 	for _, w := range windows[1:] {
@@ -254,36 +223,43 @@ func (a *analysis) sites(m *Memory, windows []record.Memory) {
 	}
 	if first == nil || last == nil {
 		m.Base, m.Last = "", ""
-		return
+		return nil, perGoroutine
 	}
 	base := make(map[string]stacks.Site, len(first.Sites))
-	for _, s := range first.Sites {
-		base[s.Key] = s
+	for _, site := range first.Sites {
+		base[site.Key] = site
 	}
-	for _, s := range last.Sites {
-		if isDescriptor(s) && s.Objects > 0 {
-			a.descriptor = s.Bytes / s.Objects
+	for _, site := range last.Sites {
+		if isDescriptor(site) && site.Objects > 0 {
+			perGoroutine = site.Bytes / site.Objects
 			continue
 		}
-		before := base[s.Key]
-		if s.Bytes-before.Bytes <= 0 || s.Objects-before.Objects <= 0 {
-			continue
+		if g, ok := grownSite(site, base[site.Key]); ok {
+			grown = append(grown, g)
 		}
-		site := HeapSite{Objects: s.Objects - before.Objects, Bytes: s.Bytes - before.Bytes, Stack: s.Frames}
-		if i := stacks.Blame(s.Frames); i >= 0 {
-			f := s.Frames[i]
-			site.Function, site.File, site.Line, site.From = f.Function, f.File, f.Line, s.Frames[0].Function
-		}
-		a.grown = append(a.grown, site)
 	}
-	slices.SortStableFunc(a.grown, func(x, y HeapSite) int {
+	slices.SortStableFunc(grown, func(x, y HeapSite) int {
 		return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), strings.Compare(x.Function, y.Function))
 	})
-	for _, s := range a.grown[:min(len(a.grown), maxSites)] {
-		if s.Bytes >= heapLeast && 10*s.Bytes >= a.grown[0].Bytes {
-			m.Sites = append(m.Sites, s)
+	for _, site := range grown[:min(len(grown), maxSites)] {
+		if uint64(site.Bytes) >= s.limits.Memory.HeapLeast && float64(site.Bytes) >= s.limits.Memory.SiteShare*float64(grown[0].Bytes) {
+			m.Sites = append(m.Sites, site)
 		}
 	}
+	return grown, perGoroutine
+}
+
+// grownSite is by how much a place on the heap grew, if it did.
+func grownSite(now, before stacks.Site) (HeapSite, bool) {
+	out := HeapSite{Objects: now.Objects - before.Objects, Bytes: now.Bytes - before.Bytes, Stack: now.Frames}
+	if out.Bytes <= 0 || out.Objects <= 0 {
+		return out, false
+	}
+	if i := stacks.Blame(now.Frames); i >= 0 {
+		f := now.Frames[i]
+		out.Function, out.File, out.Line, out.From = f.Function, f.File, f.Line, now.Frames[0].Function
+	}
+	return out, true
 }
 
 // isDescriptor reports whether a site is where the runtime makes goroutines.
@@ -291,20 +267,19 @@ func isDescriptor(s stacks.Site) bool {
 	return slices.ContainsFunc(s.Frames, func(f stacks.Frame) bool { return f.Function == "runtime.malg" })
 }
 
-// sameCause finds the place whose objects a finding's goroutines keep: it is in
-// the function that waits, that the go statement started or that has the go
-// statement, or it is in any function of the stack and as many objects came from
-// there as goroutines leaked.
-func (a *analysis) sameCause(f *Finding) *HeapSite {
-	if f.Leaked < enoughLeaked {
+// sameCause finds the place whose objects a finding's goroutines keep: it is in the
+// function that waits, that the go statement started or that has the go statement, or it is
+// in any function of the stack and as many objects came from there as goroutines leaked.
+func (r memoryReading) sameCause(f *Finding, limits MemoryThresholds) *HeapSite {
+	if f.Leaked < limits.EnoughLeaked {
 		return nil
 	}
-	near, any := map[string]bool{}, map[string]bool{}
+	near, anywhere := map[string]bool{}, map[string]bool{}
 	for i, fr := range f.Stack {
 		if fr.Std {
 			continue
 		}
-		any[outermost(fr.Function)] = true
+		anywhere[outermost(fr.Function)] = true
 		if fr.Function == f.Function || i == len(f.Stack)-1 {
 			near[outermost(fr.Function)] = true
 		}
@@ -312,13 +287,14 @@ func (a *analysis) sameCause(f *Finding) *HeapSite {
 	if f.Creator != "" {
 		near[outermost(f.Creator)] = true
 	}
-	for _, s := range a.grown {
-		if s.Bytes < int64(f.Leaked)*tiny/2 {
+	for _, s := range r.grown {
+		if float64(s.Bytes) < float64(f.Leaked)*float64(limits.Tiny)/limits.Alike {
 			break // the rest is smaller still
 		}
-		alike := 2*s.Objects >= int64(f.Leaked) && s.Objects <= 2*int64(f.Leaked)
+		objects, leaked := float64(s.Objects), float64(f.Leaked)
+		alike := objects*limits.Alike >= leaked && objects <= limits.Alike*leaked
 		for _, fr := range s.Stack {
-			if name := outermost(fr.Function); !fr.Std && (near[name] || any[name] && alike) {
+			if name := outermost(fr.Function); !fr.Std && (near[name] || anywhere[name] && alike) {
 				return &s
 			}
 		}
@@ -342,17 +318,4 @@ func outermost(function string) string {
 func isClosure(part string) bool {
 	digits := strings.TrimPrefix(part, "func")
 	return digits != "" && strings.Trim(digits, "0123456789") == ""
-}
-
-// Bytes writes a size for people: 4.0 KiB.
-func Bytes(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d B", n)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
 // Action is what a gate should measure next.
@@ -26,34 +27,71 @@ type Step struct {
 	Targets []string // to watch
 	Why     string
 	Until   time.Duration // Watch: at the latest, from the end of the load
-	Dump    []string      // targets whose debug=2 dump decides whether a rule ignores what grew
+	// Dump are targets whose debug=2 dump is wanted first, where it can be had: it tells who
+	// started what grew, and whether it has moved.
+	Dump []string
 }
 
-// Next decides, from what was recorded so far, whether the evidence is in. It
-// is the same analysis that Judge makes, so that a gate never stops where the
-// verdict would have wanted more, as long as the plan's budget allows it.
+// Next decides, from what was recorded so far, whether the evidence is in. It is the same
+// assessment that Judge makes, so that a gate never stops where the verdict would have
+// wanted more, as long as the plan's budget allows it.
 func Next(run record.Run, policy Policy) Step {
 	rules, _ := compile(policy.Ignore, run.Started)
-	analyses := analyseAll(run, policy, rules)
+	all := assessAll(run, policy, rules)
 	rounds := 0
-	for _, a := range analyses {
+	for _, a := range all {
 		rounds = max(rounds, a.history.rounds())
 	}
 	if rounds < policy.MinRounds {
 		return Step{Action: Load}
 	}
-	step := next(policy, analyses, rounds, func() int { return sensitivity(run, policy) })
-	if policy.wantsCreator() && step.Action != Load {
-		for _, a := range analyses {
-			if slices.ContainsFunc(a.suspects, func(s suspect) bool { return s.rule == nil && !a.dumped(&s) }) {
-				step.Dump = append(step.Dump, a.target)
-			}
+	step := next(policy, all, rounds, func() int { return sensitivity(run, policy) })
+	for _, a := range all {
+		if a.wantsDump(step) {
+			step.Dump = append(step.Dump, a.target)
 		}
 	}
 	return step
 }
 
-// outlook is what the targets' analyses leave open.
+// wantsDump reports whether a dump would tell more about what grew. Of a round, one after
+// its window is enough, and one at the end of a long look, where goroutines took work
+// before.
+func (a assessment) wantsDump(step Step) bool {
+	if a.group != "" || a.history.rounds() < 1 {
+		return false
+	}
+	return slices.ContainsFunc(a.suspects, func(x suspect) bool {
+		if x.rule != nil || x.trend.Counted {
+			return false
+		}
+		if a.policy.wantsCreator() && step.Action != Load && !a.dumped(x) {
+			return true
+		}
+		doubtful := (x.pending || x.open()) && x.trend.Matters() && x.trend.Repeats()
+		moving := step.Action == Stop && x.open() && x.trend.Movement(nil) == trend.Moves
+		return moving || doubtful && (step.Action == Watch || a.aged(x))
+	})
+}
+
+// aged reports whether some of a stack's growth is old enough for a dump to tell how long it
+// has waited, and rounds enough were made to decide by that.
+func (a assessment) aged(x suspect) bool {
+	limits := a.limits.Growth
+	if a.history.rounds() < limits.StillRounds {
+		return false
+	}
+	base := x.trend.Base()
+	now := a.history.windows[a.history.rounds()].last()
+	for i := base + 1; i < len(x.trend.Bands); i++ {
+		if a.history.windows[i].last()+longWait <= now && x.trend.Bands[i].Low-x.trend.Bands[base].High >= limits.AgedLeast {
+			return true
+		}
+	}
+	return false
+}
+
+// outlook is what the subjects' assessments leave open.
 type outlook struct {
 	leaks   int       // that are confirmed
 	watch   Step      // the long look at what keeps growing
@@ -64,54 +102,55 @@ type outlook struct {
 	rising  string    // a target whose goroutines rise under load
 }
 
-func lookOut(policy Policy, analyses []analysis) outlook {
+func lookOut(policy Policy, all []assessment) outlook {
 	o := outlook{watch: Step{Action: Watch, Until: policy.Confirm}}
 	o.unclear = o.watch
-	for _, a := range analyses {
-		o.leaks += len(a.findings) - len(a.pending)
-		if len(a.pending) > 0 {
+	for _, a := range all {
+		o.leaks += a.confirmed()
+		if pending := a.pending(); len(pending) > 0 {
 			o.watch.Targets = append(o.watch.Targets, a.members...)
-			o.watch.Why = cmp.Or(o.watch.Why, blamed(a.pending[0].stack)+" keeps growing: watching whether it falls")
+			o.watch.Why = cmp.Or(o.watch.Why, blamed(pending[0].stack)+" keeps growing: watching whether it falls")
 		}
 		o.addSuspects(a)
 		o.growing = o.growing || a.wants == Load
-		if a.rising {
+		if a.load.rising {
 			o.rising = a.target
 		}
 		if a.wants == Watch {
 			o.held = true
-			o.unclear.Targets, o.unclear.Why = append(o.unclear.Targets, a.members...), a.memory.Message+": watching whether it falls"
+			o.unclear.Targets, o.unclear.Why = append(o.unclear.Targets, a.members...), a.memory.memory.Message+": watching whether it falls"
 		}
 	}
 	return o
 }
 
-// addSuspects adds a target's stacks of which it is not clear what they are.
-func (o *outlook) addSuspects(a analysis) {
+// addSuspects adds a subject's stacks of which it is not clear what they are.
+func (o *outlook) addSuspects(a assessment) {
 	unclear := false
-	for _, s := range a.suspects {
-		if s.class != undecided || s.proven > 0 || s.rule != nil {
+	for _, x := range a.suspects {
+		if !x.open() {
 			continue
 		}
-		if s.trend.matters() {
-			o.open = append(o.open, s)
+		if x.trend.Matters() {
+			o.open = append(o.open, x)
 		}
-		if !unclear && !a.tolerated(s) && !a.confirmed(&s) {
+		if !unclear && !a.tolerated(x) && !a.confirmedLook(x) {
 			unclear = true
 			o.unclear.Targets = append(o.unclear.Targets, a.members...)
-			o.unclear.Why = blamed(s.stack) + " grew, and it is not clear why: watching whether it falls"
+			o.unclear.Why = blamed(x.stack) + " grew, and it is not clear why: watching whether it falls"
 		}
 	}
 }
 
-// next decides what comes first of what is open.
-func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Step {
-	o := lookOut(policy, analyses)
+// next decides what comes first of what is open. A leak that is confirmed ends the run: what
+// else grew is likely by then, and is shown.
+func next(policy Policy, all []assessment, rounds int, sensed func() int) Step {
+	o := lookOut(policy, all)
 	more := rounds < policy.MaxRounds && len(o.open) > 0
 	switch {
 	case policy.Thorough && more:
 		return Step{Action: Load, Why: blamed(o.open[0].stack) + " is not decided yet"}
-	case len(o.watch.Targets) > 0:
+	case len(o.watch.Targets) > 0 && (policy.Thorough || o.leaks == 0):
 		return o.watch
 	case o.leaks > 0:
 		return Step{Action: Stop, Why: "a leak is confirmed"}
@@ -124,11 +163,16 @@ func next(policy Policy, analyses []analysis, rounds int, sensed func() int) Ste
 	case o.held && !more:
 		return o.unclear
 	case more:
-		return Step{Action: Load, Why: blamed(o.open[0].stack) + " grew, too little to say: another round"}
+		return Step{Action: Load, Why: another(mostGrown(o.open))}
 	case o.rising != "":
 		return Step{Action: Load, Why: o.rising + ": goroutines rise from round to round under load: another round"}
 	case policy.Detect > 0 && sensed() < policy.Detect:
 		return Step{Action: Load, Why: "more requests are needed to see as small a leak as the plan demands"}
 	}
 	return Step{Action: Stop, Why: "nothing grows"}
+}
+
+// mostGrown is the stack that grew most of some.
+func mostGrown(all []suspect) suspect {
+	return slices.MaxFunc(all, func(a, b suspect) int { return cmp.Compare(a.trend.Rise(), b.trend.Rise()) })
 }

@@ -32,6 +32,18 @@ type Policy struct {
 	Unidentified []string `json:"unidentified,omitempty"`
 
 	Production Production `json:"production,omitzero"`
+
+	// Thresholds are the numbers that decide; nil: DefaultThresholds.
+	Thresholds *Thresholds `json:"thresholds,omitempty"`
+}
+
+// limits are the policy's thresholds.
+func (p Policy) limits() *Thresholds {
+	if p.Thresholds != nil {
+		return p.Thresholds
+	}
+	t := DefaultThresholds()
+	return &t
 }
 
 // Reaction is what growth beside the goroutines' does to a run.

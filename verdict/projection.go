@@ -27,7 +27,7 @@ type Projection struct {
 
 // leastGoroutine is the memory that a goroutine takes at the least, in bytes: the
 // stack that the runtime starts it with, and its descriptor.
-const leastGoroutine = 2048 + descriptor
+const leastGoroutine = 2<<10 + descriptor
 
 // project adds what the findings come to at the plan's production rate, target by
 // target; after a pass, what the largest leak would that it may have missed.
@@ -55,7 +55,7 @@ func (v *Verdict) project(run record.Run, p Production) {
 			}
 		}
 		if per1000 > 0 {
-			v.Projections = append(v.Projections, projection(p, f.Target, rate*per1000/1000, each, known, inUse(run, f.Target)))
+			v.Projections = append(v.Projections, projection(p, f.Target, rate*per1000/thousand, each, known, inUse(run, f.Target)))
 		}
 	}
 	if v.Outcome == Pass && v.Sensitivity != nil && v.Sensitivity.OneIn > 0 {
@@ -67,13 +67,13 @@ func (v *Verdict) project(run record.Run, p Production) {
 
 // projection is a straight line from what is in use.
 func projection(p Production, target string, perSecond float64, each int64, known bool, used uint64) Projection {
-	x := Projection{Target: target, PerSecond: math.Round(perSecond*1000) / 1000, Bytes: int64(perSecond * float64(each))}
+	x := Projection{Target: target, PerSecond: rounded(perSecond), Bytes: int64(perSecond * float64(each))}
 	atLeast := "at least "
 	if known {
 		atLeast = ""
 	}
 	x.Message = fmt.Sprintf("at %.4g requests/s in production, each of %s loses %.3g goroutines a second, and with them %s%s an hour",
-		p.Rate, plural(max(p.Replicas, 1), "replica"), perSecond, atLeast, Bytes(int64(3600*perSecond*float64(each))))
+		p.Rate, plural(max(p.Replicas, 1), "replica"), perSecond, atLeast, Bytes(int64(time.Hour.Seconds()*perSecond*float64(each))))
 	if p.Memory > 0 && perSecond > 0 {
 		left := float64(p.Memory) - math.Min(float64(used), float64(p.Memory))
 		x.Full = math.Round(left / (perSecond * float64(each)))
@@ -106,8 +106,9 @@ func span(seconds float64) string {
 		name string
 		d    time.Duration
 	}{{"year", 365 * 24 * time.Hour}, {"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
-		if n := seconds / u.d.Seconds(); n >= 2 {
-			if n > 1000 {
+		const several, endless = 2, thousand
+		if n := seconds / u.d.Seconds(); n >= several {
+			if n > endless {
 				return "more than a thousand " + u.name + "s"
 			}
 			return fmt.Sprintf("%.0f %ss", n, u.name)

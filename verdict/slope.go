@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -9,11 +10,12 @@ import (
 	"github.com/leakgate/leakgate/internal/stat"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
+	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
-// Slope is how a target's goroutines grew while it was under load, round by
-// round: what it does when staging never comes to rest, and the sense in which
-// Prometheus' deriv(go_goroutines[10m]) asks.
+// Slope is how a target's goroutines grew while it was under load, round by round: what it
+// does when staging never comes to rest, and the sense in which Prometheus'
+// deriv(go_goroutines[10m]) asks.
 type Slope struct {
 	Target    string    `json:"target"`
 	PerSecond float64   `json:"per_second"` // goroutines per second of load: the median over all pairs of rounds
@@ -31,105 +33,145 @@ func (s Slope) String() string {
 // grown is by how many goroutines the last round's level exceeds the first's.
 func (s Slope) grown() float64 { return s.Levels[len(s.Levels)-1] - s.Levels[0] }
 
-const (
-	// slopeRounds is after how many rounds a slope may say that something leaks:
-	// five that each are higher than the one before are one order of 120.
-	slopeRounds = 5
-	// slopeChance is the probability with which rounds in any order look as much
-	// like growth. What passes gets the long look, so that a false one costs time.
-	slopeChance = 0.01
-	// slopeLeast is the growth under load, in goroutines, below which it is nothing.
-	slopeLeast = 8
-	// warming is the share of a round that is left out at its beginning: until then,
-	// the load's own connections and pools come back.
-	warming = 0.25
-	// fewSamples is how many samples a round needs for a level.
-	fewSamples = 3
-	// blocks is how many parts of a round are compared to see how much its level
-	// scatters, and clearly by how many standard deviations a difference of two
-	// levels has to exceed that to be worth another round.
-	blocks  = 3
-	clearly = 3
-	// averaged is how many captures of a long look make about as long a stretch as
-	// the levels of rounds are taken from.
-	averaged = 4
-)
+// loadTrend is growth under load, and what is made of it.
+type loadTrend struct {
+	slope    *Slope  // nil where there are too few samples
+	scatter  float64 // of the difference of two of its levels by themselves, in goroutines
+	rising   bool    // another round would show whether it goes on
+	suspects []suspect
+}
 
-// levels is a target's count in the middle of each round, less what rules and
-// pools explain, and how much such a level scatters by itself; nil if some round
-// has too few samples.
-func (a *analysis) levels(run record.Run) (levels, seconds []float64, scatter float64) {
+// underLoad fits a line through the rounds' levels, and takes growth under load for a leak
+// of the stack that grew most, where what the stack does by itself hides a leak from the
+// windows after the rounds. Rounds that all grew ask for another.
+func (s subject) underLoad(suspects []suspect) loadTrend {
+	out := s.line(suspects)
+	out.suspects = suspects
+	if out.slope == nil || slices.ContainsFunc(suspects, suspect.leaks) {
+		return out
+	}
+	limits := s.limits.Slope
+	l := out.slope.Levels
+	if out.slope.grown() < max(limits.Least, limits.Clearly*out.scatter) || flattens(l, limits) {
+		return out
+	}
+	if !s.spent() { // a pool that fills looks the same until it is full
+		out.rising = stat.Kendall(l) <= stat.Kendall(l[1:]) // the last round agrees with those before it
+		return out
+	}
+	if len(l) < limits.Rounds || stat.Kendall(l) > limits.Chance {
+		return out
+	}
+	if x, ok := s.risen(out); ok {
+		out.suspects = append(without(suspects, func(o suspect) bool { return o.key == x.key }), x)
+	}
+	return out
+}
+
+// risen is the stack that rises under load, if it is a leak, was slow, or cannot be told.
+func (s subject) risen(l loadTrend) (suspect, bool) {
+	x, ok := s.mostGrown(l)
+	if !ok || x.trend.Counted && (!s.evenly(l) || s.poolsMayGrow(l)) {
+		return x, false
+	}
+	x.class, x.slope = trend.Leak, true
+	x = s.settle(x)
+	if x.class == trend.Leak && !x.pending && x.rule == nil && x.look != nil && (!s.outgrowsLevel(l, x) || x.trend.Counted && !s.lasts(l, x)) {
+		x.class = s.unlessSpent(trend.Noise)
+	}
+	return x, x.class == trend.Leak || x.class == trend.Draining || x.class == trend.Undecided
+}
+
+// poolsMayGrow reports whether pools that fill explain growth under load of which nothing is
+// known but the number of goroutines.
+func (s subject) poolsMayGrow(l loadTrend) bool {
+	g := s.limits.Growth
+	return len(l.slope.Levels) < g.CountedRounds && l.slope.grown() < float64(g.BeyondPools)
+}
+
+// line fits a line through the levels of the rounds.
+func (s subject) line(suspects []suspect) (out loadTrend) {
+	levels, seconds, scatter := s.levels(suspects)
+	if len(levels) <= 1 {
+		return out
+	}
+	probability := 1.0
+	if len(levels) >= s.limits.Slope.Rounds {
+		probability = s.limits.Slope.Confidence
+	}
+	l := stat.TheilSen(seconds, levels, probability)
+	slope := &Slope{Target: s.target, PerSecond: rounded(l.Slope), Low: rounded(l.Low), High: rounded(l.High), Levels: levels}
+	if rate := s.requestRate(); rate > 0 {
+		slope.Per1000 = rounded(thousand * l.Slope / rate)
+	}
+	return loadTrend{slope: slope, scatter: scatter}
+}
+
+// levels is a target's count in the middle of each round, less what rules and pools
+// explain, and how much such a level scatters by itself; nil if some round has too few
+// samples.
+func (s subject) levels(suspects []suspect) (levels, seconds []float64, scatter float64) {
+	limits := s.limits.Slope
 	loaded := 0.0
-	for r := 1; r <= a.history.rounds(); r++ {
-		i := slices.IndexFunc(run.Loads, func(l record.Load) bool { return l.Kind == record.Round && l.Round == r })
+	for r := 1; r <= s.history.rounds(); r++ {
+		i := slices.IndexFunc(s.run.Loads, func(l record.Load) bool { return l.Kind == record.Round && l.Round == r })
 		if i < 0 {
 			return nil, nil, 0
 		}
-		l := run.Loads[i]
+		l := s.run.Loads[i]
 		d := l.End - l.Start
-		from := l.Start + time.Duration(warming*float64(d))
-		var counts []float64
-		for _, s := range run.Samples {
-			if s.Target == a.target && s.At >= from && s.At <= l.End {
-				counts = append(counts, float64(s.Goroutines))
-			}
-		}
-		if len(counts) < fewSamples {
+		counts := s.samples(l.Start+time.Duration(limits.Warming*float64(d)), l.End)
+		if len(counts) < limits.Samples {
 			return nil, nil, 0
 		}
 		level := stat.Median(counts)
-		for part := range slices.Chunk(counts, (len(counts)+blocks-1)/blocks) {
+		for part := range slices.Chunk(counts, (len(counts)+limits.Blocks-1)/limits.Blocks) {
 			off := stat.Median(part) - level
 			scatter += off * off
 		}
-		levels = append(levels, level-float64(a.explained(r)))
-		seconds = append(seconds, loaded+d.Seconds()/2)
+		levels = append(levels, level-float64(explained(suspects, r)))
+		seconds = append(seconds, loaded+d.Seconds()*inTheMiddle)
 		loaded += d.Seconds()
 	}
 	// The mean of so many blocks, of each of two rounds.
-	return levels, seconds, math.Sqrt(scatter / float64(max(1, (blocks-1)*len(levels))) / blocks * 2)
+	freedom := float64(max(1, (limits.Blocks-1)*len(levels)))
+	return levels, seconds, math.Sqrt(scatter / freedom / float64(limits.Blocks) * bothRounds)
 }
 
-// explained is how many goroutines more than at baseline a window has on stacks
-// that may grow.
-func (a *analysis) explained(window int) int {
-	n := 0
-	for _, s := range a.suspects {
-		if s.rule != nil || s.class == pool || s.class == draining {
-			n += s.trend.bands[window].mid - s.trend.bands[0].mid
+const (
+	inTheMiddle = 0.5 // of a round
+	bothRounds  = 2   // whose levels are compared
+)
+
+// samples are a target's counts between two times.
+func (s subject) samples(from, to time.Duration) (counts []float64) {
+	for _, x := range s.run.Samples {
+		if x.Target == s.target && x.At >= from && x.At <= to {
+			counts = append(counts, float64(x.Goroutines))
+		}
+	}
+	return counts
+}
+
+// explained is how many goroutines more than at baseline a window has on stacks that may
+// grow.
+func explained(suspects []suspect, window int) (n int) {
+	for _, x := range suspects {
+		if x.mayGrow() {
+			n += x.trend.Bands[window].Middle - x.trend.Bands[0].Middle
 		}
 	}
 	return n
 }
 
-// readSlope fits a line through the rounds' levels.
-func (a *analysis) readSlope(run record.Run) {
-	levels, seconds, scatter := a.levels(run)
-	if len(levels) < 2 {
-		return
-	}
-	probability := 1.0
-	if len(levels) >= slopeRounds {
-		probability = 0.95
-	}
-	l := stat.TheilSen(seconds, levels, probability)
-	s := &Slope{Target: a.target, PerSecond: round3up(l.Slope), Low: round3up(l.Low), High: round3up(l.High), Levels: levels}
-	if rate := a.requestRate(run); rate > 0 {
-		s.Per1000 = round3up(1000 * l.Slope / rate)
-	}
-	a.slope, a.scatter = s, scatter
-}
-
-func round3up(x float64) float64 { return math.Round(x*1000) / 1000 }
-
 // requestRate is requests per second of the rounds' load; 0 where nobody counts them.
-func (a *analysis) requestRate(run record.Run) float64 {
+func (s subject) requestRate() float64 {
 	requests, seconds := 0.0, 0.0
-	if a.history.uncounted {
+	if s.history.uncounted {
 		return 0
 	}
-	for _, l := range run.Loads {
-		if l.Kind == record.Round && l.Round <= a.history.rounds() {
+	for _, l := range s.run.Loads {
+		if l.Kind == record.Round && l.Round <= s.history.rounds() {
 			requests, seconds = requests+float64(l.Requests()), seconds+(l.End-l.Start).Seconds()
 		}
 	}
@@ -139,109 +181,77 @@ func (a *analysis) requestRate(run record.Run) float64 {
 	return requests / seconds
 }
 
-// addSlope takes growth under load for a leak of the stack that grew most, where
-// what the stack does by itself hides a leak from the windows after the rounds.
-// Rounds that all grew ask for another.
-func (a *analysis) addSlope(run record.Run, rules []rule) {
-	if a.slope == nil || slices.ContainsFunc(a.suspects, func(s suspect) bool { return s.rule == nil && (s.class == leak || s.proven > 0) }) {
-		return
-	}
-	l := a.slope.Levels
-	grown := a.slope.grown()
-	if len(l) < 2 || grown < max(slopeLeast, clearly*a.scatter) || a.flattens() {
-		return
-	}
-	if !a.spent() { // a pool that fills looks the same until it is full
-		a.rising = stat.Kendall(l) <= stat.Kendall(l[1:]) // the last round is no exception
-		return
-	}
-	if len(l) < slopeRounds || stat.Kendall(l) > slopeChance {
-		return
-	}
-	s, ok := a.mostGrown(grown)
-	if !ok {
-		return
-	}
-	if s.trend.counted && !a.evenly(run) {
-		return
-	}
-	s.class, s.slope = leak, true
-	a.settle(&s, rules)
-	if s.class == leak || s.class == draining || s.class == undecided {
-		a.suspects = slices.DeleteFunc(a.suspects, func(o suspect) bool { return o.key == s.key })
-		a.add(s)
-	}
-}
-
-// evenly is trend.even for levels under load.
-func (a *analysis) evenly(run record.Run) bool {
+// evenly reports whether the levels under load grew as evenly as one leak does.
+func (s subject) evenly(l loadTrend) bool {
 	var grown, requests, noise []float64
-	l := a.slope.Levels
-	for _, load := range run.Loads {
-		if i := load.Round - 1; load.Kind == record.Round && i > 0 && i < len(l) {
-			grown, requests = append(grown, l[i]-l[i-1]), append(requests, float64(load.Requests()))
-			noise = append(noise, a.scatter*a.scatter)
+	levels := l.slope.Levels
+	for _, load := range s.run.Loads {
+		if i := load.Round - 1; load.Kind == record.Round && i > 0 && i < len(levels) {
+			grown, requests = append(grown, levels[i]-levels[i-1]), append(requests, float64(load.Requests()))
+			noise = append(noise, l.scatter*l.scatter)
 		}
 	}
-	return stat.Dispersion(grown, requests, noise) >= uneven
+	return stat.Dispersion(grown, requests, noise) >= s.limits.Growth.Uneven
 }
 
-// flattens reports whether growth under load got smaller to the end, as a pool's
-// does: the last third of it is less than half of its share.
-func (a *analysis) flattens() bool {
-	l := a.slope.Levels
-	n := len(l) - 1
-	tail := max(1, n/3)
-	return (l[n]-l[n-tail])*float64(n) < (l[n]-l[0])*float64(tail)/2
+// flattens reports whether growth under load got smaller to the end, as a pool's does: the
+// last third of the rounds grew by less than half of their share.
+func flattens(levels []float64, limits SlopeThresholds) bool {
+	n := len(levels) - 1
+	tail := max(1, int(limits.Tail*float64(n)))
+	share := float64(tail) / float64(n)
+	return levels[n]-levels[n-tail] < limits.Flat*share*(levels[n]-levels[0])
 }
 
-// mostGrown is the stack that grew most in the windows after the rounds, if it
-// accounts for half of what grew under load and is none that may grow. A leak is
-// on one stack; where many grew a little, it is the service that moves.
-func (a *analysis) mostGrown(grown float64) (suspect, bool) {
-	var best suspect
-	trends := a.history.trends(byKey)
-	for _, k := range sortedKeys(trends) {
-		if k == stacks.NoFrames || slices.ContainsFunc(a.suspects, func(s suspect) bool { return s.key == k && (s.class == pool || s.class == draining || s.rule != nil) }) {
+// mostGrown is the stack that grew most in the windows after the rounds, if it accounts
+// for half of what grew under load and is none that may grow. A leak is on one stack;
+// where many grew a little, it is the service that moves.
+func (s subject) mostGrown(l loadTrend) (suspect, bool) {
+	best := suspect{id: byKey}
+	trends := s.history.trends(byKey)
+	for _, k := range slices.Sorted(maps.Keys(trends)) {
+		if k == stacks.NoFrames || slices.ContainsFunc(l.suspects, func(x suspect) bool { return x.key == k && x.mayGrow() }) {
 			continue
 		}
-		if t := trends[k]; best.key == "" || t.rise() > best.trend.rise() {
-			best = suspect{key: k, id: byKey, trend: t}
+		if t := trends[k]; best.key == "" || t.Rise() > best.trend.Rise() {
+			best.key, best.trend = k, t
 		}
 	}
-	if best.key != "" {
-		best.stack = a.history.shown(best.key)
+	if best.key == "" {
+		return best, false
 	}
-	return best, best.key != "" && 2*float64(best.trend.rise()) >= grown
+	best.stack, best.trend = s.history.shown(best.key), s.history.of(byKey, best.key)
+	return best, float64(best.trend.Rise()) >= s.limits.Slope.Most*l.slope.grown()
 }
 
-// outgrowsLevel is outgrows for growth under load: levels are the middle of many
-// samples, and move less than a single count.
-func (a *analysis) outgrowsLevel(s *suspect) bool {
-	l := *s.look
+// outgrowsLevel reports whether growth under load exceeds what the stack moves by itself
+// in the long look: levels are the middle of many samples, and move less than a single
+// count.
+func (s subject) outgrowsLevel(l loadTrend, x suspect) bool {
+	look := *x.look
 	var means []int
-	for part := range slices.Chunk(l.rested(), averaged) {
+	for part := range slices.Chunk(look.Rested(), s.limits.Slope.Averaged) {
 		sum := 0
 		for _, c := range part {
 			sum += c
 		}
 		means = append(means, int(math.Round(float64(sum)/float64(len(part)))))
 	}
-	l.counts = means
+	look.Counts = means
 	longer := 1.0
-	if l.span > 0 {
-		longer = float64(s.trend.span) / float64(l.span)
+	if look.Span > 0 {
+		longer = float64(x.trend.Span) / float64(look.Span)
 	}
-	return a.slope.grown() > s.trend.drift(max(l.drift(longer), 1), falseRed)
+	return l.slope.grown() > x.trend.Reach(look.Drift(longer, &s.limits.Growth))
 }
 
-// lasts reports whether growth under load is still there after the long look: half of
-// it, counted from the window after the first round, before which pools fill.
-func (a *analysis) lasts(s *suspect) bool {
-	counts := s.look.rested()
+// lasts reports whether growth under load is still there after the long look: half of it,
+// counted from the window after the first round, before which pools fill.
+func (s subject) lasts(l loadTrend, x suspect) bool {
+	counts := x.look.Rested()
 	var late []float64
-	for _, c := range counts[len(counts)/2:] {
+	for _, c := range counts[int(inTheMiddle*float64(len(counts))):] {
 		late = append(late, float64(c))
 	}
-	return 2*(stat.Median(late)-float64(s.trend.bands[1].mid)) >= a.slope.grown()
+	return stat.Median(late)-float64(x.trend.Bands[1].Middle) >= s.limits.Slope.Lasts*l.slope.grown()
 }

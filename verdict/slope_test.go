@@ -64,11 +64,11 @@ func TestRisingCounted(t *testing.T) {
 		look int
 		want verdict.Outcome
 	}{
-		{"what grew stays", 2052, verdict.Fail},
-		{"what grew goes, but for a pool", 1750, verdict.Inconclusive},
+		{"what grew stays", 2452, verdict.Fail},
+		{"what grew goes, but for a pool", 2050, verdict.Inconclusive},
 	} {
-		run := counted(map[string][]int{"shop/a": {1443, 1913, 1973, 2006, 2014, 2030, 2052}}, map[string]int{"shop/a": c.look})
-		v := verdict.Judge(underLoad(run, 1850, 1900, 1940, 1970, 2010, 2050), policy())
+		run := counted(map[string][]int{"shop/a": {1443, 1913, 2133, 2166, 2286, 2296, 2452}}, map[string]int{"shop/a": c.look})
+		v := verdict.Judge(underLoad(run, 1850, 1960, 2070, 2180, 2290, 2400), policy())
 		if v.Outcome != c.want {
 			t.Errorf("Judge(%s) = %s (%s), want %s", c.name, v.Outcome, v.Headline, c.want)
 		}

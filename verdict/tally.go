@@ -5,6 +5,7 @@ import (
 
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
+	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
 // grouping says which stacks are counted together.
@@ -105,7 +106,7 @@ func at(counts []int, n int) int {
 // memo keeps what was worked out of one history.
 type memo struct {
 	tallies [groupings]*tally
-	trends  [groupings]map[string]trend
+	trends  [groupings]map[string]trend.Trend
 	counts  map[profileBy]([]int)
 	places  map[profileBy]([][]int)
 }

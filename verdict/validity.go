@@ -3,6 +3,7 @@ package verdict
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
@@ -32,11 +33,16 @@ const (
 	CodeUncounted   = "load-uncounted"
 	CodeIncomplete  = "run-incomplete"
 	CodeInterrupted = "interrupted"
+	CodeUnconfirmed = "unconfirmed"
+	CodeUndecided   = "undecided"
 )
+
+// recordedName is the check that the run came to its end.
+const recordedName = "recorded"
 
 // recorded reports whether the run came to its end.
 func recorded(run record.Run) Check {
-	c := Check{Name: "recorded", Outcome: Pass, Measured: 1, Limit: 1, Unit: "complete run"}
+	c := Check{Name: recordedName, Outcome: Pass, Measured: 1, Limit: 1, Unit: "complete run"}
 	switch {
 	case run.End == nil:
 		c.Outcome, c.Measured, c.Code = Inconclusive, 0, CodeIncomplete
@@ -54,14 +60,20 @@ func recorded(run record.Run) Check {
 
 // validity asks whether one target was the same process throughout, and was
 // seen whenever it mattered.
-func validity(run record.Run, t record.Target) []Check {
-	out := []Check{measured(run, t.Name), sameProcess(run, t), fresh(run, t.Name)}
+func validity(run record.Run, t record.Target, limits *Thresholds) []Check {
+	out := []Check{measured(run, t.Name), sameProcess(run, t, limits.Identity), fresh(run, t.Name, limits.Fresh)}
 	if t.Counter != "" {
-		out = append(out, sameCounts(run, t))
+		out = append(out, sameCounts(run, t, limits.Fresh))
 	}
 	return out
 }
 
+// passed reports whether all checks did.
+func passed(checks []Check) bool {
+	return !slices.ContainsFunc(checks, func(c Check) bool { return c.Outcome != Pass })
+}
+
+// measured asks whether every sample that mattered was taken.
 func measured(run record.Run, target string) Check {
 	c := Check{Name: "measured", Target: target, Outcome: Pass, Unit: "missing samples"}
 	var first *record.Gap
@@ -93,15 +105,17 @@ func measured(run record.Run, target string) Check {
 // Hopeless finds what already makes the run inconclusive, whatever else will
 // be measured, so that a gate can stop instead of loading on.
 func Hopeless(run record.Run, policy Policy) (Check, bool) {
+	limits := policy.limits()
+	policy.Thresholds = limits
 	var all []Check
 	if len(run.Loads) > 0 {
-		all = append(all, answered(run), delivered(run, policy), succeeded(run, policy), entries(run, policy))
+		all = append(all, answered(run, policy), delivered(run, policy), succeeded(run, policy), entries(run, policy))
 		if c, ok := heldOpen(run, policy); ok {
 			all = append(all, c)
 		}
 	}
 	for _, t := range run.Targets {
-		all = append(all, validity(run, t)...)
+		all = append(all, validity(run, t, limits)...)
 	}
 	for _, c := range all {
 		if c.Outcome == Inconclusive {

@@ -1,0 +1,348 @@
+// Package blame finds out which requests leak a stack, by trials that load some of a plan's
+// requests and leave the others out. Trials are a group test: one that leaks nothing clears
+// all of its requests, and a few of them together single out one request of ninety.
+package blame
+
+import (
+	"slices"
+	"time"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/leakgate/leakgate/internal/stat"
+)
+
+// Thresholds are the numbers by which requests are blamed, and cleared.
+type Thresholds struct {
+	// Budget is how long all trials of a run may load, in sum. Coming to rest between them
+	// comes on top.
+	Budget time.Duration `json:"budget"`
+	// FirstShare is the share of the budget for the first trials, which halve all requests
+	// again and again; the rest is for what they leave open.
+	FirstShare float64 `json:"first_share"`
+	// Wanted is how many goroutines a trial aims to leak of each stack if its requests are
+	// the ones that leak it: if they are not, none shows, with a chance of 6 in a million to
+	// be wrong.
+	Wanted float64 `json:"wanted"`
+	// Enough is how many have to be expected for a trial without any to clear its requests,
+	// with a chance of 2 in 1,000 to be wrong.
+	Enough float64 `json:"enough"`
+	// Faster is by how many times its share of the plan's rate a request may be sent when
+	// others are left out. Loads that the plan never asked for might disturb more than they
+	// tell.
+	Faster float64 `json:"faster"`
+	// Shortest and Longest are what one trial loads.
+	Shortest time.Duration `json:"shortest"`
+	Longest  time.Duration `json:"longest"` // See Shortest.
+	// Partly is the share of a leak from which requests are said to take part in it.
+	Partly float64 `json:"partly"`
+	// Least is the growth, in goroutines, below which no request is blamed.
+	Least int `json:"least"`
+	// Confidence is the probability with which the interval of a rate holds it.
+	Confidence float64 `json:"confidence"`
+	// Alike is the probability under which trials leak too differently for every request to
+	// leak alike.
+	Alike float64 `json:"alike"`
+	// Single is how many requests are tried one by one, in a plan that has no more, and
+	// where the halves have left no more.
+	Single int `json:"single"`
+	// Repeats is how often a trial is made at most, for stacks that leak too rarely to tell
+	// by one.
+	Repeats int `json:"repeats"`
+	// Samples is how many requests are tried alone where all of them seem to leak alike.
+	Samples int `json:"samples"`
+}
+
+// Default is what leakgate blames by.
+func Default() Thresholds {
+	return Thresholds{
+		Budget: time.Minute, FirstShare: 0.75, Wanted: 12, Enough: 6, Faster: 4, Shortest: time.Second, Longest: 10 * time.Second,
+		Partly: 0.1, Least: 3, Confidence: 0.95, Alike: 0.001, Single: 6, Repeats: 3, Samples: 3,
+	}
+}
+
+// Trial is what loading some requests did to a stack.
+type Trial struct {
+	Sent   []uint64 // by request of the plan; 0 for those that were left out
+	Leaked int      // goroutines
+}
+
+// Stack is a leaking stack: what the rounds did, and the trials after them.
+type Stack struct {
+	Leaked float64  // goroutines, in the rounds
+	Sent   []uint64 // by request of the plan, in the rounds
+	Trials []Trial
+}
+
+// Rate is how much requests leak.
+type Rate struct {
+	Requests  []int // of the plan; several leak together only
+	Sent      uint64
+	Leaked    int
+	Each      float64 // goroutines per request
+	Low, High float64 // the interval that holds it
+}
+
+// Answer is what trials say of one stack.
+type Answer struct {
+	Leaks   []Rate // of one request each, or of several that leak together; the largest first
+	Any     bool   // every request leaks it alike: Leaks has one Rate, of those that were tried alone
+	Unclear []int  // requests that may leak it, or not
+	Cleared []int  // requests that do not
+	// Together: none of the requests leaks by itself. Leaks is empty where it is not known
+	// which do with each other.
+	Together bool
+}
+
+// Resolved reports whether there is nothing left to find out.
+func (a Answer) Resolved() bool { return len(a.Unclear) == 0 && (len(a.Leaks) > 0 || a.Any) }
+
+// group is trials of the same requests, taken together.
+type group struct {
+	requests []int
+	sent     []uint64
+	leaked   int
+	times    int
+}
+
+func (g group) has(request int) bool { return slices.Contains(g.requests, request) }
+
+// total is how many requests a group sent.
+func (g group) total() (n uint64) {
+	for _, s := range g.sent {
+		n += s
+	}
+	return n
+}
+
+// groups takes trials of the same requests together.
+func (s Stack) groups() (out []group) {
+	for _, t := range s.Trials {
+		requests := requestsOf(t.Sent)
+		if len(requests) == 0 {
+			continue
+		}
+		i := slices.IndexFunc(out, func(g group) bool { return slices.Equal(g.requests, requests) })
+		if i < 0 {
+			out = append(out, group{requests: requests, sent: make([]uint64, len(t.Sent))})
+			i = len(out) - 1
+		}
+		for r, n := range t.Sent {
+			out[i].sent[r] += n
+		}
+		out[i].leaked += t.Leaked
+		out[i].times++
+	}
+	return out
+}
+
+// requestsOf are the requests that were sent.
+func requestsOf(sent []uint64) (out []int) {
+	for r, n := range sent {
+		if n > 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// expected is how many goroutines a group would have leaked if one of its requests leaked
+// all that the rounds did.
+func (s Stack) expected(g group, request int) float64 {
+	if s.Sent[request] == 0 {
+		return 0
+	}
+	return s.Leaked * float64(g.sent[request]) / float64(s.Sent[request])
+}
+
+// most is that of the request of a group for which it is largest.
+func (s Stack) most(g group) (n float64) {
+	for _, r := range g.requests {
+		n = max(n, s.expected(g, r))
+	}
+	return n
+}
+
+// leaked reports whether a group took part in a leak.
+func (s Stack) leaked(g group, l Thresholds) bool {
+	return g.leaked >= l.Least && float64(g.leaked) >= l.Partly*s.most(g)
+}
+
+// clears reports whether a group shows that one of its requests leaks nothing beyond what
+// others of it do.
+func (s Stack) clears(g group, request int, others float64, l Thresholds) bool {
+	e := s.expected(g, request)
+	return e >= l.Enough && float64(g.leaked)-others < l.Partly*e
+}
+
+// Decode says which requests leak a stack.
+func (s Stack) Decode(l Thresholds) Answer {
+	var out Answer
+	groups := s.groups()
+	if len(groups) == 0 {
+		return out
+	}
+	loaded := requestsOf(s.Sent)
+	cleared := map[int]bool{}
+	for _, g := range groups {
+		for _, r := range g.requests {
+			cleared[r] = cleared[r] || s.clears(g, r, 0, l)
+		}
+	}
+	definite := s.definite(groups, cleared, l)
+	for _, r := range loaded {
+		if !cleared[r] && !slices.Contains(definite, r) && s.excused(groups, r, definite, l) {
+			cleared[r] = true
+		}
+	}
+	for _, r := range loaded {
+		switch {
+		case slices.Contains(definite, r):
+		case cleared[r]:
+			out.Cleared = append(out.Cleared, r)
+		default:
+			out.Unclear = append(out.Unclear, r)
+		}
+	}
+	for _, r := range definite {
+		out.Leaks = append(out.Leaks, s.rateOf(groups, []int{r}, l))
+	}
+	slices.SortStableFunc(out.Leaks, func(a, b Rate) int { return -compare(a.Each, b.Each) })
+	switch {
+	case len(definite) > 0 && s.alike(groups, loaded, definite, l):
+		out = Answer{Any: true, Leaks: []Rate{s.pooled(groups, definite, l)}}
+	case len(out.Cleared) == len(loaded) && len(loaded) > 1:
+		out.Together = true
+		if pairs := s.pairs(groups, loaded, l); len(pairs) == 1 {
+			out.Leaks = []Rate{s.rateOf(groups, pairs[0], l)}
+			out.Cleared = slices.DeleteFunc(out.Cleared, func(r int) bool { return slices.Contains(pairs[0], r) })
+		}
+	}
+	return out
+}
+
+func compare(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// definite are requests without which a group's leak has no explanation: the only one of it
+// that is not cleared.
+func (s Stack) definite(groups []group, cleared map[int]bool, l Thresholds) (out []int) {
+	for _, g := range groups {
+		if !s.leaked(g, l) {
+			continue
+		}
+		open := slices.DeleteFunc(slices.Clone(g.requests), func(r int) bool { return cleared[r] })
+		if len(open) == 1 && !slices.Contains(out, open[0]) {
+			out = append(out, open[0])
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// excused reports whether the definite requests of some group account for all that it leaked,
+// so that another of its requests leaks nothing.
+func (s Stack) excused(groups []group, request int, definite []int, l Thresholds) bool {
+	return slices.ContainsFunc(groups, func(g group) bool {
+		if !g.has(request) {
+			return false
+		}
+		others := 0.0
+		for _, d := range definite {
+			if g.has(d) {
+				others += s.rateOf(groups, []int{d}, l).Each * float64(g.sent[d])
+			}
+		}
+		return others > 0 && s.clears(g, request, others, l)
+	})
+}
+
+// rateOf is how much requests leak, by the groups that have all of them and no other that
+// would hide them: the smallest groups tell most.
+func (s Stack) rateOf(groups []group, requests []int, l Thresholds) Rate {
+	out := Rate{Requests: requests}
+	smallest := 0
+	for _, g := range groups {
+		if !slices.ContainsFunc(requests, func(r int) bool { return !g.has(r) }) && (smallest == 0 || len(g.requests) < smallest) {
+			smallest = len(g.requests)
+		}
+	}
+	for _, g := range groups {
+		if slices.ContainsFunc(requests, func(r int) bool { return !g.has(r) }) || len(g.requests) > 2*smallest {
+			continue
+		}
+		for _, r := range requests {
+			out.Sent += g.sent[r]
+		}
+		out.Leaked += g.leaked
+	}
+	return out.measured(l)
+}
+
+// measured fills in the rate and its interval, as Poisson's numbers scatter (Garwood, 1936:
+// Fiducial limits for the Poisson distribution).
+func (r Rate) measured(l Thresholds) Rate {
+	if r.Sent == 0 {
+		return r
+	}
+	n, sent := float64(r.Leaked), float64(r.Sent)
+	r.Each = n / sent
+	const sides = 2
+	tail := (1 - l.Confidence) / sides
+	if r.Leaked > 0 {
+		r.Low = distuv.Gamma{Alpha: n, Beta: 1}.Quantile(tail) / sent
+	}
+	r.High = distuv.Gamma{Alpha: n + 1, Beta: 1}.Quantile(1-tail) / sent
+	return r
+}
+
+// alike reports whether every request leaks alike: of those that were tried alone, enough,
+// all do, and each group as much as it sent.
+func (s Stack) alike(groups []group, loaded, definite []int, l Thresholds) bool {
+	alone := 0
+	var leaked, sent, noise []float64
+	for _, g := range groups {
+		if !s.leaked(g, l) {
+			return false
+		}
+		if len(g.requests) == 1 {
+			alone++
+		}
+		leaked, sent, noise = append(leaked, float64(g.leaked)), append(sent, float64(g.total())), append(noise, 0)
+	}
+	return len(loaded) > 1 && len(definite) == alone && alone >= min(len(loaded), l.Samples) && stat.Dispersion(leaked, sent, noise) >= l.Alike
+}
+
+// pooled is the rate of all groups together.
+func (s Stack) pooled(groups []group, requests []int, l Thresholds) Rate {
+	out := Rate{Requests: requests}
+	for _, g := range groups {
+		out.Sent += g.total()
+		out.Leaked += g.leaked
+	}
+	return out.measured(l)
+}
+
+// pairs are two requests each that explain all groups: those that have both leak, and no
+// other does.
+func (s Stack) pairs(groups []group, loaded []int, l Thresholds) (out [][]int) {
+	for i, a := range loaded {
+		for _, b := range loaded[i+1:] {
+			fits := !slices.ContainsFunc(groups, func(g group) bool {
+				both := g.has(a) && g.has(b)
+				return both != s.leaked(g, l) && s.most(g) >= l.Enough
+			})
+			if fits {
+				out = append(out, []int{a, b})
+			}
+		}
+	}
+	return out
+}

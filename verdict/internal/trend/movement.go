@@ -1,0 +1,99 @@
+package trend
+
+// A leaked goroutine never leaves its place. A pool's worker does while there is work: it
+// is missing from its place in a profile under load, and in a dump it has not waited for
+// long, since Go hands out work in the order in which workers came to wait.
+
+// Movement is whether the goroutines of a stack leave their place while the service works.
+type Movement int
+
+// What is known of it. Goroutines that leave their place without any load, as a ticker's
+// do, say nothing: leaked ones may too.
+const (
+	Unknown Movement = iota
+	Still
+	Moves
+)
+
+// Floor is the fewest goroutines of an identity under the load of a round, in so many
+// profiles.
+type Floor struct{ Least, Profiles int }
+
+// Waits is what a dump says of how long an identity's goroutines have waited.
+type Waits struct {
+	Round  int
+	Look   bool // after the long look, not after the round's window
+	Window int  // the last window that was a minute old
+	Long   int  // goroutines that had waited for a minute or more
+	Rested bool // nothing was asked of the service in the minute before
+}
+
+// Movement reports whether a stack's goroutines leave their place under load: by dumps
+// where they tell, else by profiles under load.
+func (t Trend) Movement(trail *Trail) Movement {
+	if m := t.waiting(trail); m != Unknown {
+		return m
+	}
+	return t.dipping(trail)
+}
+
+// waiting reads the dumps: of the growth that was a minute old, how much had waited for as
+// long? What had not is woken by work, or by itself, which a dump after a minute's rest
+// tells apart.
+func (t Trend) waiting(trail *Trail) Movement {
+	base, byItself, out := t.Base(), false, Unknown
+	for _, d := range t.Dumps {
+		if d.Window <= base || d.Window >= len(t.Bands) {
+			continue
+		}
+		aged := t.Bands[d.Window].Low - t.Bands[base].High
+		if aged < t.Limits.AgedLeast {
+			continue
+		}
+		limit := t.Limits.Waited * float64(aged)
+		long := float64(d.Long - t.Bands[base].High)
+		if d.Rested {
+			byItself = byItself || float64(d.Long) < limit
+			continue
+		}
+		switch {
+		case long >= limit:
+			out = Still
+		case float64(d.Long) < limit:
+			out = Moves
+		default: // those of the baseline may be the ones that waited
+			out = Unknown
+		}
+		trail.ask(RuleWaited, float64(d.Long), limit, out == Still)
+	}
+	if out == Moves && byItself {
+		return Unknown
+	}
+	return out
+}
+
+// dipping reads the profiles under load: how many goroutines were missing from their
+// place, of those that had been there before the round?
+func (t Trend) dipping(trail *Trail) Movement {
+	missing, profiles := 0, 0
+	for i, f := range t.Floors {
+		if f.Profiles == 0 || i >= t.rounds() {
+			continue
+		}
+		profiles += f.Profiles
+		missing += max(0, t.Bands[i].Low-f.Least)
+	}
+	if profiles == 0 {
+		return Unknown
+	}
+	if trail.ask(RuleDips, float64(missing), float64(t.Limits.Dips), missing >= t.Limits.Dips) {
+		if t.Moves() {
+			return Unknown
+		}
+		return Moves
+	}
+	if trail.ask(RuleStill, float64(profiles), float64(t.Limits.Profiles), missing == 0 && profiles >= t.Limits.Profiles) {
+		return Still
+	}
+	return Unknown
+}
