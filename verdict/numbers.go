@@ -7,6 +7,7 @@ const (
 	ten      = 10
 	percent  = 100
 	thousand = 1000
+	mebibyte = 1 << 20
 	decimals = 1000 // three of them
 )
 
@@ -19,7 +20,7 @@ func roundedDown(x float64) float64 { return math.Floor(x*decimals) / decimals }
 
 // mebi is a number of bytes in MiB, with one decimal, rounded down.
 func mebi(bytes float64) float64 {
-	return math.Trunc(bytes/(1<<20)*ten) / ten
+	return math.Trunc(bytes/mebibyte*ten) / ten
 }
 
 // tenth has one decimal.

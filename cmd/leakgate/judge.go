@@ -10,13 +10,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leakgate/leakgate/internal/input"
 	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/verdict"
 )
 
 func (a *app) judgeCommand() *cobra.Command {
-	var planFile, format string
+	var planFile, thresholdsFile, format string
 	var o runOptions
 	var acc acceptOptions
 	c := &cobra.Command{
@@ -24,7 +25,9 @@ func (a *app) judgeCommand() *cobra.Command {
 		Short: "Judge a recorded run again, offline",
 		Long: `judge reaches the same verdict from a run directory, on any machine and at any
 time, and writes the reports into it again. With --plan, the run is judged by
-that plan's policy instead of the one it was made with.
+that plan's policy instead of the one it was made with. The thresholds that tell a
+leak from a pool are those that the run was made with; --thresholds shows what others
+would have said.
 
 With --accept, today's findings become ignore rules in a file that a plan reads
 (policy: {ignore_file: FILE}), for a team that starts with old leaks and wants no
@@ -49,7 +52,7 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 			if err := o.source.check(c.Context()); err != nil {
 				return err
 			}
-			j, err := interruptible(c.Context(), func() (judged, error) { return judge(c.Context(), args[0], planFile) })
+			j, err := interruptible(c.Context(), func() (judged, error) { return judge(c.Context(), args[0], planFile, thresholdsFile) })
 			if err != nil {
 				return usageUnless(err)
 			}
@@ -84,6 +87,7 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 		},
 	}
 	c.Flags().StringVar(&planFile, "plan", "", "judge by this plan's policy")
+	c.Flags().StringVar(&thresholdsFile, "thresholds", "", "judge by the thresholds in this JSON file instead of the run's own (docs/thresholds.md)")
 	c.Flags().StringVar(&format, "format", "console", strings.Join(append([]string{"console"}, sortedFormats()...), ", ")+"; to standard output")
 	c.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print every check and the whole stacks")
 	o.source.flags(c)
@@ -108,21 +112,39 @@ type judged struct {
 	verdict verdict.Verdict
 }
 
-// judge reads a run directory, and the policy that it holds or a plan's.
-func judge(ctx context.Context, dir, planFile string) (judged, error) {
+// judge reads a run directory, and judges it by the policy that it holds or a plan's, and by
+// the thresholds that it was made with or a file's.
+func judge(ctx context.Context, dir, planFile, thresholdsFile string) (judged, error) {
 	run, err := record.ReadContext(ctx, dir)
 	if err != nil {
 		return judged{}, err
 	}
 	var policy verdict.Policy
+	if err := json.Unmarshal(run.Settings, &policy); err != nil {
+		return judged{}, fmt.Errorf("%s: reading the run's policy: %w", dir, err)
+	}
 	if planFile != "" {
 		p, err := readPlan(ctx, planFile, nil)
 		if err != nil {
 			return judged{}, err
 		}
+		limits := policy.Thresholds
 		policy = p.VerdictPolicy()
-	} else if err := json.Unmarshal(run.Settings, &policy); err != nil {
-		return judged{}, fmt.Errorf("%s: reading the run's policy: %w", dir, err)
+		policy.Thresholds = limits
+	}
+	if thresholdsFile != "" {
+		data, err := input.ReadFile(ctx, thresholdsFile, maxThresholds)
+		if err != nil {
+			return judged{}, err
+		}
+		limits, err := verdict.ReadThresholds(data)
+		if err != nil {
+			return judged{}, fmt.Errorf("%s: %w; docs/thresholds.md has their names", thresholdsFile, err)
+		}
+		policy.Thresholds = &limits
 	}
 	return judged{run, policy, verdict.Judge(run, policy)}, nil
 }
+
+// maxThresholds bounds a file of thresholds, in bytes: all of them are a few thousand.
+const maxThresholds = 1 << 20

@@ -220,6 +220,8 @@ func (p *Plan) VerdictPolicy() verdict.Policy {
 		Heap: verdict.Reaction(p.Policy.Heap), Resident: verdict.Reaction(p.Policy.Resident), Threads: verdict.Reaction(p.Policy.Threads),
 		Production: verdict.Production{Rate: float64(p.Production.Rate), Memory: uint64(p.Production.Memory), Replicas: p.Production.Replicas},
 	}
+	limits := verdict.DefaultThresholds()
+	v.Thresholds = &limits // recorded with a run, so that it is judged by them later
 	v.Uncounted = p.Load.None != nil || p.Load.Exec != nil && p.Load.Exec.Summary == "none"
 	for _, t := range p.Targets {
 		if t.Identity == identityUnknown {

@@ -356,6 +356,8 @@ policy: {detect: 1/1000000000, goroutines: {tolerance: 7}, ignore: [{function: a
 		Heap: "warn", Resident: "warn", Threads: "warn", Production: verdict.Production{Replicas: 1},
 		Confirm: 150 * time.Second, Entries: []float64{-1, -1, 0}, Ignore: []verdict.Rule{{Function: "a", Reason: "${WHY}"}},
 	}
+	limits := verdict.DefaultThresholds()
+	want.Thresholds = &limits
 	if diff := cmp.Diff(want, p.VerdictPolicy()); diff != "" {
 		t.Errorf("the policy differs (-want +got):\n%s", diff)
 	}

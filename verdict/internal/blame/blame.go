@@ -49,6 +49,9 @@ type Thresholds struct {
 	// Repeats is how often a trial is made at most, for stacks that leak too rarely to tell
 	// by one.
 	Repeats int `json:"repeats"`
+	// Crowded is by how many times a group may have more requests than the smallest that has
+	// one of them for its leak to count towards that one's rate.
+	Crowded int `json:"crowded"`
 	// Samples is how many requests are tried alone where all of them seem to leak alike.
 	Samples int `json:"samples"`
 }
@@ -57,7 +60,7 @@ type Thresholds struct {
 func Default() Thresholds {
 	return Thresholds{
 		Budget: time.Minute, FirstShare: 0.75, Wanted: 12, Enough: 6, Faster: 4, Shortest: time.Second, Longest: 10 * time.Second,
-		Partly: 0.1, Least: 3, Confidence: 0.95, Alike: 0.001, Single: 6, Repeats: 3, Samples: 3,
+		Partly: 0.1, Least: 3, Confidence: 0.95, Alike: 0.001, Single: 6, Repeats: 3, Crowded: 2, Samples: 3,
 	}
 }
 
@@ -275,7 +278,7 @@ func (s Stack) rateOf(groups []group, requests []int, l Thresholds) Rate {
 		}
 	}
 	for _, g := range groups {
-		if slices.ContainsFunc(requests, func(r int) bool { return !g.has(r) }) || len(g.requests) > 2*smallest {
+		if slices.ContainsFunc(requests, func(r int) bool { return !g.has(r) }) || len(g.requests) > l.Crowded*smallest {
 			continue
 		}
 		for _, r := range requests {

@@ -122,6 +122,9 @@ func (s Stack) wants(first [][]int, tried []group, l Thresholds) []int {
 	return nil
 }
 
+// precision is that of a trial's duration, for people.
+const precision = 100 * time.Millisecond
+
 // size is how fast and for how long a group is loaded: so that the stack that leaks most
 // rarely would leak as many goroutines as are wanted, if it is one of the group's.
 func size(all []Stack, requests []int, rounds, most time.Duration, l Thresholds) Next {
@@ -139,7 +142,7 @@ func size(all []Stack, requests []int, rounds, most time.Duration, l Thresholds)
 		rarest = min(rarest, s.Leaked)
 	}
 	perSecond := max(rarest, 1) / rounds.Seconds()
-	out.Duration = time.Duration(l.Wanted / (out.Faster * perSecond) * float64(time.Second)).Round(l.Shortest / 10)
+	out.Duration = time.Duration(l.Wanted / (out.Faster * perSecond) * float64(time.Second)).Round(precision)
 	out.Duration = min(max(out.Duration, l.Shortest), l.Longest, most)
 	return out
 }
