@@ -4,6 +4,8 @@
 package blame
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -43,6 +45,10 @@ type Thresholds struct {
 	// Alike is the probability under which trials leak too differently for every request to
 	// leak alike.
 	Alike float64 `json:"alike"`
+	// Odds is how many times likelier than any other a request has to be the only one that
+	// leaks to be blamed for all, and Besides how many goroutines a trial grows by chance.
+	Odds    float64 `json:"odds"`
+	Besides float64 `json:"besides"` // See Odds.
 	// Single is how many requests are tried one by one, in a plan that has no more, and
 	// where the halves have left no more.
 	Single int `json:"single"`
@@ -59,8 +65,8 @@ type Thresholds struct {
 // Default is what leakgate blames by.
 func Default() Thresholds {
 	return Thresholds{
-		Budget: time.Minute, FirstShare: 0.75, Wanted: 12, Enough: 6, Faster: 4, Shortest: time.Second, Longest: 10 * time.Second,
-		Partly: 0.1, Least: 3, Confidence: 0.95, Alike: 0.001, Single: 6, Repeats: 3, Crowded: 2, Samples: 3,
+		Budget: time.Minute, FirstShare: 0.9, Wanted: 12, Enough: 6, Faster: 4, Shortest: time.Second, Longest: 10 * time.Second,
+		Partly: 0.1, Least: 3, Confidence: 0.95, Alike: 0.001, Odds: 10_000, Besides: 0.1, Single: 6, Repeats: 3, Crowded: 2, Samples: 3,
 	}
 }
 
@@ -98,7 +104,9 @@ type Answer struct {
 }
 
 // Resolved reports whether there is nothing left to find out.
-func (a Answer) Resolved() bool { return len(a.Unclear) == 0 && (len(a.Leaks) > 0 || a.Any) }
+func (a Answer) Resolved() bool {
+	return len(a.Unclear) == 0 && len(a.Leaks) > 0 && a.Leaks[0].Sent > 0
+}
 
 // group is trials of the same requests, taken together.
 type group struct {
@@ -180,41 +188,45 @@ func (s Stack) clears(g group, request int, others float64, l Thresholds) bool {
 
 // Decode says which requests leak a stack.
 func (s Stack) Decode(l Thresholds) Answer {
-	var out Answer
-	groups := s.groups()
+	groups, loaded := s.groups(), requestsOf(s.Sent)
 	if len(groups) == 0 {
-		return out
+		return Answer{}
 	}
-	loaded := requestsOf(s.Sent)
+	if every, alone := s.every(groups, loaded, l); every {
+		if alone < min(len(loaded), l.Samples) {
+			return Answer{Unclear: loaded}
+		}
+		return Answer{Any: true, Leaks: []Rate{s.pooled(groups, l)}}
+	}
+	if r, ok := s.single(groups, loaded, l); ok {
+		others := slices.DeleteFunc(slices.Clone(loaded), func(o int) bool { return o == r })
+		return Answer{Leaks: []Rate{s.rateOf(groups, []int{r}, l)}, Cleared: others}
+	}
 	cleared := map[int]bool{}
 	for _, g := range groups {
 		for _, r := range g.requests {
 			cleared[r] = cleared[r] || s.clears(g, r, 0, l)
 		}
 	}
-	definite := s.definite(groups, cleared, l)
+	definite := s.definite(groups, loaded, cleared, l)
 	for _, r := range loaded {
 		if !cleared[r] && !slices.Contains(definite, r) && s.excused(groups, r, definite, l) {
 			cleared[r] = true
 		}
 	}
+	var out Answer
 	for _, r := range loaded {
 		switch {
 		case slices.Contains(definite, r):
+			out.Leaks = append(out.Leaks, s.rateOf(groups, []int{r}, l))
 		case cleared[r]:
 			out.Cleared = append(out.Cleared, r)
 		default:
 			out.Unclear = append(out.Unclear, r)
 		}
 	}
-	for _, r := range definite {
-		out.Leaks = append(out.Leaks, s.rateOf(groups, []int{r}, l))
-	}
-	slices.SortStableFunc(out.Leaks, func(a, b Rate) int { return -compare(a.Each, b.Each) })
-	switch {
-	case len(definite) > 0 && s.alike(groups, loaded, definite, l):
-		out = Answer{Any: true, Leaks: []Rate{s.pooled(groups, definite, l)}}
-	case len(out.Cleared) == len(loaded) && len(loaded) > 1:
+	slices.SortStableFunc(out.Leaks, func(a, b Rate) int { return cmp.Compare(b.Each, a.Each) })
+	if len(out.Cleared) == len(loaded) && len(loaded) > 1 {
 		out.Together = true
 		if pairs := s.pairs(groups, loaded, l); len(pairs) == 1 {
 			out.Leaks = []Rate{s.rateOf(groups, pairs[0], l)}
@@ -224,29 +236,94 @@ func (s Stack) Decode(l Thresholds) Answer {
 	return out
 }
 
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+// single is the one request that explains all groups, if one does so much better than any
+// other: by the likelihood of what each group leaked, if it alone leaks.
+func (s Stack) single(groups []group, loaded []int, l Thresholds) (int, bool) {
+	best, next, which := math.Inf(-1), math.Inf(-1), -1
+	for _, r := range loaded {
+		switch fit := s.likelihood(groups, r, l); {
+		case fit > best:
+			best, next, which = fit, best, r
+		case fit > next:
+			next = fit
+		}
 	}
-	return 0
-}
-
-// definite are requests without which a group's leak has no explanation: the only one of it
-// that is not cleared.
-func (s Stack) definite(groups []group, cleared map[int]bool, l Thresholds) (out []int) {
+	if which < 0 || best-next < math.Log(l.Odds) {
+		return 0, false
+	}
+	var leaked, sent, noise []float64
+	all, without := 0, 0
 	for _, g := range groups {
-		if !s.leaked(g, l) {
+		all += g.leaked
+		if !g.has(which) {
+			without += g.leaked
 			continue
 		}
-		open := slices.DeleteFunc(slices.Clone(g.requests), func(r int) bool { return cleared[r] })
-		if len(open) == 1 && !slices.Contains(out, open[0]) {
-			out = append(out, open[0])
+		leaked, sent, noise = append(leaked, float64(g.leaked)), append(sent, float64(g.sent[which])), append(noise, 0)
+	}
+	explains := all-without >= l.Least && float64(without) <= l.Partly*float64(all)
+	return which, explains && stat.Dispersion(leaked, sent, noise) >= l.Alike
+}
+
+// likelihood is the logarithm of how likely it is that the groups leaked what they did if a
+// request alone leaks, and next to nothing happens besides; but for what is the same for
+// all requests.
+func (s Stack) likelihood(groups []group, request int, l Thresholds) (fit float64) {
+	leaked, sent := 0.0, 0.0
+	for _, g := range groups {
+		if g.has(request) {
+			leaked, sent = leaked+float64(g.leaked), sent+float64(g.sent[request])
 		}
 	}
-	slices.Sort(out)
+	for _, g := range groups {
+		mean := l.Besides
+		if g.has(request) {
+			mean += leaked / sent * float64(g.sent[request])
+		}
+		fit += float64(g.leaked)*math.Log(mean) - mean
+	}
+	return fit
+}
+
+// every reports whether the groups look as they would if every request leaked alike: each
+// leaked, and in proportion to what it sent. It counts the requests that were tried alone:
+// without any, two requests of which each half has one look the same.
+func (s Stack) every(groups []group, loaded []int, l Thresholds) (every bool, alone int) {
+	var leaked, sent, noise []float64
+	for _, g := range groups {
+		n := float64(g.total())
+		leaked, sent, noise = append(leaked, float64(g.leaked)), append(sent, n), append(noise, 0)
+		if len(g.requests) == 1 {
+			alone++
+		}
+		if g.leaked < l.Least {
+			return false, 0
+		}
+	}
+	return len(loaded) > 1 && len(groups) > 1 && stat.Dispersion(leaked, sent, noise) >= l.Alike, alone
+}
+
+// definite are requests without which a leak has no explanation: the only one of a group
+// that leaked, or of all, that is not cleared.
+func (s Stack) definite(groups []group, loaded []int, cleared map[int]bool, l Thresholds) (out []int) {
+	all := group{requests: loaded, sent: make([]uint64, len(s.Sent))}
+	open := func(g group) []int {
+		return slices.DeleteFunc(slices.Clone(g.requests), func(r int) bool { return cleared[r] })
+	}
+	if left := open(all); len(left) == 1 {
+		for _, g := range groups {
+			if g.has(left[0]) {
+				all.leaked += g.leaked
+				all.sent[left[0]] += g.sent[left[0]]
+			}
+		}
+		groups = append(slices.Clip(groups), all)
+	}
+	for _, g := range groups {
+		if left := open(g); len(left) == 1 && s.leaked(g, l) && !slices.Contains(out, left[0]) {
+			out = append(out, left[0])
+		}
+	}
 	return out
 }
 
@@ -306,29 +383,15 @@ func (r Rate) measured(l Thresholds) Rate {
 	return r
 }
 
-// alike reports whether every request leaks alike: of those that were tried alone, enough,
-// all do, and each group as much as it sent.
-func (s Stack) alike(groups []group, loaded, definite []int, l Thresholds) bool {
-	alone := 0
-	var leaked, sent, noise []float64
-	for _, g := range groups {
-		if !s.leaked(g, l) {
-			return false
-		}
-		if len(g.requests) == 1 {
-			alone++
-		}
-		leaked, sent, noise = append(leaked, float64(g.leaked)), append(sent, float64(g.total())), append(noise, 0)
-	}
-	return len(loaded) > 1 && len(definite) == alone && alone >= min(len(loaded), l.Samples) && stat.Dispersion(leaked, sent, noise) >= l.Alike
-}
-
-// pooled is the rate of all groups together.
-func (s Stack) pooled(groups []group, requests []int, l Thresholds) Rate {
-	out := Rate{Requests: requests}
+// pooled is the rate of all groups together. Its requests are those that were tried alone.
+func (s Stack) pooled(groups []group, l Thresholds) Rate {
+	var out Rate
 	for _, g := range groups {
 		out.Sent += g.total()
 		out.Leaked += g.leaked
+		if len(g.requests) == 1 {
+			out.Requests = append(out.Requests, g.requests...)
+		}
 	}
 	return out.measured(l)
 }

@@ -40,8 +40,12 @@ func Plan(all []Stack, rounds, spent time.Duration, l Thresholds) (Next, bool) {
 		}
 	}
 	for _, s := range open {
-		if g := s.wants(first, tried, l); g != nil {
-			return size(open, g, rounds, left, l), true
+		if g, shared := s.wants(first, tried, l); g != nil {
+			next := size(open, g, rounds, left, l)
+			if shared { // of a leak that all requests have, a few show a part
+				next = next.longer(1/next.Share, left, l)
+			}
+			return next, true
 		}
 	}
 	return Next{}, false
@@ -52,10 +56,7 @@ func Plan(all []Stack, rounds, spent time.Duration, l Thresholds) (Next, bool) {
 func FirstGroups(loaded []int, l Thresholds) (out [][]int) {
 	digits := bits.Len(uint(len(loaded) - 1))
 	if len(loaded) <= l.Single {
-		for _, r := range loaded {
-			out = append(out, []int{r})
-		}
-		return out
+		return singles(loaded)
 	}
 	for d := range digits {
 		var with, rest []int
@@ -82,44 +83,69 @@ func times(tried []group, requests []int) int {
 
 // wants is the group that would tell most of one stack: one of the first again, where it
 // leaked too little to tell; else those that are still open, alone or halved; else two that
-// may leak together. Nil when none would.
-func (s Stack) wants(first [][]int, tried []group, l Thresholds) []int {
-	for _, g := range tried {
+// may leak together. Nil when none would. It reports whether every request may leak alike.
+func (s Stack) wants(first [][]int, tried []group, l Thresholds) (requests []int, shared bool) {
+	groups, loaded := s.groups(), requestsOf(s.Sent)
+	for _, g := range groups {
 		if s.most(g) < l.Enough && g.times < l.Repeats && slices.ContainsFunc(first, func(f []int) bool { return slices.Equal(f, g.requests) }) {
-			return g.requests
+			return g.requests, false
 		}
 	}
 	a := s.Decode(l)
-	if a.Together {
-		for _, p := range s.pairs(tried, requestsOf(s.Sent), l) {
-			if times(tried, p) == 0 {
-				return p
-			}
-		}
-		return nil
+	switch every, _ := s.every(groups, loaded, l); {
+	case every:
+		return untried(tried, singles(loaded[:min(len(loaded), l.Samples)])), true
+	case a.Together:
+		return untried(tried, s.pairs(groups, loaded, l)), false
 	}
-	if len(a.Unclear) == 0 {
-		return nil
+	return untried(tried, split(s.narrowest(groups, a.Unclear, l), l)), false
+}
+
+// narrowest are the open requests of the group that leaked and has the fewest of them.
+func (s Stack) narrowest(groups []group, open []int, l Thresholds) []int {
+	best := open
+	for _, g := range groups {
+		if !s.leaked(g, l) {
+			continue
+		}
+		left := slices.DeleteFunc(slices.Clone(g.requests), func(r int) bool { return !slices.Contains(open, r) })
+		if len(left) > 0 && len(left) < len(best) {
+			best = left
+		}
 	}
-	loaded := requestsOf(s.Sent)
-	if len(a.Unclear) <= l.Single || len(a.Unclear) == len(loaded) { // few, or all: then some tell of all
-		n := len(a.Unclear)
-		if n == len(loaded) {
-			n = min(n, l.Samples)
-		}
-		for _, r := range a.Unclear[:n] {
-			if times(tried, []int{r}) == 0 {
-				return []int{r}
-			}
-		}
+	return best
+}
+
+// split is a group in halves, or one by one where it is small.
+func split(requests []int, l Thresholds) [][]int {
+	if len(requests) <= l.Single {
+		return singles(requests)
 	}
 	const halves = 2
-	for _, half := range [][]int{a.Unclear[:len(a.Unclear)/halves], a.Unclear[len(a.Unclear)/halves:]} {
-		if len(half) > 0 && times(tried, half) == 0 {
-			return half
+	return [][]int{requests[:len(requests)/halves], requests[len(requests)/halves:]}
+}
+
+func singles(requests []int) (out [][]int) {
+	for _, r := range requests {
+		out = append(out, []int{r})
+	}
+	return out
+}
+
+// untried is the first of some groups that was not tried yet.
+func untried(tried []group, groups [][]int) []int {
+	for _, g := range groups {
+		if times(tried, g) == 0 {
+			return g
 		}
 	}
 	return nil
+}
+
+// longer is a trial that lasts so many times as long.
+func (n Next) longer(by float64, most time.Duration, l Thresholds) Next {
+	n.Duration = min(time.Duration(float64(n.Duration)*by), l.Longest, most)
+	return n
 }
 
 // precision is that of a trial's duration, for people.
