@@ -129,7 +129,7 @@ func TestAge(t *testing.T) {
 		// Too few to see whether half of the first ones went.
 		{"three in each round", counts(0, 3, 6, 9, 12, 15, 18), 0},
 		// A pool in the first round, and a leak since: from where the rounds agree.
-		{"behind a pool", counts(0, 900, 1000, 1100, 1200), 75 * time.Second},
+		{"behind a pool", counts(0, 900, 1000, 1100, 1200), 50 * time.Second},
 		{"fell once", counts(0, 100, 200, 150, 250, 350, 450), 0},
 	} {
 		if got := c.in.Age(); got != c.want {
