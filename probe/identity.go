@@ -62,8 +62,11 @@ func (t *Target) Identify(ctx context.Context) (record.Target, error) {
 	return out, err
 }
 
+// LeakProfile is the name of the profile of goroutines that can never wake.
+const LeakProfile = "goroutineleak"
+
 // known are the profiles that a report may ask for.
-var known = []string{"allocs", "block", "goroutine", "goroutineleak", "heap", "mutex", "threadcreate"}
+var known = []string{"allocs", "block", "goroutine", LeakProfile, "heap", "mutex", "threadcreate"}
 
 var linked = regexp.MustCompile(`href=['"]?([a-z]+)\?debug=`)
 

@@ -291,7 +291,7 @@ func (t *Target) profileBytes(ctx context.Context, u *url.URL, lease *budget.Lea
 // the goroutineleak profile (Go 1.27, or 1.26 with the experiment). The target
 // runs a garbage collection for it. One reading can miss some.
 func (t *Target) Leaked(ctx context.Context) ([]byte, *stacks.Profile, error) {
-	return t.goroutines(ctx, "goroutineleak", "")
+	return t.goroutines(ctx, LeakProfile, "")
 }
 
 // Dump reads every goroutine's stack as text, with wait times and creators. It
@@ -325,6 +325,9 @@ func (t *Target) goroutines(ctx context.Context, profile, query string) ([]byte,
 	}
 	return raw, p, nil
 }
+
+// Release says that a profile that was read is no longer kept.
+func (t *Target) Release(p *stacks.Profile) { t.reader.Release(p) }
 
 // notAProfile says what came instead of a goroutine profile.
 func (t *Target) notAProfile(asked string, err error) *Error {

@@ -28,7 +28,7 @@ var ErrNotARun = errors.New("not a run directory")
 // called from several goroutines. The first write that fails is kept and
 // returned by Err; recording goes on in memory.
 type Writer struct {
-	dir string
+	dir string // empty: the run is kept in memory alone
 
 	mu      sync.Mutex
 	run     Run
@@ -79,6 +79,15 @@ func Create(dir string, h Header, plan []byte) (*Writer, error) {
 		return nil, errors.Join(w.err, f.Close())
 	}
 	return w, nil
+}
+
+// InMemory makes a writer that keeps the run in memory alone, for a run of which nothing is
+// to be left.
+func InMemory(h Header) *Writer {
+	h.Schema = Schema
+	w := &Writer{}
+	w.add(event{Header: &h})
+	return w
 }
 
 // fill makes what a run directory has beside its journal.
@@ -174,7 +183,9 @@ func (w *Writer) add(e event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.run.apply(e)
-	w.line(w.journal, e)
+	if w.dir != "" {
+		w.line(w.journal, e)
+	}
 }
 
 func (w *Writer) line(f *os.File, v any) {
@@ -223,6 +234,9 @@ func (w *Writer) Sample(s Sample) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.run.Samples = append(w.run.Samples, s)
+	if w.dir == "" {
+		return
+	}
 	f, ok := w.series[s.Target]
 	if !ok {
 		var err error
@@ -283,6 +297,9 @@ func (w *Writer) Memory(m Memory, raw []byte) {
 }
 
 func (w *Writer) file(name string, data []byte) error {
+	if w.dir == "" {
+		return nil
+	}
 	full := filepath.Join(w.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
 		return err
@@ -302,7 +319,7 @@ func (w *Writer) Run() Run {
 	return r
 }
 
-// Dir is the run directory.
+// Dir is the run directory; empty for a run in memory.
 func (w *Writer) Dir() string { return w.dir }
 
 // Err is the first write that failed, or nil.
@@ -317,6 +334,9 @@ func (w *Writer) Close(e End) error {
 	w.add(event{End: &e})
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.dir == "" {
+		return w.err
+	}
 	w.fail(w.journal.Close())
 	for _, f := range w.series {
 		w.fail(f.Close())

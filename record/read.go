@@ -210,7 +210,10 @@ func (d *directory) profiles(r *Run) error {
 		}
 		p, err := d.profile(c.Target, c.File)
 		if err != nil {
-			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: c.Kind != Trying && c.Kind != Evidence && c.Kind != Holding})
+			r.Gaps = append(r.Gaps, Gap{
+				At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round,
+				Needed: !slices.Contains(besides, c.Kind),
+			})
 			continue
 		}
 		c.Profile = p
@@ -235,6 +238,9 @@ func (d *directory) profiles(r *Run) error {
 	}
 	return d.ctx.Err() // what it ended is no gap
 }
+
+// besides are the kinds of captures without which a run can be judged.
+var besides = []Kind{Trying, Evidence, Holding, Loaded}
 
 func (d *directory) profile(target, name string) (*stacks.Profile, error) {
 	raw, err := d.raw(name)

@@ -157,6 +157,7 @@ func (r *Reader) parseProto(data []byte, lease *budget.Lease, stacks bool) (*Pro
 	if err != nil {
 		return nil, failedProto(data, err)
 	}
+	p.Root = r.root
 	open := 1 // this request
 	if kind == leakedType {
 		open = 0 // it is not among those that can never wake

@@ -42,6 +42,9 @@ type Profile struct {
 	// accept connections on, by a debug=2 dump. The system lays them out anew for every
 	// process.
 	Listeners []string
+	// Root is the folder of the toolchain that built the executable, by which functions of
+	// the standard library are known; empty where files do not show it.
+	Root string
 }
 
 // NoFrames is the key of goroutines that were never scheduled: a profile
@@ -175,9 +178,14 @@ func collect(samples []Stack, open int) *Profile {
 	return p
 }
 
-// finish drops the observer's own goroutines, and sorts.
+// finish drops the observer's own goroutines, and sorts what is left.
 func (p *Profile) finish(open int) {
 	p.dropOwn(open)
+	p.sort()
+}
+
+// sort puts the largest stacks first.
+func (p *Profile) sort() {
 	slices.SortFunc(p.Stacks, func(a, b Stack) int {
 		if c := cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Key, b.Key)); c != 0 {
 			return c

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leakgate/leakgate/internal/gate"
+	"github.com/leakgate/leakgate/internal/gate/setup"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/probe"
 )
@@ -35,11 +36,11 @@ Exit codes: 0 ready to run, 2 usage error, 3 a target or a request did not answe
 }
 
 func (a *app) check(ctx context.Context, p *plan.Plan) error {
-	found, err := gate.Look(ctx, p)
+	found, err := setup.Look(ctx, p)
 	if err != nil {
 		return usage(err)
 	}
-	answers, err := gate.TryLoad(ctx, p, version())
+	answers, err := setup.TryLoad(ctx, p, version())
 	if err != nil {
 		return usage(err)
 	}

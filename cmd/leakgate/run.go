@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leakgate/leakgate/internal/gate"
+	"github.com/leakgate/leakgate/internal/gate/setup"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/record"
@@ -78,7 +79,7 @@ func (a *app) gate(ctx context.Context, p *plan.Plan, o runOptions) error {
 		dir = p.Report.Dir
 	}
 	watch := &observer{gate.Silent{}}
-	g, err := gate.New(p, dir, version(), a.now(), watch)
+	g, err := setup.New(p, dir, version(), a.now(), watch)
 	if err != nil {
 		return usage(err)
 	}

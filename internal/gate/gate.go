@@ -1,63 +1,74 @@
-// Package gate runs a plan: the phases in order, and the only place that knows
-// them all. It measures and records; what the measurements mean, and what to
-// measure next, package verdict says.
+// Package gate measures a run: the phases in order, and the only place that knows them
+// all. It loads through a driver and looks through sources, whatever they are, and records
+// what it saw; what the measurements mean, and what to measure next, package verdict says.
+// What a plan asks for is made in package setup. Its clock is the time package's, which a
+// test makes virtual (testing/synctest).
 package gate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"sync"
 	"time"
 
-	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/loadgen"
-	"github.com/leakgate/leakgate/probe"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/verdict"
 )
 
-// Gate is one run of a plan.
+// Config is what a run needs from outside.
+type Config struct {
+	Settings
+	Policy verdict.Policy
+	Driver loadgen.Driver
+	// Discover finds the targets, and says of which of them there is nothing to ask.
+	Discover func(ctx context.Context) (targets []Source, failed []Found)
+	Writer   *record.Writer
+	Began    time.Time                // the start of the run, of which all times in it are offsets
+	Observer Observer                 // nil: nobody watches
+	Mask     func(text string) string // takes secrets out of what is recorded; nil: there are none
+}
+
+// Settings are what a plan says about measuring.
+type Settings struct {
+	Warmup  time.Duration // load before the baseline; 0: none
+	Round   time.Duration // load per round
+	Quiet   time.Duration // how long a count has to be level
+	Timeout time.Duration // how long targets may take to come to rest
+	// Goroutines is the count, on any target, at which the load stops; 0: none.
+	Goroutines int
+	Attribute  bool // after a fail, load some requests only, to learn which of them leaks
+	// Held: the driver holds connections open through each round. Connections: it says how
+	// many are open.
+	Held, Connections bool
+}
+
+// Gate is one run.
 type Gate struct {
-	plan    *plan.Plan
-	policy  verdict.Policy
-	driver  loadgen.Driver
-	sources sources
-	targets []source // from the preflight on
-	writer  *record.Writer
-	watch   Observer
-	began   time.Time
-
-	mu      sync.Mutex
-	settled map[string]time.Duration // target → how long its baseline took to settle
-	looking map[string]*sync.Mutex   // target → held while it is looked at
-
-	lastTaken map[string]time.Duration // target → when its last sample was taken, where that is not when it is given
+	Config
+	targets  []Source // from the preflight on
+	settled  settled
+	order    order
+	taken    taken
+	movement movement
+	dumped   map[dumping]bool
 }
 
-// New prepares a run and its directory. Errors are the plan's or the
-// directory's; no request is sent.
-func New(p *plan.Plan, dir, tool string, now time.Time, watch Observer) (*Gate, error) {
-	g := &Gate{plan: p, policy: p.VerdictPolicy(), watch: watch, began: now, settled: map[string]time.Duration{}, looking: map[string]*sync.Mutex{}, lastTaken: map[string]time.Duration{}}
-	var err error
-	if g.sources, err = newSources(p); err != nil {
-		return nil, err
+// New prepares a run. It asks nothing of anybody.
+func New(c Config) *Gate {
+	if c.Observer == nil {
+		c.Observer = Silent{}
 	}
-	if g.driver, err = newDriver(p, tool, dir, g.sources.prom); err != nil {
-		return nil, err
+	if c.Mask == nil {
+		c.Mask = func(text string) string { return text }
 	}
-	settings, err := json.Marshal(g.policy)
-	if err != nil {
-		return nil, fmt.Errorf("encoding policy: %w", err)
-	}
-	h := record.Header{Tool: tool, Plan: p.Mask(p.Name), Started: now.UTC().Round(0), Settings: p.Hidden.Data(settings)}
-	if g.writer, err = record.Create(dir, h, p.MaskBytes(p.Text)); err != nil {
-		return nil, err
-	}
-	g.writer.Hide(p.Hidden.Data)
-	return g, nil
+	return &Gate{Config: c, dumped: map[dumping]bool{}}
 }
+
+// Sent is the number of requests sent so far in the phase that runs.
+func (g *Gate) Sent() uint64 { return g.Driver.Progress() }
+
+// codeError is the code of a run that leakgate itself could not go on with.
+const codeError = "error"
 
 // abort ends a run that cannot go on.
 type abort struct{ code, message, hint string }
@@ -73,20 +84,30 @@ func (g *Gate) Run(ctx context.Context) (record.Run, error) {
 	var a *abort
 	switch {
 	case errors.As(err, &a):
-		end = record.End{Reason: record.Aborted, Code: a.code, Message: g.plan.Mask(a.message), Hint: a.hint}
+		end = record.End{Reason: record.Aborted, Code: a.code, Message: g.Mask(a.message), Hint: a.hint}
 	case err == nil:
 	case ctx.Err() != nil:
 		end.Reason = record.Interrupted
 	default:
-		end = record.End{Reason: record.Aborted, Code: "error", Message: g.plan.Mask(err.Error())}
+		end = record.End{Reason: record.Aborted, Code: codeError, Message: g.Mask(err.Error())}
 	}
 	end.At = g.now()
-	err = g.writer.Close(end)
-	return g.writer.Run(), err
+	err = g.Writer.Close(end)
+	return g.Writer.Run(), err
 }
 
 // now is the time since the start of the run.
-func (g *Gate) now() time.Duration { return time.Since(g.began) }
+func (g *Gate) now() time.Duration { return time.Since(g.Began) }
+
+// begin opens a phase; what it returns ends and records it.
+func (g *Gate) begin(p record.Phase, planned time.Duration, why string) func() {
+	p.Start = g.now()
+	g.Observer.Begin(p, planned, why)
+	return func() {
+		p.End = g.now()
+		g.Writer.Phase(p)
+	}
+}
 
 func (g *Gate) phases(ctx context.Context) error {
 	if err := g.preflight(ctx); err != nil {
@@ -105,7 +126,7 @@ func (g *Gate) phases(ctx context.Context) error {
 func (g *Gate) watched(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	sampler := g.sample(ctx, stop)
-	defer sampler.wait()
+	defer sampler.Wait()
 	defer stop(nil) // runs before the wait
 	err := g.rounds(ctx)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
@@ -116,56 +137,74 @@ func (g *Gate) watched(ctx context.Context) error {
 
 // rounds loads and looks until there is nothing more to learn.
 func (g *Gate) rounds(ctx context.Context) error {
-	l := g.plan.Load
-	if l.Warmup > 0 {
-		if err := g.load(ctx, record.Warmup, 0, time.Duration(l.Warmup), time.Duration(l.Warmup)/2, ""); err != nil {
-			return err
-		}
-	}
-	if err := g.settle(ctx, record.Baseline, 0); err != nil {
+	if err := g.baseline(ctx); err != nil {
 		return err
 	}
-	if err := g.prove(ctx, 0); err != nil {
-		return err
-	}
-	for round, asked := 0, 0; ; {
-		if err := g.hopeless(ctx); err != nil {
+	asked := 0 // the round after which the runtime was asked for proof
+	for at := (moment{seq: afterWindow}); ; {
+		if err := g.viable(ctx); err != nil {
 			return err
 		}
-		step := verdict.Next(g.writer.Run(), g.policy)
-		if asked < round && (step.Action != verdict.Load || step.Why != "") {
+		step := verdict.Next(g.Writer.Run(), g.Policy)
+		if asked < at.round && (step.Action != verdict.Load || step.Why != "") {
 			// Before a verdict, and before further rounds or a long look that a
 			// proof makes needless.
-			if err := g.prove(ctx, round); err != nil {
+			if err := g.prove(ctx, at.round); err != nil {
 				return err
 			}
-			asked = round
-			g.dumpFor(ctx, round, step.Dump)
+			asked = at.round
+			continue
+		}
+		if g.dump(ctx, at, step.Dump) {
 			continue
 		}
 		switch step.Action {
 		case verdict.Stop:
 			return nil
 		case verdict.Watch:
-			if err := g.confirm(ctx, round, step); err != nil {
+			if err := g.confirm(ctx, at.round, step); err != nil {
 				return err
 			}
+			at.seq = afterLook
 		case verdict.Load:
-			round++
-			if err := g.load(ctx, record.Round, round, time.Duration(l.Round), 0, step.Why); err != nil {
-				return err
-			}
-			if err := g.settle(ctx, record.Settling, round); err != nil {
+			at = moment{round: at.round + 1, seq: afterWindow}
+			if err := g.round(ctx, at.round, step.Why); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (g *Gate) hopeless(ctx context.Context) error {
-	c, ok := verdict.Hopeless(g.writer.Run(), g.policy)
+// baseline warms the targets up, and looks at what the rounds are compared with.
+func (g *Gate) baseline(ctx context.Context) error {
+	if g.Warmup > 0 {
+		ramp := g.Warmup / 2
+		if err := g.load(ctx, record.Phase{Kind: record.Warmup}, loadgen.Phase{Duration: g.Warmup, Ramp: ramp}, ""); err != nil {
+			return err
+		}
+	}
+	if err := g.settle(ctx, record.Baseline, 0); err != nil {
+		return err
+	}
+	return g.prove(ctx, 0)
+}
+
+// round loads, and looks at what that left behind.
+func (g *Gate) round(ctx context.Context, n int, why string) error {
+	g.movement.begin(n, g.now())
+	err := g.load(ctx, record.Phase{Kind: record.Round, Round: n}, loadgen.Phase{Round: n, Duration: g.Round}, why)
+	g.recordMovement()
+	if err != nil {
+		return err
+	}
+	return g.settle(ctx, record.Settling, n)
+}
+
+// viable is the error that makes the run inconclusive, whatever else is measured.
+func (g *Gate) viable(ctx context.Context) error {
+	c, ok := verdict.Hopeless(g.Writer.Run(), g.Policy)
 	if ok && c.Code == verdict.CodeRestarted && g.lookAtBuild(ctx, c.Target) {
-		c, ok = verdict.Hopeless(g.writer.Run(), g.policy)
+		c, ok = verdict.Hopeless(g.Writer.Run(), g.Policy)
 	}
 	if ok {
 		message := c.Message
@@ -180,53 +219,14 @@ func (g *Gate) hopeless(ctx context.Context) error {
 // lookAtBuild looks whether a target that is not the same process any more is
 // another build too: only its profiles say so.
 func (g *Gate) lookAtBuild(ctx context.Context, name string) bool {
-	for _, t := range g.targets {
-		if _, counted := t.(*probe.Series); counted || t.Name() != name {
+	for _, t := range g.processes() {
+		if t.Name() != name {
 			continue
 		}
 		if _, p, err := t.Goroutines(ctx); err == nil && p.BuildID != "" {
-			g.writer.Identity(record.Identity{At: g.now(), Target: name, Build: p.BuildID})
+			g.Writer.Identity(record.Identity{At: g.now(), Target: name, Build: p.BuildID})
 			return true
 		}
 	}
 	return false
-}
-
-// load sends one phase of load and records what came of it.
-func (g *Gate) load(ctx context.Context, kind record.Kind, round int, d, ramp time.Duration, why string) error {
-	start := g.now()
-	g.watch.Begin(record.Phase{Kind: kind, Round: round, Start: start}, d, why)
-	looking, stop := context.WithCancel(ctx)
-	held := g.holding(looking, round, d)
-	l := g.driver.Run(ctx, loadgen.Phase{Round: round, Duration: d, Ramp: ramp})
-	stop()
-	held.Wait()
-	l.Kind, l.Round, l.Start, l.End = kind, round, start, g.now()
-	if l.Stopped == record.StoppedByUs {
-		if a := (*abort)(nil); errors.As(context.Cause(ctx), &a) {
-			l.Stopped = a.message
-		}
-	}
-	g.mask(&l)
-	g.writer.Load(l)
-	g.writer.Phase(record.Phase{Kind: kind, Round: round, Start: start, End: l.End})
-	g.watch.Load(l)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return g.hopeless(ctx)
-}
-
-// mask takes the plan's secrets out of what came of a load.
-func (g *Gate) mask(l *record.Load) {
-	l.Stopped = g.plan.Mask(l.Stopped)
-	for i, e := range l.Entries {
-		masked := map[string]uint64{}
-		for text, n := range e.Errors {
-			masked[g.plan.Mask(text)] += n
-		}
-		if e.Errors != nil {
-			l.Entries[i].Errors = masked
-		}
-	}
 }

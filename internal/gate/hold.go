@@ -11,33 +11,42 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// holding captures what targets are at while a round's connections are held: when
+// holding captures targets while a round's connections are held: when
 // all of them are open, and before the first is closed. It ends with ctx.
 func (g *Gate) holding(ctx context.Context, round int, d time.Duration) *sync.WaitGroup {
 	var wg sync.WaitGroup
-	if len(g.plan.Load.Streams) == 0 || round == 0 {
+	if !g.Held || round == 0 {
 		return &wg
 	}
 	from, to := loadgen.Plateau(d)
 	start := g.now()
-	at := []time.Duration{from + (to-from)/4, to - min((to-from)/8, time.Second)} // goroutines of a connection may come up late
-	for _, t := range g.readable() {
+	plateau := to - from
+	at := []time.Duration{from + plateau/heldEarly, to - min(plateau/heldLate, mostLate)}
+	for _, t := range g.processes() {
 		wg.Go(func() {
 			for i, a := range at {
-				if sleep(ctx, start+a-g.now()) != nil {
+				if sleep(ctx, start+a-g.now()) != nil || !g.captureHeld(ctx, t, round, i+1) {
 					return
 				}
-				raw, p, err := t.Goroutines(ctx)
-				var e *probe.Error
-				if errors.As(err, &e) && final(e) {
-					g.gap(e, record.Holding, round, true)
-				}
-				if err != nil {
-					return // the samplers notice a target that is lost
-				}
-				g.writer.Capture(record.Capture{At: g.now(), Target: t.Name(), Kind: record.Holding, Round: round, Seq: i + 1, Profile: p}, raw)
 			}
 		})
 	}
 	return &wg
+}
+
+// captureHeld captures a target while connections are held. It reports whether that worked:
+// if not, the samplers notice a target that is lost.
+func (g *Gate) captureHeld(ctx context.Context, t Process, round, seq int) bool {
+	raw, p, err := t.Goroutines(ctx)
+	var e *probe.Error
+	if errors.As(err, &e) && final(e) {
+		g.gap(e, record.Holding, round, true)
+	}
+	if err != nil {
+		return false
+	}
+	g.Writer.Capture(record.Capture{
+		At: g.now(), Target: t.Name(), Kind: record.Holding, Round: round, Seq: seq, Profile: p,
+	}, raw)
+	return true
 }

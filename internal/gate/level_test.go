@@ -7,10 +7,10 @@ import (
 )
 
 // every makes polls of these counts, 400 ms apart.
-func every(counts ...int) []Poll {
-	out := make([]Poll, len(counts))
+func every(counts ...int) []poll {
+	out := make([]poll, len(counts))
 	for i, n := range counts {
-		out[i] = Poll{At: time.Duration(i) * settleEvery, Count: n}
+		out[i] = poll{at: time.Duration(i) * settleEvery, count: n}
 	}
 	return out
 }
@@ -18,7 +18,7 @@ func every(counts ...int) []Poll {
 func TestLevel(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		polls []Poll
+		polls []poll
 		want  bool
 	}{
 		{"at rest", every(12, 12, 12, 12, 12, 12), true},
@@ -37,8 +37,8 @@ func TestLevel(t *testing.T) {
 		{"one less, twice", every(667, 667, 666, 666, 665, 665), true},
 		{"growing", every(100, 120, 140, 160, 180, 200), false},
 	} {
-		if got := Level(c.polls, 2*time.Second); got != c.want {
-			t.Errorf("Level(%s) = %v, want %v", c.name, got, c.want)
+		if got := level(c.polls, 2*time.Second); got != c.want {
+			t.Errorf("level(%s) = %v, want %v", c.name, got, c.want)
 		}
 	}
 }
@@ -46,11 +46,11 @@ func TestLevel(t *testing.T) {
 // Stationary traffic of other users must not keep a gate from ever settling.
 func TestLevelUnderTraffic(t *testing.T) {
 	src := rand.New(rand.NewPCG(1, 2))
-	var polls []Poll
+	var polls []poll
 	waited := 0
 	for i := range 400 {
-		polls = append(polls, Poll{At: time.Duration(i) * settleEvery, Count: 50 + int(src.NormFloat64()*10)})
-		if Level(polls, 2*time.Second) {
+		polls = append(polls, poll{at: time.Duration(i) * settleEvery, count: 50 + int(src.NormFloat64()*10)})
+		if level(polls, 2*time.Second) {
 			waited = 0
 			continue
 		}

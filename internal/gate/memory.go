@@ -9,15 +9,13 @@ import (
 )
 
 // memory records what a target holds, after a collection that it is asked for.
-func (g *Gate) memory(ctx context.Context, t source, kind record.Kind, round int) error {
-	order := g.lookOrder(t.Name())
-	order.Lock()
-	defer order.Unlock()
+func (g *Gate) memory(ctx context.Context, t Source, kind record.Kind, round int) error {
+	defer g.order.turn(t.Name())()
 	m, s, raw, err := t.Memory(ctx)
 	if err != nil {
-		if s.Continuity == record.Broken { // it is told once
+		if s.Continuity == record.Broken { // the target shows it once
 			s.At = g.now()
-			g.writer.Identity(s)
+			g.Writer.Identity(s)
 		}
 		return err
 	}
@@ -25,17 +23,17 @@ func (g *Gate) memory(ctx context.Context, t source, kind record.Kind, round int
 	if kind == record.Confirm { // the numbers are enough, again and again
 		m.Profile, raw = nil, nil
 	}
-	g.writer.Memory(m, raw)
+	g.Writer.Memory(m, raw)
 	if s.Start > 0 || s.TotalAlloc > 0 || s.Allocated > 0 {
 		s.At = m.At
-		g.writer.Identity(s)
+		g.Writer.Identity(s)
 	}
 	return nil
 }
 
 // memoryOfWindow is memory after a window. The verdict about goroutines does not
 // depend on it: that it fails is a gap that is not needed.
-func (g *Gate) memoryOfWindow(ctx context.Context, t source, kind record.Kind, round int) error {
+func (g *Gate) memoryOfWindow(ctx context.Context, t Source, kind record.Kind, round int) error {
 	err := g.memory(ctx, t, kind, round)
 	var e *probe.Error
 	switch {

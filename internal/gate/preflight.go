@@ -6,7 +6,6 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/probe"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
@@ -20,18 +19,8 @@ type Found struct {
 	Err        error // *probe.Error, or nil
 }
 
-// Look reaches every target of a plan, for commands that only look.
-func Look(ctx context.Context, p *plan.Plan) ([]Found, error) {
-	s, err := newSources(p)
-	if err != nil {
-		return nil, err
-	}
-	targets, failed := s.find(ctx)
-	return append(identify(ctx, targets), failed...), nil
-}
-
-// identify reaches targets, all at once.
-func identify(ctx context.Context, targets []source) []Found {
+// Identify reaches targets, all at once.
+func Identify(ctx context.Context, targets []Source) []Found {
 	out := make([]Found, len(targets))
 	var wg sync.WaitGroup
 	for i, t := range targets {
@@ -49,23 +38,15 @@ func identify(ctx context.Context, targets []source) []Found {
 	return out
 }
 
-// looksAtStart is how often each target is asked who it is before the load.
-// Every request is a new connection: behind a load balancer with two backends,
-// three looks in a row meet the same one in 1 of 4 runs, and the run has many
-// more looks.
-const looksAtStart = 3
-
 // preflight reaches every target, or gives up before anything is loaded.
 func (g *Gate) preflight(ctx context.Context) error {
-	start := g.now()
-	g.watch.Begin(record.Phase{Kind: record.Preflight, Start: start}, 0, "")
-	defer func() { g.writer.Phase(record.Phase{Kind: record.Preflight, Start: start, End: g.now()}) }()
+	defer g.begin(record.Phase{Kind: record.Preflight}, 0, "")()
 	var failed *probe.Error
 	var unknown []Found
-	g.targets, unknown = g.sources.find(ctx)
-	for _, f := range append(identify(ctx, g.targets), unknown...) {
+	g.targets, unknown = g.Discover(ctx)
+	for _, f := range append(Identify(ctx, g.targets), unknown...) {
 		f.At, f.Identity.Target = g.now(), f.Target.Name
-		g.writer.Target(f.Target)
+		g.Writer.Target(f.Target)
 		if f.Err == nil {
 			continue
 		}
@@ -88,17 +69,17 @@ func (g *Gate) preflight(ctx context.Context) error {
 		for _, t := range g.targets {
 			if s, err := t.Identity(ctx, false); err == nil {
 				s.At = g.now()
-				g.writer.Identity(s)
+				g.Writer.Identity(s)
 			}
 		}
 	}
-	return g.hopeless(ctx)
+	return g.viable(ctx)
 }
 
 // gap records a failed request to a target.
 func (g *Gate) gap(e *probe.Error, kind record.Kind, round int, needed bool) {
-	g.writer.Gap(record.Gap{
-		At: g.now(), Target: e.Target, What: e.Asked, Error: g.plan.Mask(e.Got), Hint: e.Hint, Kind: kind, Round: round, Needed: needed, Code: e.Code,
-		Inconsistent: errors.Is(e, stacks.ErrInconsistent),
+	g.Writer.Gap(record.Gap{
+		At: g.now(), Target: e.Target, What: e.Asked, Error: g.Mask(e.Got), Hint: e.Hint, Kind: kind, Round: round,
+		Needed: needed, Code: e.Code, Inconsistent: errors.Is(e, stacks.ErrInconsistent),
 	})
 }

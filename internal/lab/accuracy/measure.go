@@ -16,6 +16,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/child"
 	"github.com/leakgate/leakgate/internal/gate"
+	"github.com/leakgate/leakgate/internal/gate/setup"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/verdict"
@@ -148,7 +149,7 @@ func measureRun(ctx context.Context, o options, batch []service, dir string, arg
 	if err != nil {
 		return run, v, err
 	}
-	g, err := gate.New(p, filepath.Join(dir, "run"), "accuracy", time.Now(), gate.Silent{})
+	g, err := setup.New(p, filepath.Join(dir, "run"), "accuracy", time.Now(), gate.Silent{})
 	if err != nil {
 		return run, v, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/leakgate/leakgate/examples/shop"
 	"github.com/leakgate/leakgate/internal/child"
 	"github.com/leakgate/leakgate/internal/gate"
+	"github.com/leakgate/leakgate/internal/gate/setup"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -176,7 +177,7 @@ func (j job) gate(ctx context.Context, plans string) (verdict.Verdict, error) {
 	if err != nil {
 		return none, err
 	}
-	g, err := gate.New(p, filepath.Join(dir, "run"), "matrix", time.Now(), gate.Silent{})
+	g, err := setup.New(p, filepath.Join(dir, "run"), "matrix", time.Now(), gate.Silent{})
 	if err != nil {
 		return none, err
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/child"
 	"github.com/leakgate/leakgate/internal/gate"
+	"github.com/leakgate/leakgate/internal/gate/setup"
 	"github.com/leakgate/leakgate/internal/lab/section"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/record"
@@ -203,7 +204,7 @@ func (s scenario) run(ctx context.Context, binary string) (verdict.Verdict, erro
 	if err != nil {
 		return none, err
 	}
-	g, err := gate.New(p, filepath.Join(dir, "run"), "scenarios", time.Now(), gate.Silent{})
+	g, err := setup.New(p, filepath.Join(dir, "run"), "scenarios", time.Now(), gate.Silent{})
 	if err != nil {
 		return none, err
 	}

@@ -1,4 +1,4 @@
-package gate
+package setup
 
 import (
 	"context"
@@ -97,6 +97,3 @@ func tryQueries(ctx context.Context, p *plan.Plan, prom *probe.Prometheus) []Ans
 	}
 	return out
 }
-
-// Sent is the number of requests sent so far in the phase that runs.
-func (g *Gate) Sent() uint64 { return g.driver.Progress() }
