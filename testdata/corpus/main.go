@@ -31,13 +31,15 @@ type service struct {
 	// goroutine keeps on the heap, in bytes; empty where nobody asks.
 	Quadrant string `json:"quadrant,omitempty"`
 	Retains  int    `json:"retains,omitempty"`
+	// Endpoints are the requests of a service that has many, each judged by itself.
+	Endpoints []endpoint `json:"endpoints,omitempty"`
 
 	start func() http.HandlerFunc
 }
 
 // all are the services, leaks first.
 func all() []service {
-	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory(), busy(), field())
+	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory(), busy(), fills(), field())
 }
 
 func main() {
@@ -50,7 +52,7 @@ func main() {
 		os.Exit(2)
 	}
 	if os.Args[1] == "-list" {
-		if err := json.NewEncoder(os.Stdout).Encode(all()); err != nil {
+		if err := json.NewEncoder(os.Stdout).Encode(append(all(), many())); err != nil {
 			panic(err)
 		}
 		return
@@ -63,7 +65,7 @@ func main() {
 		serve(planted(oneIn))
 		return
 	}
-	for _, s := range slices.Concat(all(), streams(), rpcServices(), []service{once()}) { // the others are not loaded by requests: they are not part of the list
+	for _, s := range slices.Concat(all(), streams(), rpcServices(), []service{once(), many(), evidence()}) { // the others are not loaded by requests: they are not part of the list
 		if s.Name == os.Args[1] {
 			serve(s)
 			return

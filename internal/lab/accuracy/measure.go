@@ -33,9 +33,27 @@ type service struct {
 
 	Quadrant string `json:"quadrant"`
 	Retains  int    `json:"retains"` // bytes on the heap, per leaked goroutine
+
+	Endpoints []endpoint `json:"endpoints"` // of a service that has many, which is no target of a batch
 }
 
+// list are the services that are judged as a whole, of those that the options ask for.
 func list(ctx context.Context, o options) ([]service, error) {
+	all, err := listed(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(s service) bool {
+		return len(s.Endpoints) > 0 || !o.wants(s.Name) || o.short && s.Slow
+	})
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no service's name contains %q", o.only)
+	}
+	return all, nil
+}
+
+// listed are all services of the corpus.
+func listed(ctx context.Context, o options) ([]service, error) {
 	out, err := exec.CommandContext(ctx, o.corpus, "-list").Output()
 	if err != nil {
 		return nil, fmt.Errorf("listing the corpus: %w", err)
@@ -43,12 +61,6 @@ func list(ctx context.Context, o options) ([]service, error) {
 	var all []service
 	if err := json.Unmarshal(out, &all); err != nil {
 		return nil, fmt.Errorf("reading the corpus's list: %w", err)
-	}
-	all = slices.DeleteFunc(all, func(s service) bool {
-		return !strings.Contains(s.Name, o.only) || o.short && s.Slow
-	})
-	if len(all) == 0 {
-		return nil, fmt.Errorf("no service's name contains %q", o.only)
 	}
 	return all, nil
 }
@@ -144,6 +156,12 @@ func measureRun(ctx context.Context, o options, batch []service, dir string, arg
 	}
 	text := fmt.Sprintf("name: accuracy\ntargets:\n%sload:\n  rate: %.0f/s\n  connections: 256\n  round: %s\n  requests:\n%ssettle: {confirm: %s}\npolicy: {thorough: true}\nattribute: false\n",
 		targets.String(), rate, o.round, requests.String(), o.confirm)
+	return gateRun(ctx, text, dir)
+}
+
+// gateRun runs the gate on a plan, below a folder, and judges what it recorded: in
+// memory and from disk alike.
+func gateRun(ctx context.Context, text, dir string) (run record.Run, v verdict.Verdict, err error) {
 	p, err := plan.Parse("accuracy.yaml", []byte(text), os.LookupEnv)
 	if err != nil {
 		return run, v, err
