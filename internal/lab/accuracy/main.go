@@ -36,6 +36,7 @@ type options struct {
 	busy    bool   // test services that never come to rest instead
 	memory  bool   // test what is said of heap and goroutines instead
 	many    bool   // test the service that has many endpoints instead
+	proof   string // test what is proven of this corpus binary, which Go 1.27 has built, instead
 	red     bool   // time each leak until it is red, and healthy services until they are green, instead
 
 	parallel int    // gates at once, when they are timed
@@ -63,6 +64,7 @@ func main() {
 	flag.BoolVar(&o.claim, "claim", false, "plant leaks at the rate that a pass claims it would have caught")
 	flag.BoolVar(&o.memory, "quadrants", false, "ten runs of each service that says what its heap and goroutines do together")
 	flag.BoolVar(&o.many, "many", false, "one run over a service with many endpoints, forty of which leak")
+	flag.StringVar(&o.proof, "proof", "", "path of a corpus binary that Go 1.27 has built: what the runtime proves of it")
 	flag.BoolVar(&o.red, "red", false, "time until red of every leak by itself, and until green of some healthy services")
 	flag.IntVar(&o.parallel, "parallel", 8, "gates at once, with -red")
 	flag.BoolVar(&o.busy, "busy", false, "services that other people use all the time: 50 runs of the healthy one, 20 of its leaking twin")
@@ -77,6 +79,8 @@ func main() {
 		do = quadrants
 	case o.busy:
 		do = busy
+	case o.proof != "":
+		do = proof
 	case o.many:
 		do = many
 	case o.red:

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/leakgate/leakgate/internal/lab/section"
 	"github.com/leakgate/leakgate/verdict"
@@ -197,13 +198,25 @@ func culprit(f verdict.Finding) (verdict.Blamed, bool) {
 
 // blames reports whether a finding, or a member of it, is of the function to blame.
 func (e endpoint) blames(f verdict.Finding) bool {
-	return e.Blame != "" && (strings.HasPrefix(f.Function, e.Blame) ||
-		slices.ContainsFunc(f.Members, func(m verdict.Member) bool { return strings.HasPrefix(m.Function, e.Blame) }))
+	return e.Blame != "" && (begins(f.Function, e.Blame) ||
+		slices.ContainsFunc(f.Members, func(m verdict.Member) bool { return begins(m.Function, e.Blame) }))
 }
 
 // owns reports whether a finding is of one of an endpoint's functions.
 func (e endpoint) owns(f verdict.Finding) bool {
-	return e.blames(f) || slices.ContainsFunc(e.Others, func(o string) bool { return strings.HasPrefix(f.Function, o) })
+	return e.blames(f) || slices.ContainsFunc(e.Others, func(o string) bool { return begins(f.Function, o) })
+}
+
+// begins reports whether a function is the one that the corpus names, or lies in it, as a
+// closure or a method does: main.tick is not main.ticker.
+func begins(function, name string) bool {
+	rest, ok := strings.CutPrefix(function, name)
+	return ok && (rest == "" || !inName(name[len(name)-1]) || !inName(rest[0]))
+}
+
+// inName reports whether a byte belongs to a name, and not to what ends one.
+func inName(c byte) bool {
+	return c == '_' || c >= utf8.RuneSelf || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 // count is how many of the endpoints of a kind hold.

@@ -70,6 +70,30 @@ func TestNameOf(t *testing.T) {
 	}
 }
 
+func TestBegins(t *testing.T) {
+	for _, c := range []struct {
+		function, name string
+		want           bool
+	}{
+		{"main.tick", "main.tick", true},
+		{"main.tick.func1", "main.tick", true},
+		{"main.consume[...]", "main.consume[...]", true},
+		{"main.consume[...]", "main.consume", true},
+		{"main.ticker", "main.tick", false},
+		{"main.tick2", "main.tick", false},
+		{"main.tickü", "main.tick", false},
+		{"other.tick", "main.tick", false},
+		{"main.(*ledger).audit", "main.(*ledger).", true}, // any method
+		{"main.(*ledger2).audit", "main.(*ledger).", false},
+		{"example.com/grpc/internal/x.run", "example.com/grpc/", true},
+		{"example.com/redis/v9.(*channel).run", "example.com/redis/v9", true},
+	} {
+		if got := begins(c.function, c.name); got != c.want {
+			t.Errorf("begins(%s, %s) = %v, want %v", c.function, c.name, got, c.want)
+		}
+	}
+}
+
 // Two leaks may go unnamed, a third may not, and no healthy endpoint may be named.
 func TestManyGood(t *testing.T) {
 	leak := func(right bool) named { return named{endpoint: leaking, function: true, request: right} }

@@ -34,6 +34,8 @@ type service struct {
 	Quadrant string `json:"quadrant"`
 	Retains  int    `json:"retains"` // bytes on the heap, per leaked goroutine
 
+	Proof string `json:"proof"` // evidence against it where the runtime proves leaks; empty where nobody asks
+
 	Endpoints []endpoint `json:"endpoints"` // of a service that has many, which is no target of a batch
 }
 
@@ -178,11 +180,11 @@ func gateRun(ctx context.Context, text, dir string) (run record.Run, v verdict.V
 	return run, v, sameAgain(filepath.Join(dir, "run"), p.VerdictPolicy(), v)
 }
 
-// metricsOf names a service's metrics, where its memory is judged. Without them,
-// resident memory is only known as the most since the start, which a process
-// inherits from the one that started it.
+// metricsOf names a service's metrics, where its memory is judged or the Go that built it
+// matters. Without them, resident memory is only known as the most since the start, which
+// a process inherits from the one that started it.
 func metricsOf(o options, at string) string {
-	if !o.memory {
+	if !o.memory && o.proof == "" {
 		return ""
 	}
 	return ", metrics: " + at + "/metrics"
@@ -231,7 +233,7 @@ func resultOf(s service, run record.Run, v verdict.Verdict) result {
 		if r.blamed == "" {
 			r.blamed, r.counts = f.Function, f.Counts
 		}
-		r.found = r.found || strings.HasPrefix(f.Function, s.Blame)
+		r.found = r.found || s.Blame == "" || begins(f.Function, s.Blame)
 	}
 	for _, w := range v.Warnings {
 		if w.Target == s.Name {

@@ -19,10 +19,8 @@ const (
 	// shortRound is the load per round of what is measured in short rounds.
 	shortRound = 10 * time.Second
 	// redShort is how many of the leaks the short form takes, evenly, and redClean how
-	// many healthy services.
+	// many healthy services are timed.
 	redShort, redClean = 12, 10
-	// redShortClean is how many healthy services the short form takes.
-	redShortClean = 4
 	// longRound is the load per round of the one case in long rounds, and longCase its
 	// name: one request in ten, at the default rate of the corpus.
 	longRound, longCase = 20 * time.Second, "leak-1-in-10"
@@ -99,9 +97,9 @@ func red(ctx context.Context, o options, reportFile string) (bool, error) {
 // redRuns are the runs to make: the leaks in short rounds, one of them in long rounds
 // too, then the healthy services in both. Those that need minutes are left out.
 func redRuns(all []service, o options) []timed {
-	leaks, clean := math.MaxInt, redClean
+	leaks := math.MaxInt
 	if o.short {
-		leaks, clean = redShort, redShortClean
+		leaks = redShort
 	}
 	var leaking, healthy []service
 	var runs []timed
@@ -120,7 +118,7 @@ func redRuns(all []service, o options) []timed {
 	for _, s := range evenly(leaking, leaks) {
 		runs = append(runs, timed{service: s, round: shortRound})
 	}
-	for _, s := range evenly(healthy, clean) {
+	for _, s := range evenly(healthy, redClean) {
 		runs = append(runs, timed{service: s, round: shortRound}, timed{service: s, round: longRound})
 	}
 	return runs
