@@ -13,7 +13,7 @@ PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
 ACT         := github.com/nektos/act@v0.2.89
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy claim scenarios quadrants busy simulate simulate-short faults faults-short prometheus prometheus-test streams-test grpc-test report-test action-test examples-lint clean
+.PHONY: help build demo test lint vuln junit-test bench bench-short fuzz golden matrix matrix-short accuracy corpus corpus-proof corpus-go127 corpus-go127-mod many proof red go127-test claim scenarios quadrants busy simulate simulate-short faults faults-short prometheus prometheus-test streams-test grpc-test report-test action-test examples-lint clean
 
 help:
 	@echo "make demo        the gate on a service that leaks, and on its healthy twin"
@@ -22,6 +22,10 @@ help:
 	@echo "make junit-test  junit.xml in the parsers of the dashboards that read it"
 	@echo "make matrix      every leak of the sample shop, and its healthy form 20 times"
 	@echo "make accuracy    recall and false positives on the corpus; SHORT=1 in five minutes"
+	@echo "make many        one run over a service with forty leaks beside twenty healthy endpoints; part of accuracy"
+	@echo "make proof       what the runtime of Go 1.27 proves; part of accuracy"
+	@echo "make red         how long each leak of the corpus takes to be red; SHORT=1 takes twelve of them"
+	@echo "make go127-test  services built by Go 1.26 and by Go 1.27 give the same evidence; downloads Go 1.27"
 	@echo "make claim       leaks planted at the rate that a pass claims; twenty minutes"
 	@echo "make quadrants   what is said of heap and goroutines, ten runs of each; ten minutes"
 	@echo "make scenarios   time and confirmation with the default plan, as promised; twelve minutes"
@@ -103,32 +107,65 @@ matrix:
 matrix-short:
 	$(GO) run ./internal/lab/matrix -healthy 1 -leaks send,rare
 
-# SHORT=1 takes a part of the corpus, in five minutes; it writes no table.
-accuracy:
-	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus $(if $(SHORT),-short,-report docs/accuracy.md)
+# The services that lab/accuracy measures, as a Go of each version builds them: 1.26 with
+# and without the proof of leaks, and 1.27, also with a go.mod that says go 1.27, which is
+# what makes its dumps have labels. The toolchain comes from the module proxy.
+GO127 := go1.27.1
+CORPUS_BUILD = $(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/
+GO127_MOD := .cache/go127/go.mod
+
+corpus:
+	$(CORPUS_BUILD)corpus .
+
+corpus-proof:
+	GOEXPERIMENT=goroutineleakprofile $(CORPUS_BUILD)corpus-proof .
+
+corpus-go127:
+	GOTOOLCHAIN=$(GO127) $(CORPUS_BUILD)corpus-go127 .
+
+corpus-go127-mod:
+	@mkdir -p $(dir $(GO127_MOD)) && cp testdata/corpus/go.sum $(dir $(GO127_MOD)) && sed 's/^go 1\..*/go 1.27.0/' testdata/corpus/go.mod > $(GO127_MOD)
+	GOTOOLCHAIN=$(GO127) $(CORPUS_BUILD)corpus-go127-mod -modfile=$(CURDIR)/$(GO127_MOD) .
+
+ACCURACY = $(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus
+
+# SHORT=1 takes a part of the corpus; it writes no table.
+accuracy: corpus corpus-go127
+	$(ACCURACY) $(if $(SHORT),-short,-report docs/accuracy.md)
+	$(ACCURACY) -many $(if $(SHORT),-short,-report docs/accuracy.md)
+	$(ACCURACY) -proof $(BIN)/corpus-go127 $(if $(SHORT),-short,-report docs/accuracy.md)
+
+many: corpus
+	$(ACCURACY) -many -report docs/accuracy.md
+
+proof: corpus corpus-go127
+	$(ACCURACY) -proof $(BIN)/corpus-go127 -report docs/accuracy.md
+
+# Every leak by itself, with the default policy, several gates at once, since they mostly wait.
+red: corpus
+	$(ACCURACY) -red $(if $(SHORT),-short,-report docs/accuracy.md)
+
+# What profiles say must not depend on the Go that built the service.
+go127-test: corpus-proof corpus-go127 corpus-go127-mod
+	CORPUS=$(CURDIR)/$(BIN)/corpus-proof CORPUS_127=$(CURDIR)/$(BIN)/corpus-go127 CORPUS_127_MOD=$(CURDIR)/$(BIN)/corpus-go127-mod \
+		$(GO) test -tags toolchains -count=1 -v ./internal/lab/e2e
 
 # What a pass claims it would have caught is planted, and has to be caught.
-claim:
-	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus -claim -confirm 20s -report docs/accuracy.md
+claim: corpus
+	$(ACCURACY) -claim -confirm 20s -report docs/accuracy.md
 
 # Goroutines and heap together: ten runs of each service that says what it does.
 # As of the next two, SHORT=1 takes a part of it, and writes no table.
-quadrants:
-	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus -quadrants -confirm 20s $(if $(SHORT),-short,-report docs/accuracy.md)
+quadrants: corpus
+	$(ACCURACY) -quadrants -confirm 20s $(if $(SHORT),-short,-report docs/accuracy.md)
 
 # What the gate promises of time and confirmation, with the default plan.
-scenarios:
-	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	GOEXPERIMENT=goroutineleakprofile $(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus-proof .
+scenarios: corpus corpus-proof
 	$(GO) run ./internal/lab/scenarios -corpus $(BIN)/corpus -proof $(BIN)/corpus-proof $(if $(SHORT),-only clean,-report docs/accuracy.md)
 
 # Services that other people use all the time, so that they never come to rest.
-busy:
-	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
-	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus -busy -confirm 60s $(if $(SHORT),-short,-report docs/accuracy.md)
+busy: corpus
+	$(ACCURACY) -busy -confirm 60s $(if $(SHORT),-short,-report docs/accuracy.md)
 
 # The decision over many seeds, in virtual time; RUNS=1000 takes five minutes.
 RUNS ?= 1000
@@ -160,13 +197,11 @@ prometheus-test: $(TOOLS)/prometheus $(TOOLS)/promtool
 	PROMETHEUS=$(TOOLS)/prometheus PROMTOOL=$(TOOLS)/promtool $(GO) test -tags prometheus -count=1 -v -parallel 3 -timeout 20m ./internal/lab/e2e
 
 # WebSockets, server-sent events and long polls, two thousand of them held; eight minutes.
-streams-test:
-	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
+streams-test: corpus
 	CORPUS=$(CURDIR)/$(BIN)/corpus $(GO) test -tags streams -count=1 -v -timeout 30m ./internal/lab/e2e $(if $(SHORT),-run 'TestStreams/(ws-messages|poll)')
 
 # A gRPC service under ghz, by load.exec, and gRPC streams; three minutes.
-grpc-test: $(TOOLS)/ghz
-	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
+grpc-test: $(TOOLS)/ghz corpus
 	CORPUS=$(CURDIR)/$(BIN)/corpus GHZ=$(TOOLS)/ghz $(GO) test -tags grpc -count=1 -v -timeout 20m ./internal/lab/e2e
 
 prometheus: build $(TOOLS)/prometheus

@@ -50,6 +50,9 @@ func TestCases(t *testing.T) {
 		{name: "a label that is not UTF-8", file: "d1.bad.txt", total: 3, labels: []string{"bad=x\xffy"}},
 		{name: "labels in the headers of a dump", file: "all.txt", total: 17,
 			labels: []string{"brace=}]:", "quote=a\"b", "comma=a, b: c", "empty=", "bs=a\\b", "nl=a\nb"}},
+		{name: "labels in the headers of a dump of Go 1.27", file: "labels-go1.27.txt", total: 7, labels: []string{
+			"tenant=blue", "tenant=1", "peer=[::1]:5432", "a key=v", "brace=}]:", "comma=a, b: c", "quote=a\"b",
+			"empty=", "path=a/b.c_d", "line=a\nb", "umlaut=ü"}},
 		{name: "a bracket in a label", file: "brace.txt", total: 2, labels: []string{"brace=}]:"}},
 		{name: "goroutineleak as text", file: "leak.txt", total: 5},
 		{name: "a byte order mark", file: "t_bom.txt", total: 5},
@@ -99,6 +102,14 @@ func TestTextForms(t *testing.T) {
 		{name: "labels of Go 1.26", text: dump(` labels:{"peer": "[::1]:5432"}`, ""), total: 2, label: "peer=[::1]:5432"},
 		{name: "labels of Go 1.27", text: dump("", ` {peer: "[::1]:5432", "a b": "}]:"}`), total: 2, label: "a b=}]:"},
 		{name: "labels of Go 1.27, a bare key", text: dump("", ` {peer: "[::1]:5432"}`), total: 2, label: "peer=[::1]:5432"},
+		{name: "labels of Go 1.27, bare words", text: dump("", ` {tenant: blue, peer: "[::1]:5432"}`), total: 2, label: "tenant=blue"},
+		{name: "labels of Go 1.27, after a bare word", text: dump("", ` {tenant: blue, peer: "[::1]:5432"}`), total: 2, label: "peer=[::1]:5432"},
+		{name: "labels of Go 1.27, a number alone", text: dump("", ` {tenant: 1}`), total: 2, label: "tenant=1"},
+		{name: "labels of Go 1.27, an empty value", text: dump("", ` {empty: , tenant: a/b.c_d}`), total: 2, label: "empty="},
+		{name: "labels of Go 1.27, after an empty value", text: dump("", ` {empty: , tenant: a/b.c_d}`), total: 2, label: "tenant=a/b.c_d"},
+		{name: "labels of Go 1.27, an empty value at the end", text: dump("", ` {tenant: blue, empty: }`), total: 2, label: "empty="},
+		{name: "labels of Go 1.27, an empty key", text: dump("", ` {: v}`), total: 2, label: "=v"},
+		{name: "labels of Go 1.27, no end", text: dump("", ` {tenant: blue`), total: 2},
 		{name: "labels that cannot be read", text: dump("", ` {peer: [}`), total: 2},
 		{name: "a marked dump", text: "\ufeff" + dump("", ""), total: 2},
 		{name: "a dump from Windows", text: strings.ReplaceAll(dump("", ""), "\n", "\r\n"), total: 2},
@@ -125,6 +136,8 @@ func TestTextForms(t *testing.T) {
 			}
 		case err != nil || p.Total != c.total:
 			t.Errorf("%s: %+v, %v; want %d goroutines", c.name, p, err, c.total)
+		case c.label == "" && len(labelsOf(p)) > 0:
+			t.Errorf("%s: labels %q, want none", c.name, labelsOf(p))
 		case c.label != "" && !slices.Contains(labelsOf(p), c.label):
 			t.Errorf("%s: labels %q, want %q", c.name, labelsOf(p), c.label)
 		}
@@ -135,6 +148,7 @@ func TestTextForms(t *testing.T) {
 // and none that only looks like one.
 func TestObserver(t *testing.T) {
 	ours := []string{"runtime/pprof.writeRuntimeProfile@", "runtime/pprof.(*Profile).WriteTo@", "net/http/pprof.handler.ServeHTTP@", "net/http.(*conn).serve@"}
+	watcher := []string{"net/http.(*connReader).startBackgroundRead@"}
 	stuck := append([]string{"internal/poll.(*FD).Write@", "net/http.(*response).Write@"}, ours[1:]...)
 	for _, c := range []struct {
 		name       string
@@ -146,6 +160,9 @@ func TestObserver(t *testing.T) {
 		{"HTTP/2", []int64{1, 3}, [][]string{append(slices.Clone(ours[:3]), "net/http.(*http2serverConn).runHandler@"), {"main.work@"}}, 3, 1},
 		// Handlers that write to readers who never read leak, and one request is ours.
 		{"stuck handlers", []int64{1, 200}, [][]string{ours, stuck}, 200, 1},
+		// As a dump shows it: its go statement is all that it has.
+		{"the watcher of our connection, not run yet", []int64{1, 1, 3}, [][]string{ours, watcher, {"main.work@"}}, 3, 1},
+		{"the watcher of somebody's connection too", []int64{1, 2, 3}, [][]string{ours, watcher, {"main.work@"}}, 4, 1},
 		{"another scraper", []int64{3}, [][]string{ours}, 2, 1},
 		{"a goroutine that writes a profile", []int64{200}, [][]string{{"io.(*pipe).write@", "runtime/pprof.(*Profile).WriteTo@", "main.upload.func1@"}}, 200, 0},
 		{"a handler of one's own", []int64{200}, [][]string{{"runtime/pprof.(*Profile).WriteTo@", "main.debug@", "net/http.(*conn).serve@"}}, 200, 0},

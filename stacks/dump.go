@@ -112,7 +112,7 @@ func (n *normaliser) dumpStack(g *stack.Goroutine) Stack {
 	}
 	s := n.stack(all)
 	s.Count = 1
-	s.State = strings.TrimSuffix(strings.TrimSpace(strings.Replace(g.State, "(leaked)", "", 1)), ",")
+	s.State = waitOf(g.State)
 	if strings.Contains(g.State, "(leaked)") {
 		s.Leaked = 1
 	}
@@ -124,6 +124,15 @@ func (n *normaliser) dumpStack(g *stack.Goroutine) Stack {
 		s.CreatedBy = &creator
 	}
 	return s
+}
+
+// marks are what a header says beside the wait state: of the leak detector, and of a
+// garbage collection that reads the stack at this moment.
+var marks = strings.NewReplacer(" (leaked)", "", " (scan)", "")
+
+// waitOf is a goroutine's wait state without what else its header says.
+func waitOf(state string) string {
+	return strings.TrimSuffix(strings.TrimSpace(marks.Replace(state)), ",")
 }
 
 // The calls by which a goroutine is known to wait for connections.

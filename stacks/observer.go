@@ -51,9 +51,13 @@ func hasHandler(frames []Frame) bool {
 	return slices.ContainsFunc(frames, func(f Frame) bool { return strings.HasPrefix(f.Function, handler) })
 }
 
-// backgroundRead is the goroutine with which net/http watches the connection
-// of a request that is being answered: the observer's request has one too.
-const backgroundRead = "net/http.(*connReader).backgroundRead"
+// watchers are the functions with which the goroutine begins with which net/http
+// watches the connection of a request that is being answered: the observer's request has
+// one too.
+var watchers = map[string]bool{
+	"net/http.(*connReader).backgroundRead":      true,
+	"net/http.(*connReader).startBackgroundRead": true, // its go statement, in a dump in which it has not run yet
+}
 
 // dropOwn takes out the goroutines that serve requests of ours, of which so many are
 // open: those that take a profile before those that only might. What is beyond that
@@ -63,7 +67,7 @@ func (p *Profile) dropOwn(open int) {
 	for _, kind := range []serving{profiling, answering} {
 		p.Own += p.drop(open-p.Own, func(s *Stack) bool { return s.serving == kind })
 	}
-	p.drop(p.Own, func(s *Stack) bool { return s.Entry() == backgroundRead })
+	p.drop(p.Own, func(s *Stack) bool { return watchers[s.Entry()] })
 	p.Stacks = slices.DeleteFunc(p.Stacks, func(s Stack) bool { return s.Count == 0 })
 }
 
@@ -76,7 +80,7 @@ func (c *ownCounts) add(s *Stack, n int) {
 		c.profiling += n
 	case s.serving == answering:
 		c.answering += n
-	case s.Entry() == backgroundRead:
+	case watchers[s.Entry()]:
 		c.reading += n
 	}
 }

@@ -162,7 +162,8 @@ func textLabelsOf(text string) map[string]string {
 }
 
 // readLabels reads key: value pairs up to the closing brace, and returns what follows
-// it. Values are quoted as Go quotes, keys may be bare words.
+// it. Both are quoted as Go quotes, or bare words, as Go 1.27 writes what needs no quotes:
+// {tenant: blue, empty: , "a key": "a, b"}.
 func readLabels(text string) (labels map[string]string, rest string, ok bool) {
 	labels = map[string]string{}
 	for {
@@ -170,7 +171,7 @@ func readLabels(text string) (labels map[string]string, rest string, ok bool) {
 		if rest, ok := strings.CutPrefix(text, "}"); ok {
 			return labels, rest, true
 		}
-		key, after, ok := readKey(text)
+		key, after, ok := readWord(text)
 		if !ok {
 			return nil, "", false
 		}
@@ -178,7 +179,7 @@ func readLabels(text string) (labels map[string]string, rest string, ok bool) {
 		if !ok {
 			return nil, "", false
 		}
-		value, after, ok := readQuoted(strings.TrimLeft(after, " "))
+		value, after, ok := readWord(strings.TrimLeft(after, " "))
 		if !ok {
 			return nil, "", false
 		}
@@ -186,12 +187,14 @@ func readLabels(text string) (labels map[string]string, rest string, ok bool) {
 	}
 }
 
-func readKey(text string) (key, rest string, ok bool) {
+// readWord reads a quoted string, or a bare word, which may be empty and ends before
+// whatever Go would quote it for.
+func readWord(text string) (word, rest string, ok bool) {
 	if strings.HasPrefix(text, `"`) {
 		return readQuoted(text)
 	}
-	i := strings.IndexAny(text, `:{}" `)
-	if i <= 0 {
+	i := strings.IndexAny(text, `:,{}[]" `)
+	if i < 0 {
 		return "", "", false
 	}
 	return text[:i], text[i:], true

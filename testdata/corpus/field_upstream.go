@@ -53,6 +53,12 @@ func upstream(kind string) {
 			})))
 		}()
 		fmt.Println("http://" + l.Addr().String())
+	case "h2c": // HTTP/2 without TLS
+		l := listen()
+		s := &http.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "fresh") })}
+		s.Protocols.SetUnencryptedHTTP2(true)
+		go func() { panic(s.Serve(l)) }()
+		fmt.Println("http://" + l.Addr().String())
 	default:
 		panic("no upstream " + kind)
 	}

@@ -1,6 +1,7 @@
 // Command corpus is every service that leakgate's accuracy is measured on: one
 // binary, one service per process. `corpus -list` describes them as JSON,
-// `corpus NAME` serves one on loopback until its standard input ends.
+// `corpus -endpoints NAME` the requests of one that has many, and `corpus NAME` serves
+// one on loopback until its standard input ends.
 package main
 
 import (
@@ -31,13 +32,18 @@ type service struct {
 	// goroutine keeps on the heap, in bytes; empty where nobody asks.
 	Quadrant string `json:"quadrant,omitempty"`
 	Retains  int    `json:"retains,omitempty"`
+	// Proof is the evidence against a leak where the runtime proves leaks: proven where
+	// nothing that lives can wake it, growing where something could; empty where nobody asks.
+	Proof string `json:"proof,omitempty"`
+	// Endpoints are the requests of a service that has many, each judged by itself.
+	Endpoints []endpoint `json:"endpoints,omitempty"`
 
 	start func() http.HandlerFunc
 }
 
 // all are the services, leaks first.
 func all() []service {
-	return slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory(), busy(), field())
+	return provable(slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory(), busy(), fills(), field()))
 }
 
 func main() {
@@ -45,12 +51,16 @@ func main() {
 		upstream(os.Args[2])
 		return
 	}
+	if len(os.Args) == 3 && os.Args[1] == "-endpoints" {
+		listEndpoints(os.Args[2])
+		return
+	}
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: corpus -list | NAME")
+		fmt.Fprintln(os.Stderr, "usage: corpus -list | -endpoints NAME | NAME")
 		os.Exit(2)
 	}
 	if os.Args[1] == "-list" {
-		if err := json.NewEncoder(os.Stdout).Encode(all()); err != nil {
+		if err := json.NewEncoder(os.Stdout).Encode(append(all(), many())); err != nil {
 			panic(err)
 		}
 		return
@@ -63,14 +73,26 @@ func main() {
 		serve(planted(oneIn))
 		return
 	}
-	for _, s := range slices.Concat(all(), streams(), rpcServices(), []service{once()}) { // the others are not loaded by requests: they are not part of the list
-		if s.Name == os.Args[1] {
-			serve(s)
-			return
+	serve(find(os.Args[1]))
+}
+
+// find is the service of a name: of the list, or of those that are not loaded by
+// requests, or that nobody judges.
+func find(name string) service {
+	for _, s := range slices.Concat(all(), streams(), rpcServices(), []service{once(), many(), evidence()}) {
+		if s.Name == name {
+			return s
 		}
 	}
-	fmt.Fprintf(os.Stderr, "corpus: no service %q\n", os.Args[1])
+	fmt.Fprintf(os.Stderr, "corpus: no service %q\n", name)
 	os.Exit(2)
+	panic("not reached")
+}
+
+func listEndpoints(name string) {
+	if err := json.NewEncoder(os.Stdout).Encode(find(name).Endpoints); err != nil {
+		panic(err)
+	}
 }
 
 func serve(s service) {
@@ -121,6 +143,25 @@ func healthy(name, about string, start func() http.HandlerFunc) service {
 func (s service) in(quadrant string, retains int) service {
 	s.Quadrant, s.Retains = quadrant, retains
 	return s
+}
+
+// provable says of which leaks the runtime can prove that they never wake, and of which it
+// cannot, since a timer or something global holds what they wait for.
+func provable(all []service) []service {
+	proof := map[string]string{}
+	for _, name := range []string{
+		"chan-send", "chan-receive", "nil-chan-send", "range", "select", "select-empty", "mutex", "rwmutex", "waitgroup", "cond",
+		"pipe", "pipeline", "fan-out", "generic", "method-value", "recursion", "labelled", "context", "pool-per-request", "errgroup",
+	} {
+		proof["leak-"+name] = "proven"
+	}
+	for _, name := range []string{"sleep-loop", "ticker", "timer-loop", "context-long", "global", "semaphore", "unsubscribed"} {
+		proof["leak-"+name] = "growing"
+	}
+	for i := range all {
+		all[i].Proof = proof[all[i].Name]
+	}
+	return all
 }
 
 // fullName lets cases of this program name their function without "main.".

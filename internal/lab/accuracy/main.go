@@ -30,12 +30,22 @@ type options struct {
 	rate    float64       // requests per second and service
 	round   time.Duration // load per round
 	confirm time.Duration
-	only    string // run services whose name contains this
+	only    string // run services whose name contains one of these, comma-separated
 	keep    string // keep run directories here
 	claim   bool   // test what a pass claims to be worth instead
 	busy    bool   // test services that never come to rest instead
 	memory  bool   // test what is said of heap and goroutines instead
-	again   string // judge the runs that were kept in this folder instead of making any
+	many    bool   // test the service that has many endpoints instead
+	proof   string // test what is proven of this corpus binary, which Go 1.27 has built, instead
+	red     bool   // time each leak until it is red, and healthy services until they are green, instead
+
+	parallel int    // gates at once, when they are timed
+	again    string // judge the runs that were kept in this folder instead of making any
+}
+
+// wants reports whether a service is asked for.
+func (o options) wants(name string) bool {
+	return slices.ContainsFunc(strings.Split(o.only, ","), func(part string) bool { return strings.Contains(name, part) })
 }
 
 func main() {
@@ -48,11 +58,15 @@ func main() {
 	flag.Float64Var(&o.rate, "rate", 40, "requests per second and service")
 	flag.DurationVar(&o.round, "round", 20*time.Second, "load per round")
 	flag.DurationVar(&o.confirm, "confirm", 150*time.Second, "the long look")
-	flag.StringVar(&o.only, "only", "", "run services whose name contains this")
+	flag.StringVar(&o.only, "only", "", "run services whose name contains this, or one of several, comma-separated")
 	flag.StringVar(&o.keep, "keep", "", "keep the run directories in this folder")
 	flag.StringVar(&o.again, "again", "", "judge the runs that -keep left in this folder instead of making any")
 	flag.BoolVar(&o.claim, "claim", false, "plant leaks at the rate that a pass claims it would have caught")
 	flag.BoolVar(&o.memory, "quadrants", false, "ten runs of each service that says what its heap and goroutines do together")
+	flag.BoolVar(&o.many, "many", false, "one run over a service with many endpoints, forty of which leak")
+	flag.StringVar(&o.proof, "proof", "", "path of a corpus binary that Go 1.27 has built: what the runtime proves of it")
+	flag.BoolVar(&o.red, "red", false, "time until red of every leak by itself, and until green of some healthy services")
+	flag.IntVar(&o.parallel, "parallel", 8, "gates at once, with -red")
 	flag.BoolVar(&o.busy, "busy", false, "services that other people use all the time: 50 runs of the healthy one, 20 of its leaking twin")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -65,6 +79,12 @@ func main() {
 		do = quadrants
 	case o.busy:
 		do = busy
+	case o.proof != "":
+		do = proof
+	case o.many:
+		do = many
+	case o.red:
+		do = red
 	case o.short:
 		o.repeat, o.round, o.confirm = 1, 10*time.Second, 30*time.Second
 	}

@@ -34,9 +34,29 @@ type service struct {
 
 	Quadrant string `json:"quadrant"`
 	Retains  int    `json:"retains"` // bytes on the heap, per leaked goroutine
+
+	Proof string `json:"proof"` // evidence against it where the runtime proves leaks; empty where nobody asks
+
+	Endpoints []endpoint `json:"endpoints"` // of a service that has many, which is no target of a batch
 }
 
+// list are the services that are judged as a whole, of those that the options ask for.
 func list(ctx context.Context, o options) ([]service, error) {
+	all, err := listed(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(s service) bool {
+		return len(s.Endpoints) > 0 || !o.wants(s.Name) || o.short && s.Slow
+	})
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no service's name contains %q", o.only)
+	}
+	return all, nil
+}
+
+// listed are all services of the corpus.
+func listed(ctx context.Context, o options) ([]service, error) {
 	out, err := exec.CommandContext(ctx, o.corpus, "-list").Output()
 	if err != nil {
 		return nil, fmt.Errorf("listing the corpus: %w", err)
@@ -44,12 +64,6 @@ func list(ctx context.Context, o options) ([]service, error) {
 	var all []service
 	if err := json.Unmarshal(out, &all); err != nil {
 		return nil, fmt.Errorf("reading the corpus's list: %w", err)
-	}
-	all = slices.DeleteFunc(all, func(s service) bool {
-		return !strings.Contains(s.Name, o.only) || o.short && s.Slow
-	})
-	if len(all) == 0 {
-		return nil, fmt.Errorf("no service's name contains %q", o.only)
 	}
 	return all, nil
 }
@@ -145,6 +159,12 @@ func measureRun(ctx context.Context, o options, batch []service, dir string, arg
 	}
 	text := fmt.Sprintf("name: accuracy\ntargets:\n%sload:\n  rate: %.0f/s\n  connections: 256\n  round: %s\n  requests:\n%ssettle: {confirm: %s}\npolicy: {thorough: true}\nattribute: false\n",
 		targets.String(), rate, o.round, requests.String(), o.confirm)
+	return gateRun(ctx, text, dir)
+}
+
+// gateRun runs the gate on a plan, below a folder, and judges what it recorded: in
+// memory and from disk alike.
+func gateRun(ctx context.Context, text, dir string) (run record.Run, v verdict.Verdict, err error) {
 	p, err := plan.Parse("accuracy.yaml", []byte(text), os.LookupEnv)
 	if err != nil {
 		return run, v, err
@@ -161,11 +181,11 @@ func measureRun(ctx context.Context, o options, batch []service, dir string, arg
 	return run, v, sameAgain(filepath.Join(dir, "run"), p.VerdictPolicy(), v)
 }
 
-// metricsOf names a service's metrics, where its memory is judged. Without them,
-// resident memory is only known as the most since the start, which a process
-// inherits from the one that started it.
+// metricsOf names a service's metrics, where its memory is judged or the Go that built it
+// matters. Without them, resident memory is only known as the most since the start, which
+// a process inherits from the one that started it.
 func metricsOf(o options, at string) string {
-	if !o.memory {
+	if !o.memory && o.proof == "" {
 		return ""
 	}
 	return ", metrics: " + at + "/metrics"
@@ -214,7 +234,7 @@ func resultOf(s service, run record.Run, v verdict.Verdict) result {
 		if r.blamed == "" {
 			r.blamed, r.counts = f.Function, f.Counts
 		}
-		r.found = r.found || strings.HasPrefix(f.Function, s.Blame)
+		r.found = r.found || s.Blame == "" || begins(f.Function, s.Blame)
 	}
 	for _, w := range v.Warnings {
 		if w.Target == s.Name {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -116,12 +115,6 @@ func (t table) markdown(w io.Writer, all []result) {
 	}
 	for _, n := range order {
 		s := sums[n]
-		var outcomes []string
-		for _, o := range []verdict.Outcome{verdict.Pass, verdict.Fail, verdict.Inconclusive} {
-			if s.outcomes[o] > 0 {
-				outcomes = append(outcomes, fmt.Sprintf("%s %d", o, s.outcomes[o]))
-			}
-		}
-		fmt.Fprintf(w, "| %s | %s | %d | %s | %s |\n", n, s.about, s.runs, strings.Join(outcomes, ", "), s.blamed)
+		fmt.Fprintf(w, "| %s | %s | %d | %s | %s |\n", n, s.about, s.runs, outcomeCounts(s.outcomes), s.blamed)
 	}
 }

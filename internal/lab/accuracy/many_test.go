@@ -1,0 +1,126 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/leakgate/leakgate/verdict"
+)
+
+const asked = "GET http://127.0.0.1:1/leak-body"
+
+// leaking is an endpoint whose connections leak, two goroutines each.
+var leaking = endpoint{
+	Path: "/leak-body", Leaks: true, OneIn: 1,
+	Blame: "net/http.(*persistConn).readLoop", Others: []string{"net/http.(*persistConn).writeLoop"},
+}
+
+// finding is of a function, and blames requests with an answer.
+func finding(function string, answer verdict.Answer, requests ...string) verdict.Finding {
+	f := verdict.Finding{Function: function, Class: verdict.Confirmed}
+	if answer != "" {
+		f.Requests = []verdict.Blamed{
+			{Requests: []string{"GET http://127.0.0.1:1/other"}, Answer: verdict.LeaksNot},
+			{Requests: requests, Answer: answer},
+		}
+	}
+	return f
+}
+
+// member adds another stack of the same cause to a finding.
+func member(f verdict.Finding, function string) verdict.Finding {
+	f.Members = []verdict.Member{{Function: function}}
+	return f
+}
+
+// An endpoint that leaks is named by the right function with the right request, and by
+// nothing less; one that does not is named by either.
+func TestNameOf(t *testing.T) {
+	healthy := endpoint{Path: "/fine-pool", Blame: "main.(*pool).work"}
+	plain := endpoint{Path: "/fine-plain"}
+	read, write := leaking.Blame, leaking.Others[0]
+	for _, c := range []struct {
+		name     string
+		endpoint endpoint
+		findings []verdict.Finding
+		right    bool
+		why      string
+	}{
+		{"function and request", leaking, []verdict.Finding{finding(read, verdict.Leaks, asked)}, true, ""},
+		{"as a member", leaking, []verdict.Finding{member(finding(write, verdict.Leaks, asked), read)}, true, ""},
+		{"beside another with the same function", leaking,
+			[]verdict.Finding{finding(read, verdict.Leaks, "GET http://127.0.0.1:1/b"), finding(read, verdict.Leaks, asked)}, true, ""},
+		{"no finding", leaking, nil, false, "in no finding"},
+		{"another function", leaking, []verdict.Finding{finding("main.x", verdict.Leaks, asked)}, false, "in no finding"},
+		{"its other goroutine alone", leaking, []verdict.Finding{finding(write, verdict.Leaks, asked)}, false, "only " + write},
+		{"another request", leaking, []verdict.Finding{finding(read, verdict.Leaks, "GET http://127.0.0.1:1/b")}, false, "blames GET http://127.0.0.1:1/b"},
+		{"a group of requests", leaking, []verdict.Finding{finding(read, verdict.Leaks, asked, "GET http://127.0.0.1:1/b")}, false, "blames 2 requests"},
+		{"an unclear request", leaking, []verdict.Finding{finding(read, verdict.LeaksMaybe, asked)}, false, "no request is blamed"},
+		{"no trials", leaking, []verdict.Finding{finding(read, "")}, false, "no request was tried"},
+		{"healthy, and not named", healthy, []verdict.Finding{finding(read, verdict.Leaks, asked)}, true, ""},
+		{"healthy, its function in a finding", healthy, []verdict.Finding{finding(healthy.Blame, "")}, false, "its function"},
+		{"healthy, its function in a member", healthy, []verdict.Finding{member(finding(read, ""), healthy.Blame)}, false, "its function"},
+		{"healthy without a function, not blamed", plain, []verdict.Finding{finding(read, verdict.Leaks, asked)}, true, ""},
+		{"healthy without a function, blamed", plain, []verdict.Finding{finding(read, verdict.Leaks, "GET http://127.0.0.1:1/fine-plain")}, false, "its request"},
+	} {
+		n := nameOf(c.endpoint, "GET http://127.0.0.1:1"+c.endpoint.Path, verdict.Verdict{Findings: c.findings})
+		if n.right() != c.right || !strings.Contains(n.why, c.why) || c.right && n.why != "" {
+			t.Errorf("%s: right %v, %q; want %v, %q", c.name, n.right(), n.why, c.right, c.why)
+		}
+	}
+}
+
+func TestBegins(t *testing.T) {
+	for _, c := range []struct {
+		function, name string
+		want           bool
+	}{
+		{"main.tick", "main.tick", true},
+		{"main.tick.func1", "main.tick", true},
+		{"main.consume[...]", "main.consume[...]", true},
+		{"main.consume[...]", "main.consume", true},
+		{"main.ticker", "main.tick", false},
+		{"main.tick2", "main.tick", false},
+		{"main.tickü", "main.tick", false},
+		{"other.tick", "main.tick", false},
+		{"main.(*ledger).audit", "main.(*ledger).", true}, // any method
+		{"main.(*ledger2).audit", "main.(*ledger).", false},
+		{"example.com/grpc/internal/x.run", "example.com/grpc/", true},
+		{"example.com/redis/v9.(*channel).run", "example.com/redis/v9", true},
+	} {
+		if got := begins(c.function, c.name); got != c.want {
+			t.Errorf("begins(%s, %s) = %v, want %v", c.function, c.name, got, c.want)
+		}
+	}
+}
+
+// Two leaks may go unnamed, a third may not, and no healthy endpoint may be named.
+func TestManyGood(t *testing.T) {
+	leak := func(right bool) named { return named{endpoint: leaking, function: true, request: right} }
+	of := func(right, wrong int) manyResult {
+		var m manyResult
+		for range right {
+			m.endpoints = append(m.endpoints, leak(true))
+		}
+		for range wrong {
+			m.endpoints = append(m.endpoints, leak(false))
+		}
+		return m
+	}
+	blamed := of(3, 0)
+	blamed.endpoints = append(blamed.endpoints, named{function: true})
+	for _, c := range []struct {
+		name string
+		m    manyResult
+		want bool
+	}{
+		{"all", of(40, 0), true},
+		{"two unnamed", of(38, 2), true},
+		{"three unnamed", of(37, 3), false},
+		{"a healthy one named", blamed, false},
+	} {
+		if c.m.good() != c.want {
+			t.Errorf("good(%s) = %v, want %v", c.name, !c.want, c.want)
+		}
+	}
+}
