@@ -51,11 +51,14 @@ func hasHandler(frames []Frame) bool {
 	return slices.ContainsFunc(frames, func(f Frame) bool { return strings.HasPrefix(f.Function, handler) })
 }
 
-// watchers are the functions with which the goroutine begins with which net/http
+// backgroundRead is the function with which such a goroutine runs.
+const backgroundRead = "net/http.(*connReader).backgroundRead"
+
+// watchers are the functions with which a goroutine begins by which net/http
 // watches the connection of a request that is being answered: the observer's request has
 // one too.
 var watchers = map[string]bool{
-	"net/http.(*connReader).backgroundRead":      true,
+	backgroundRead: true,
 	"net/http.(*connReader).startBackgroundRead": true, // its go statement, in a dump in which it has not run yet
 }
 
