@@ -72,7 +72,7 @@ func (a assessment) checkBaseline() Check {
 	switch {
 	case left <= a.limit():
 		c.Message = explainedMessage(above, explained, a.limit())
-	case leaked > 0 && len(a.pending()) == 0:
+	case leaked > 0 && (a.confirmed() > 0 || len(a.pending()) == 0):
 		c.Outcome = Fail
 		c.Message, c.Hint = aboveMessage(above, base, a.limit())
 	case slices.Contains([]trend.Class{trend.Pool, trend.Steady, trend.Noise}, a.total.Classify(nil)):

@@ -28,18 +28,22 @@ func (s subject) growth() []suspect {
 }
 
 // sites adds leaks whose stacks all differ, by a recursion's depth or a library's inner
-// state, under the coarser identity. What its stacks say one by one is enough where it is
-// a leak already, or none.
+// state, under the coarser identity, in place of those stacks. Where one stack has most of
+// the growth, it is named by itself.
 func (s subject) sites(suspects []suspect) []suspect {
-	covered := map[string]bool{}
+	most := map[string]suspect{} // of the stacks of a site, the one that grew most
 	for _, x := range suspects {
-		if x.class == trend.Leak || x.class == trend.Draining {
-			covered[x.stack.Site()] = true
+		site := x.stack.Site()
+		if m, ok := most[site]; (x.class == trend.Leak || x.class == trend.Draining) && (!ok || x.trend.Rise() > m.trend.Rise()) {
+			most[site] = x
 		}
 	}
 	trends := s.history.trends(bySite)
 	for _, k := range slices.Sorted(maps.Keys(trends)) {
-		if covered[k] || k == stacks.NoFrames || trends[k].Classify(nil) == trend.Steady {
+		if k == stacks.NoFrames || trends[k].Classify(nil) == trend.Steady {
+			continue
+		}
+		if m, ok := most[k]; ok && float64(m.trend.Rise()) >= s.limits.Cause.Whole*float64(trends[k].Rise()) {
 			continue
 		}
 		x := suspect{key: k, id: bySite, trend: s.history.of(bySite, k)}
@@ -52,7 +56,9 @@ func (s subject) sites(suspects []suspect) []suspect {
 			continue
 		}
 		if x.class == trend.Leak {
-			suspects = without(suspects, func(o suspect) bool { return o.class == trend.Undecided && o.stack.Site() == k })
+			suspects = without(suspects, func(o suspect) bool {
+				return (o.class == trend.Undecided || o.class == trend.Leak) && o.stack.Site() == k
+			})
 		}
 		suspects = append(suspects, x)
 	}

@@ -40,9 +40,7 @@ func Judge(run record.Run, policy Policy) Verdict {
 	}
 	v.Warnings = append(v.Warnings, redirected(v.Load)...)
 	v.Warnings = append(v.Warnings, uncountedLoad(run)...)
-	for _, n := range run.Notes {
-		v.Warnings = append(v.Warnings, Warning{Code: n.Code, Target: n.Target, Message: n.Message})
-	}
+	v.Warnings = append(v.Warnings, noted(run.Notes)...)
 	rank(v.Findings)
 	v.shareTargets()
 	if len(v.Findings) > MaxFindings {
@@ -54,6 +52,20 @@ func Judge(run record.Run, policy Policy) Verdict {
 	v.project(run, policy.Production)
 	return v
 }
+
+// noted are a run's notes as warnings; of what could not be done again and again, the last.
+func noted(notes []record.Note) (out []Warning) {
+	for i, n := range notes {
+		again := slices.ContainsFunc(notes[i+1:], func(o record.Note) bool { return o.Code == n.Code && o.Target == n.Target && n.Code == codeNoDump })
+		if !again {
+			out = append(out, Warning{Code: n.Code, Target: n.Target, Message: n.Message})
+		}
+	}
+	return out
+}
+
+// codeNoDump is the gate's note of a dump that could not be had.
+const codeNoDump = "no-dump"
 
 // countRounds adds up the rounds and their requests.
 func (v *Verdict) countRounds(run record.Run) {

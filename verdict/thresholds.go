@@ -39,6 +39,9 @@ type CauseThresholds struct {
 	// MostRatio is the most goroutines of one stack for each of the other's that are taken for
 	// one cause: a connection has two or three, a pool of workers per request tens.
 	MostRatio float64 `json:"most_ratio"`
+	// Whole is the share of a place's growth that one of its stacks has to have to be named by
+	// itself: where all of them differ, as a recursion's do, the place is.
+	Whole float64 `json:"whole"`
 	// OneAlone is the share of all instances' growth from which on it is one instance's.
 	OneAlone float64 `json:"one_alone"`
 	// Dumped is the share of a stack's goroutines that a dump has to hold for it to tell who
@@ -211,7 +214,7 @@ type TrialThresholds = blame.Thresholds
 func DefaultThresholds() Thresholds {
 	return Thresholds{
 		Growth: trend.Default(),
-		Cause:  CauseThresholds{Uneven: 0.01, MostRatio: 64, OneAlone: 0.75, Dumped: 0.9},
+		Cause:  CauseThresholds{Uneven: 0.01, MostRatio: 64, Whole: 0.5, OneAlone: 0.75, Dumped: 0.9},
 		Slope: SlopeThresholds{
 			Rounds: 5, Chance: 0.01, Least: 8, Warming: 0.25, Samples: 3, Blocks: 3, Clearly: 3, Averaged: 4, Confidence: 0.95,
 			Tail: 1. / 3, Flat: 0.5, Most: 0.5, Lasts: 0.5,
