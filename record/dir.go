@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+
+	"github.com/leakgate/leakgate/stacks"
 )
 
 // The files of a run directory. Each is appended to or replaced as a whole, so
@@ -277,6 +279,15 @@ func (w *Writer) Capture(c Capture, raw []byte) {
 	w.fail(err)
 	w.mu.Unlock()
 	w.add(event{Capture: &c})
+}
+
+// Derived records a profile that was made of others, and that encode writes out.
+func (w *Writer) Derived(c Capture, encode func(*stacks.Profile) []byte) {
+	raw := []byte{}
+	if w.dir != "" {
+		raw = encode(c.Profile)
+	}
+	w.Capture(c, raw)
 }
 
 // Memory stores a raw heap profile, if there is one, and records what a target

@@ -21,7 +21,7 @@ func everything(w *record.Writer) error {
 	w.Identity(record.Identity{Target: "shop", Start: 1})
 	w.Phase(record.Phase{Kind: record.Round, Round: 1, End: time.Second})
 	w.Load(record.Load{Kind: record.Round, Round: 1, Sent: 7})
-	w.Capture(record.Capture{Target: "shop", Kind: record.Loaded, Round: 1, Seq: 12, Profile: p}, stacks.Encode(p))
+	w.Derived(record.Capture{Target: "shop", Kind: record.Loaded, Round: 1, Seq: 12, Profile: p}, stacks.Encode)
 	w.Capture(record.Capture{Target: "shop", Kind: record.Settling, Round: 1, Seq: 1, Profile: stacks.Counted(5)}, nil)
 	w.Memory(record.Memory{Target: "shop", Kind: record.Settling, Heap: 9}, nil)
 	w.Sample(record.Sample{Target: "shop", Goroutines: 5})

@@ -20,8 +20,6 @@ func sometimes(what string, from, to time.Duration, most int, err error) func(f 
 	return func(f *fake) {
 		failed := 0
 		f.answer = func(asked string, _ int, at time.Duration) error {
-			f.mu.Lock()
-			defer f.mu.Unlock()
 			if !strings.Contains(what, asked) || at < from || at > to || failed >= most {
 				return nil
 			}
@@ -35,8 +33,6 @@ func sometimes(what string, from, to time.Duration, most int, err error) func(f 
 func changes(at time.Duration, change func(f *fake)) func(f *fake) {
 	return func(f *fake) {
 		f.answer = func(_ string, _ int, now time.Duration) error {
-			f.mu.Lock()
-			defer f.mu.Unlock()
 			if now >= at {
 				change(f)
 			}
@@ -279,8 +275,6 @@ func TestLookAtBuild(t *testing.T) {
 	bubble(t, "no answer", func(t *testing.T) {
 		f := newFake("shop")
 		f.answer = func(what string, _ int, at time.Duration) error {
-			f.mu.Lock()
-			defer f.mu.Unlock()
 			if at >= 15*time.Second {
 				f.start = 2000
 				if what == "profile" {

@@ -29,13 +29,14 @@ type fake struct {
 	takes    time.Duration // how long a profile takes
 	profiles func(p *stacks.Profile)
 	// answer is asked before every answer, with what is asked for, for which time, and when:
-	// an error is what comes instead.
+	// an error is what comes instead. The service is locked then.
 	answer func(what string, n int, at time.Duration) error
 
 	mu      sync.Mutex
 	began   time.Time
 	loading bool
-	tried   bool // requests were loaded alone
+	trying  bool // requests are loaded alone
+	tried   bool // they were
 	leaked  int
 	rounds  int
 	garbage int
@@ -64,15 +65,13 @@ func (f *fake) now() time.Duration { return time.Since(f.began) }
 // ask notes that something is asked for, and says what comes instead of an answer.
 func (f *fake) ask(what string) error {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.asked[what]++
-	n, at := f.asked[what], f.now()
-	f.calls = append(f.calls, call{at, what})
-	answer := f.answer
-	f.mu.Unlock()
-	if answer == nil {
+	f.calls = append(f.calls, call{f.now(), what})
+	if f.answer == nil {
 		return nil
 	}
-	return answer(what, n, at)
+	return f.answer(what, f.asked[what], f.now())
 }
 
 // serve answers requests of each entry.
@@ -92,12 +91,13 @@ func (f *fake) serve(sent []int) {
 }
 
 // rest is the end of a load; of the warm-up, nothing is left that drains.
-func (f *fake) rest(round int) {
+func (f *fake) rest(phase loadgen.Phase) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.loading, f.endedAt = false, f.now()
 	f.garbage = f.freed
-	if round > 0 {
+	f.tried, f.trying = f.tried || phase.Only != nil, false
+	if phase.Round > 0 {
 		f.left = f.drains
 	}
 }
@@ -328,6 +328,11 @@ func (d *generator) Run(ctx context.Context, phase loadgen.Phase) record.Load {
 			share[i] = 1 / float64(len(phase.Only))
 		}
 	}
+	for _, s := range d.services {
+		s.mu.Lock()
+		s.trying = phase.Only != nil
+		s.mu.Unlock()
+	}
 	var sent [2]uint64
 	l := record.Load{Asked: rate, Planned: phase.Duration, Workers: 4, Connections: 8}
 	for start := time.Now(); time.Since(start) < phase.Duration; {
@@ -345,8 +350,7 @@ func (d *generator) Run(ctx context.Context, phase loadgen.Phase) record.Load {
 		}
 	}
 	for _, s := range d.services {
-		s.tried = s.tried || phase.Only != nil
-		s.rest(phase.Round)
+		s.rest(phase)
 	}
 	l.Sent = sent[0] + sent[1]
 	l.Expected = uint64(rate * phase.Duration.Seconds())

@@ -81,9 +81,9 @@ func (g *Gate) recordMovement() {
 			continue
 		}
 		p := f.least.Profile()
-		g.Writer.Capture(record.Capture{
+		g.Writer.Derived(record.Capture{
 			At: g.now(), Target: t.Name(), Kind: record.Loaded, Round: round, Seq: f.least.Profiles(), Profile: p,
-		}, stacks.Encode(p))
+		}, stacks.Encode)
 	}
 }
 

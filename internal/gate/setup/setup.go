@@ -17,7 +17,7 @@ import (
 // directory's; no request is sent.
 func New(p *plan.Plan, dir, tool string, now time.Time, watch gate.Observer) (*gate.Gate, error) {
 	c := gate.Config{
-		Settings: settingsOf(p), Policy: p.VerdictPolicy(), Began: now, Observer: watch, Mask: p.Mask,
+		Settings: SettingsOf(p), Policy: p.VerdictPolicy(), Began: now, Observer: watch, Mask: p.Mask,
 	}
 	s, err := newSources(p)
 	if err != nil {
@@ -39,7 +39,8 @@ func New(p *plan.Plan, dir, tool string, now time.Time, watch gate.Observer) (*g
 	return gate.New(c), nil
 }
 
-func settingsOf(p *plan.Plan) gate.Settings {
+// SettingsOf is what a plan says about measuring.
+func SettingsOf(p *plan.Plan) gate.Settings {
 	l := p.Load
 	return gate.Settings{
 		Warmup: time.Duration(l.Warmup), Round: time.Duration(l.Round),

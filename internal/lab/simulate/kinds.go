@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"fmt"
@@ -10,7 +10,6 @@ import (
 type kind struct {
 	name  string
 	leaks bool
-	limit bool // known not to be told from a leak: shown, not counted
 	draw  func(rng *rand.Rand, perRound int) []service
 }
 
@@ -18,22 +17,25 @@ func one(f func(rng *rand.Rand, perRound int) service) func(*rand.Rand, int) []s
 	return func(rng *rand.Rand, perRound int) []service { return []service{f(rng, perRound)} }
 }
 
+// mixed is how many of the healthy kinds are played at once as well: the first ones.
+const mixed = 10
+
 // healthy are the processes of which none may fail.
 func healthy() []kind {
 	return []kind{
 		{name: "a pool of 16 to 500, filled within three rounds", draw: one(func(rng *rand.Rand, perRound int) service {
 			full := uniform(rng, 16, 500)
-			return &pool{rng: rng, full: int(full), oneIn: float64(perRound) / full * uniform(rng, 0.05, 3)}
+			return &pool{workers: newWorkers(rng), full: int(full), oneIn: float64(perRound) / full * uniform(rng, 0.05, 3)}
 		})},
 		{name: "a pool of 16 to 500, filled over three or four rounds", draw: one(func(rng *rand.Rand, perRound int) service {
 			full := uniform(rng, 16, 500)
-			return &pool{rng: rng, full: int(full), oneIn: float64(perRound) / full * uniform(rng, 3, 4)}
+			return &pool{workers: newWorkers(rng), full: int(full), oneIn: float64(perRound) / full * uniform(rng, 3, 4)}
 		})},
 		{name: "a worker per key, 50 to 5,000 keys", draw: one(func(rng *rand.Rand, _ int) service {
-			return &perKey{rng: rng, keys: int(uniform(rng, 50, 5000))}
+			return &perKey{workers: newWorkers(rng), keys: int(uniform(rng, 50, 5000))}
 		})},
 		{name: "as many workers as were ever busy at once", draw: one(func(rng *rand.Rand, _ int) service {
-			return &peak{rng: rng, busy: uniform(rng, 2, 200)}
+			return &peak{workers: newWorkers(rng), mean: uniform(rng, 2, 200)}
 		})},
 		{name: "work or connections that end after 5 to 90 s", draw: one(func(rng *rand.Rand, perRound int) service {
 			return &held{rng: rng, oneIn: uniform(rng, 1, float64(perRound)/5), lasts: between(rng, 5*time.Second, 90*time.Second)}
@@ -53,7 +55,7 @@ func healthy() []kind {
 			return &wander{rng: rng, mean: 3 * swing, swing: swing, returns: between(rng, 5*time.Second, 5*time.Minute)}
 		})},
 		{name: "workers that leave after 5 to 60 idle seconds", draw: one(func(rng *rand.Rand, _ int) service {
-			return &shrinks{rng: rng, workers: uniform(rng, 4, 200), idle: between(rng, 5*time.Second, time.Minute)}
+			return &shrinks{workers: newWorkers(rng), mean: uniform(rng, 4, 200), idle: between(rng, 5*time.Second, time.Minute)}
 		})},
 		{name: "200 stacks of other users' traffic at once", draw: func(rng *rand.Rand, _ int) []service {
 			var all []service
@@ -64,14 +66,14 @@ func healthy() []kind {
 		}},
 		{name: "pools, timeouts, jobs and traffic at once", draw: func(rng *rand.Rand, perRound int) []service {
 			var all []service
-			for _, k := range healthy()[:10] {
+			for _, k := range healthy()[:mixed] {
 				all = append(all, k.draw(rng, perRound)...)
 			}
 			return all
 		}},
-		{name: "a pool of 16 to 500, filled over five to eight rounds", limit: true, draw: one(func(rng *rand.Rand, perRound int) service {
+		{name: "a pool of 16 to 500, filled over five to eight rounds", draw: one(func(rng *rand.Rand, perRound int) service {
 			full := uniform(rng, 16, 500)
-			return &pool{rng: rng, full: int(full), oneIn: float64(perRound) / full * uniform(rng, 5, 8)}
+			return &pool{workers: newWorkers(rng), full: int(full), oneIn: float64(perRound) / full * uniform(rng, 5, 8)}
 		})},
 	}
 }
@@ -83,7 +85,7 @@ func leaking(oneIn float64) []kind {
 	return []kind{
 		{name: "alone", leaks: true, draw: one(func(rng *rand.Rand, _ int) service { return of(rng) })},
 		{name: "on the stack of a pool of 50", leaks: true, draw: one(func(rng *rand.Rand, perRound int) service {
-			return both{of(rng), &pool{rng: rng, full: 50, oneIn: float64(perRound) / 100}}
+			return both{of(rng), &pool{workers: newWorkers(rng), full: 50, oneIn: float64(perRound) / 100}}
 		})},
 		{name: "on a stack with 20 other users", leaks: true, draw: one(func(rng *rand.Rand, _ int) service {
 			return both{of(rng), &others{rng: rng, mean: 20, stays: 2 * time.Second}}
@@ -91,6 +93,15 @@ func leaking(oneIn float64) []kind {
 		{name: "on a stack with work of 20 s", leaks: true, draw: one(func(rng *rand.Rand, _ int) service {
 			return both{of(rng), &held{rng: rng, oneIn: 100, lasts: 20 * time.Second}}
 		})},
+		{name: "goroutines with a ticker", leaks: true, draw: one(func(rng *rand.Rand, _ int) service {
+			return &ticker{leak: *of(rng)}
+		})},
+		{name: "four workers at once, on the stack of a pool of 50", leaks: true,
+			draw: one(func(rng *rand.Rand, perRound int) service {
+				l := of(rng)
+				l.each = 4
+				return both{l, &pool{workers: newWorkers(rng), full: 50, oneIn: float64(perRound) / 100}}
+			})},
 	}
 }
 

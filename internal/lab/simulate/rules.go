@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"math"
@@ -128,12 +128,14 @@ func seriesOf(run record.Run, stacks, rounds int) series {
 	for r := range rounds + 1 {
 		windows := make([][]float64, stacks)
 		for _, c := range run.Captures {
-			if c.Round != r {
+			if c.Round != r || c.Kind != record.Baseline && c.Kind != record.Settling {
 				continue
 			}
 			counts := make([]float64, stacks)
 			for _, st := range c.Profile.Stacks {
-				counts[index[st.Key]] = float64(st.Count)
+				if i, known := index[st.Key]; known { // and not somebody at work
+					counts[i] = float64(st.Count)
+				}
 			}
 			for i, n := range counts {
 				windows[i] = append(windows[i], n)
