@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
@@ -303,6 +304,25 @@ func TestDump(t *testing.T) {
 	}
 }
 
+// Goroutines at one place that two functions started are two stacks with one key.
+func TestDumpCreators(t *testing.T) {
+	one := func(id int, creator string) string {
+		return fmt.Sprintf("goroutine %d [chan receive]:\nmain.wait()\n\t/src/a.go:3 +0x1\ncreated by %s in goroutine 1\n\t/src/a.go:9 +0x2\n\n", id, creator)
+	}
+	p, err := Parse([]byte(one(7, "main.fine") + one(8, "main.leaks") + one(9, "main.leaks")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range p.Stacks {
+		got = append(got, fmt.Sprintf("%d %s by %s", s.Count, s.Key, s.CreatedBy.Function))
+	}
+	want := []string{"2 main.wait by main.leaks", "1 main.wait by main.fine"}
+	if d := cmp.Diff(want, got); d != "" || p.Count()["main.wait"] != 3 {
+		t.Errorf("Parse (-want +got):\n%s", d)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, debug := range []int{0, 1, 2} {
 		var b bytes.Buffer
@@ -312,6 +332,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(b.Bytes())
 	}
 	f.Add([]byte("goroutine 1 [running]:\nmain.main()\n\t/a.go:1\n"))
+	f.Add([]byte("goroutine 1 [running] {tenant: 1, empty: , \"a key\": \"}]:\"}:\nmain.main()\n\t/a.go:1\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := Parse(data)
 		if err != nil {

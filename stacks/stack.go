@@ -127,7 +127,8 @@ func (p *Profile) Count() map[string]int {
 	return counts
 }
 
-// place is a stack's identity with lines.
+// place is a stack's identity with lines, and with who started the goroutines, where that
+// is known: a rule that names one creator must not cover what another one started.
 func (s Stack) place() string {
 	var b strings.Builder
 	b.Grow(len(s.Key) + 48*len(s.Frames))
@@ -139,6 +140,12 @@ func (s Stack) place() string {
 		b.WriteString(f.File)
 		b.WriteByte(':')
 		b.WriteString(itoa(f.Line))
+	}
+	if c := s.CreatedBy; c != nil {
+		b.WriteString("\ncreated by ")
+		b.WriteString(c.Function)
+		b.WriteByte(':')
+		b.WriteString(itoa(c.Line))
 	}
 	return b.String()
 }
@@ -199,9 +206,6 @@ func (s *Stack) add(o Stack) {
 	s.Count += o.Count
 	s.Leaked += o.Leaked
 	s.Wait = max(s.Wait, o.Wait)
-	if s.CreatedBy == nil {
-		s.CreatedBy = o.CreatedBy
-	}
 	for l, n := range o.Labels {
 		if s.Labels == nil {
 			s.Labels = map[string]int{}

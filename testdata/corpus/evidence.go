@@ -16,7 +16,7 @@ func evidence() service {
 	for _, name := range []string{
 		"chan-send", "chan-receive", "nil-chan-send", "nil-chan-receive", "range", "select", "select-empty", "mutex", "rwmutex",
 		"waitgroup", "cond", "sleep-loop", "ticker", "timer-loop", "context", "pipe", "pipeline", "generic", "method-value",
-		"unsubscribed", "pool-per-request", "errgroup", "handler-slog", "rows-unclosed", "tx-open", "db-per-request",
+		"global", "unsubscribed", "pool-per-request", "errgroup", "handler-slog", "rows-unclosed", "tx-open", "db-per-request",
 		"cache-per-request", "threads",
 	} {
 		s.Endpoints = append(s.Endpoints, as("leak-"+name, 1))

@@ -78,7 +78,7 @@ type result struct {
 	warned  []string
 	counts  []int
 	rounds  int
-	wall    float64 // seconds, of the whole run
+	wall    float64 // seconds, of the whole run, whose targets are decided together
 	load    float64 // seconds, of the whole run
 	naive   [2]bool // what the naive rules say: fail?
 }
@@ -117,7 +117,7 @@ func again(o options, services []service) ([]result, error) {
 	}
 	var out []result
 	for _, dir := range dirs {
-		run, err := record.Read(dir)
+		run, v, err := judgeAgain(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -125,11 +125,6 @@ func again(o options, services []service) ([]result, error) {
 			fmt.Fprintf(os.Stderr, "%s was not finished, and is left out\n", dir)
 			continue
 		}
-		var policy verdict.Policy
-		if err := json.Unmarshal(run.Settings, &policy); err != nil {
-			return nil, fmt.Errorf("%s: %w", dir, err)
-		}
-		v := verdict.Judge(run, policy)
 		for _, t := range run.Targets {
 			s, known := byName[t.Name]
 			if !known {
@@ -139,6 +134,18 @@ func again(o options, services []service) ([]result, error) {
 		}
 	}
 	return out, nil
+}
+
+// judgeAgain judges a run that was kept, by the policy that it was made with.
+func judgeAgain(dir string) (run record.Run, v verdict.Verdict, err error) {
+	if run, err = record.Read(dir); err != nil {
+		return run, v, err
+	}
+	var policy verdict.Policy
+	if err := json.Unmarshal(run.Settings, &policy); err != nil {
+		return run, v, fmt.Errorf("%s: %w", dir, err)
+	}
+	return run, verdict.Judge(run, policy), nil
 }
 
 // measureRun makes one run whose targets are the services.
@@ -263,5 +270,5 @@ func (r result) line() string {
 	case !r.Leaks && r.outcome == verdict.Inconclusive:
 		mark = "  <-- INCONCLUSIVE: " + r.why
 	}
-	return fmt.Sprintf("%-28s %-12s %-40s %v %v%s", r.Name, r.outcome, r.blamed, r.counts, r.warned, mark)
+	return fmt.Sprintf("%-28s %-12s %4.0f s  %-40s %v %v%s", r.Name, r.outcome, r.wall, r.blamed, r.counts, r.warned, mark)
 }

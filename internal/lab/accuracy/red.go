@@ -204,8 +204,11 @@ func redRow(about string, some []timed) string {
 	slices.Sort(walls)
 	slices.Sort(rounds)
 	return fmt.Sprintf("| %s | %s | %d | %s | %.0f s | %.0f s | %.0f s | %.0f |\n", about, some[0].round, len(some), outcomeCounts(outcomes),
-		quantile(walls, 0.5), quantile(walls, 0.9), quantile(walls, 1), quantile(rounds, 0.5))
+		quantile(walls, median), quantile(walls, p90), quantile(walls, longest), quantile(rounds, median))
 }
+
+// The quantiles that tables have.
+const median, p90, longest = 0.5, 0.9, 1
 
 // quantile is the smallest of sorted values that a share q of them does not exceed.
 func quantile(sorted []float64, q float64) float64 {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -92,11 +93,11 @@ func (t table) markdown(w io.Writer, all []result) {
 	fmt.Fprintf(w, "| after minus before, more than 50 | %d of %d | | %d of %d | |\n", t.naiveCaught[0], t.leaks, t.naiveFalse[0], t.healthy)
 	fmt.Fprintf(w, "| top five frames, more than +100 | %d of %d | | %d of %d | |\n\n", t.naiveCaught[1], t.leaks, t.naiveFalse[1], t.healthy)
 	fmt.Fprintf(w, "%d leaking services and %d healthy ones; %.0f s of wall time for %.0f s of load.\n\n", t.leakServices, t.healthyServices, t.wall, t.load)
-	fmt.Fprintf(w, "| service | what it does | runs | outcomes | blamed |\n| --- | --- | ---: | --- | --- |\n")
+	fmt.Fprintf(w, "| service | what it does | runs | outcomes | wall time | blamed |\n| --- | --- | ---: | --- | ---: | --- |\n")
 	type sum struct {
 		about, blamed string
 		outcomes      map[verdict.Outcome]int
-		runs          int
+		walls         []float64
 	}
 	sums := map[string]*sum{}
 	var order []string
@@ -107,7 +108,7 @@ func (t table) markdown(w io.Writer, all []result) {
 			sums[r.Name] = s
 			order = append(order, r.Name)
 		}
-		s.runs++
+		s.walls = append(s.walls, r.wall)
 		s.outcomes[r.outcome]++
 		if r.blamed != "" {
 			s.blamed = "`" + r.blamed + "`"
@@ -115,6 +116,7 @@ func (t table) markdown(w io.Writer, all []result) {
 	}
 	for _, n := range order {
 		s := sums[n]
-		fmt.Fprintf(w, "| %s | %s | %d | %s | %s |\n", n, s.about, s.runs, outcomeCounts(s.outcomes), s.blamed)
+		slices.Sort(s.walls)
+		fmt.Fprintf(w, "| %s | %s | %d | %s | %.0f s | %s |\n", n, s.about, len(s.walls), outcomeCounts(s.outcomes), quantile(s.walls, median), s.blamed)
 	}
 }
