@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,15 +45,17 @@ func SARIF(w io.Writer, v verdict.Verdict) error {
 		sourceRoot: *sarif.NewArtifactLocation().WithDescription(sarif.NewTextMessage("The root of the service's repository.")),
 	})
 	run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("leakgate/" + url.PathEscape(printable(v.Plan)) + "/"))
-	left, size := v.More, 0
-	for i, f := range v.Findings {
-		r := sarifResult(f)
+	sure, perhaps, left := fitting(v, maxSarifResults)
+	fs := slices.Concat(sure, perhaps)
+	size := 0
+	for i, f := range fs {
+		r := sarifResult(v, f)
 		text, err := json.MarshalIndent(r, "        ", "  ")
 		if err != nil {
 			return fmt.Errorf("writing SARIF: %w", err)
 		}
-		if size += len(text); size > maxSarif || i == maxSarifResults {
-			left += len(v.Findings) - i
+		if size += len(text); size > maxSarif {
+			left += len(fs) - i
 			break
 		}
 		run.AddResult(r)
@@ -81,16 +83,24 @@ func sarifRule() *sarif.ReportingDescriptor {
 		WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel("error")).WithProperties(properties)
 }
 
-func sarifResult(f verdict.Finding) *sarif.Result {
-	text := fmt.Sprintf("%s leaks goroutines: +%d", f.Name(), f.Leaked)
-	about := strings.Join(nonEmpty([]string{text, rate(f), f.State, evidence(f), "on " + f.Target}), ", ")
-	say := append([]string{about, f.Attribution(), f.Cause(), labels(f)}, ownership(f)...)
-	level := "error"
-	if f.Is(verdict.Unconfirmed) {
+// sarifResult is an error for a leak that fails the run, and a warning for one that is
+// just likely.
+func sarifResult(v verdict.Verdict, f verdict.Finding) *sarif.Result {
+	text, level := fmt.Sprintf("%s leaks goroutines: +%d", f.Name(), f.Leaked), "error"
+	if !certain(f) {
 		level = "warning"
 	}
+	if f.Class == verdict.Likely {
+		text = fmt.Sprintf("%s is likely to leak goroutines: +%d", f.Name(), f.Leaked)
+	}
+	whose := foreign(f, targetOf(v, f).GoVersion)
+	if whose != "" {
+		whose = "the blamed line is in " + whose
+	}
+	about := strings.Join(nonEmpty([]string{text, rate(f), f.State, evidence(f), "on " + f.Target}), ", ")
+	say := append([]string{about, f.Attribution(), whose, f.Cause(), company(f), labels(f)}, ownership(f)...)
 	r := sarif.NewRuleResult(leakRule).WithRuleIndex(0).WithLevel(level).
-		WithMessage(sarifMessage(append(say, f.Note)...)).
+		WithMessage(sarifMessage(append(say, usually(f))...)).
 		AddLocation(findingLocation(f)).AddStack(sarifStack(f)).
 		WithProperties(sarifProperties(f))
 	r.PartialFingerprints = map[string]string{fingerprint: stackHash(f)}
@@ -104,7 +114,11 @@ func sarifProperties(f verdict.Finding) *sarif.PropertyBag {
 			owners = append(owners, sarifText(o))
 		}
 	}
-	return sarif.NewPropertyBag().Add("target", sarifText(f.Target)).Add("leaked", f.Leaked).Add("per_1000_requests", f.Per1000).
+	class := f.Class
+	if class == "" {
+		class = verdict.Confirmed
+	}
+	return sarif.NewPropertyBag().Add("id", sarifText(f.ID)).Add("class", string(class)).Add("target", sarifText(f.Target)).Add("leaked", f.Leaked).Add("per_1000_requests", f.Per1000).
 		Add("evidence", append([]string{}, f.Evidence...)).Add("counts", append([]int{}, f.Counts...)).Add("owners", owners)
 }
 
@@ -121,17 +135,14 @@ var sarifEscapes = strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`)
 
 func sarifText(s string) string { return clip(printable(s), maxSarifText) }
 
-// findingLocation is never empty: GitHub refuses a whole upload for a result
-// without a file.
+// findingLocation is the nearest place in the service's own code. It is never empty:
+// GitHub refuses a whole upload for a result without a file.
 func findingLocation(f verdict.Finding) *sarif.Location {
 	file, line := inRepository(f)
-	if file != "" {
-		return sarifLocation(f.Function, file, line, true)
-	}
-	if f.File == "" {
+	if file == "" {
 		return sarifLocation(f.Function, "unknown", 0, false)
 	}
-	return sarifLocation(f.Function, f.File, f.Line, false)
+	return sarifLocation(f.Function, file, line, true)
 }
 
 func sarifLocation(function, file string, line int, inRepo bool) *sarif.Location {
@@ -147,13 +158,10 @@ func logical(function string) *sarif.LogicalLocation {
 	return sarif.NewLogicalLocation().WithFullyQualifiedName(sarifText(function)).WithKind("function")
 }
 
-// fileURI is a file's path as a URI, or as one relative to the repository.
+// fileURI is a file's path as a relative URI.
 func fileURI(file string) string {
-	file = strings.ReplaceAll(sarifText(file), `\`, "/")
+	file = strings.TrimLeft(strings.ReplaceAll(sarifText(file), `\`, "/"), "/")
 	u := url.URL{Path: file}
-	if path.IsAbs(file) {
-		u.Scheme = "file"
-	}
 	return u.String()
 }
 
@@ -162,7 +170,7 @@ func sarifStack(f verdict.Finding) *sarif.Stack {
 	for _, fr := range f.Stack[:min(len(f.Stack), maxSarifFrames)] {
 		at := sarif.NewLocation().AddLogicalLocation(logical(fr.Function))
 		if fr.File != "" {
-			at = sarifLocation(fr.Function, fr.File, fr.Line, fr.Module == "" && !fr.Std && relative(fr.File) && !trimmed(fr.Function, fr.File))
+			at = sarifLocation(fr.Function, portable(fr), fr.Line, own(fr) && relative(fr.File) && !trimmed(fr.Function, fr.File))
 		}
 		frame := sarif.NewStackFrame().WithLocation(at)
 		if fr.Module != "" {
