@@ -76,7 +76,7 @@ func margin(q verdict.Question) string {
 	default:
 		text = figure(-d) + " below it"
 	}
-	if q.Limit > 0 && q.Statistic >= 0 {
+	if q.Limit > 0 && q.Statistic > 0 {
 		text += ", " + figure(q.Statistic/q.Limit) + " times as much"
 	}
 	return text
@@ -123,6 +123,15 @@ func lookText(l verdict.Looked) string {
 		text += fmt.Sprintf("; the goroutines of the first round were %.0f s old by then", l.Age)
 	}
 	return text
+}
+
+// ends are the middle counts of an explanation's first and last window.
+func ends(e verdict.Explanation) string {
+	n := len(e.Windows)
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d → %d", e.Windows[0].Middle, e.Windows[n-1].Middle)
 }
 
 // middles are the middle counts of an explanation's windows; of many, the first two and

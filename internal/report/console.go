@@ -5,6 +5,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
@@ -158,6 +159,9 @@ func (c *console) finding(n int, v verdict.Verdict, f verdict.Finding) {
 	c.text(bold, f.Attribution())
 	c.text("", f.Cause())
 	c.text("", usually(f))
+	if leadOf(f).How != itself && foreign(f, "") != "" {
+		c.text("", opening(v, f, c.Root))
+	}
 	for _, l := range sourceLines(f) {
 		c.line("     %s", l)
 	}
@@ -177,13 +181,16 @@ func (c *console) members(f verdict.Finding) {
 	}
 }
 
-// usually says what a stack of library code usually means.
-func usually(f verdict.Finding) string {
-	if f.Note == "" {
-		return ""
+// meaning says what a stack of library code usually means: the verdict knows only what
+// the profiles show, and the creator may tell more.
+func meaning(f verdict.Finding) string {
+	if f.Note != "" || f.Creator == "" {
+		return f.Note
 	}
-	return "usually " + f.Note
+	return stacks.Meaning(stacks.Stack{Frames: f.Stack, CreatedBy: &verdict.Frame{Function: f.Creator}})
 }
+
+func usually(f verdict.Finding) string { return prefixed("usually: ", meaning(f)) }
 
 // text is foreign text below a finding, broken into lines where the terminal's width is
 // known.
@@ -224,6 +231,9 @@ func (c *console) stack(f verdict.Finding) {
 	}
 	width = min(width, widestFunction)
 	show := func(what, where string) {
+		if n := len("       + ") + width + 2 + utf8.RuneCountInString(where); c.Width > 0 && n > c.Width {
+			where = lastTwo(where)
+		}
 		c.line("       %s %-*s  %s", c.paint(red, "+"), width, printable(what), c.paint(dim, where))
 	}
 	if from > 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/leakgate/leakgate/verdict"
 )
@@ -53,13 +54,13 @@ func ExplainTable(w io.Writer, v verdict.Verdict, es []verdict.Explanation, s St
 		if e.Nearest {
 			because = "nearest to a leak: " + because
 		}
-		table = append(table, []string{printable(e.ID), printable(e.Class), function, middles(e), because})
+		table = append(table, []string{printable(e.ID), printable(e.Class), shortened(function, tableFunction), ends(e), because})
 	}
-	for i, l := range aligned(table, 0, c.tableWidth(table)) {
+	for i, l := range c.lastCut(table) {
 		if i == 0 {
 			l = c.paint(dim, l)
 		}
-		c.line(" %s", l)
+		c.line("  %s", l)
 	}
 	c.line("")
 	c.line("  leakgate explain %s STACK says how it came to that, question by question.", quoted(s.Dir))
@@ -69,21 +70,31 @@ func ExplainTable(w io.Writer, v verdict.Verdict, es []verdict.Explanation, s St
 	return c.w.err
 }
 
-// tableWidth is the terminal's width, or as much as a table needs where nobody has to
-// read it on one.
-func (c *console) tableWidth(table [][]string) int {
-	if c.Width > 0 {
-		return c.Width - 1
-	}
-	n := 0
+// tableFunction is how many characters of a function's name a table of explanations
+// shows: the reasons need the room.
+const tableFunction = 32
+
+// lastCut is a table in lines, of which the last column ends with the terminal's width.
+func (c *console) lastCut(table [][]string) []string {
+	widths := make([]int, len(table[0]))
 	for _, row := range table {
-		width := 0
-		for _, cell := range row {
-			width = max(width, len(cell))
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
-		n += width + 2
 	}
-	return n * len(table[0]) // no column has to give way
+	out := make([]string, len(table))
+	for n, row := range table {
+		var b strings.Builder
+		for i, cell := range row[:len(row)-1] {
+			b.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+		}
+		line := []rune(b.String() + row[len(row)-1])
+		if most := c.Width - 3; c.Width > 0 && len(line) > most {
+			line = append(line[:most-1], '…')
+		}
+		out[n] = string(line)
+	}
+	return out
 }
 
 // Explain says of one stack, question by question, how the verdict on it came about.
@@ -94,6 +105,11 @@ func Explain(w io.Writer, v verdict.Verdict, e verdict.Explanation, s Style) err
 	c.line("%s", strings.Join(nonEmpty([]string{place(e.File, e.Line, s.Root), "on " + printable(e.Target), "stack " + printable(e.ID)}), ", "))
 	c.line("")
 	c.line("Taken for %s.", printable(a.Taken))
+	for _, f := range v.Findings {
+		if by := f.Attribution(); by != "" && f.ID == e.ID && f.Target == e.Target {
+			c.line("%s.", printable(by))
+		}
+	}
 	if e.Nearest {
 		c.line("It came closer to a leak than any other stack of this run.")
 	}
@@ -144,7 +160,9 @@ func (c *console) looks(a account) {
 	}
 	c.line("Left alone:")
 	for _, l := range a.Looks {
-		c.line("  %s", lookText(l))
+		for i, l := range wrapped(lookText(l), c.Width-4) {
+			c.line("%s%s", strings.Repeat(" ", 2+2*min(i, 1)), l)
+		}
 	}
 	c.line("")
 }

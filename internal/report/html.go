@@ -66,6 +66,7 @@ type numbered struct {
 	Whose   string // the dependency, or the part of Go, that it is blamed on
 	Nearest string // own code, where that is not the blamed line
 	Row     string // its place in few characters
+	On      string // its target, where there are several
 	Culprit string // the request that leaks it
 	Colour  string
 	Why     *account
@@ -95,7 +96,7 @@ func HTML(w io.Writer, v verdict.Verdict) error {
 		},
 		"bytes": verdict.Bytes, "amount": amount,
 		"plural": plural, "pair": func(a, b any) pair { return pair{a, b} },
-		"head": head, "tail": tail, "company": company, "unclear": unclear, "explained": explained, "build": buildOf,
+		"head": head, "tail": tail, "company": company, "meaning": meaning, "unclear": unclear, "explained": explained, "build": buildOf,
 		"window": window, "floor": floor, "look": lookText, "middles": middles,
 		"half": func(x float64) float64 { return tenth(x / 2) }, "halve": func(n int) string { return number(float64(n) / 2) },
 	}).ParseFS(files, "report.html.tmpl")
@@ -240,7 +241,7 @@ func pageOf(v verdict.Verdict) page {
 // number gives each finding its place on the page.
 func (p *page) number(v verdict.Verdict) {
 	sure, perhaps := confirmed(v), likely(v)
-	whole := largestAt(sure, shown, maxStacks)
+	whole := largestAt(sure, shown, maxStacks-min(len(perhaps), maxStacks/likelyShare))
 	for i, f := range sure {
 		n := numberedOf(v, f, i+1, slices.Contains(whole, i))
 		switch {
@@ -271,6 +272,9 @@ func numberedOf(v verdict.Verdict, f verdict.Finding, n int, whole bool) numbere
 	out := numbered{Finding: f, N: n, Row: rowPlace(f), Culprit: culprit(f), Colour: "fail"}
 	if !certain(f) {
 		out.Colour = "inconclusive"
+	}
+	if len(v.Targets) > 1 {
+		out.On = f.Target
 	}
 	if whole {
 		out.tell(v)

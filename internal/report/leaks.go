@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -71,11 +72,16 @@ func largestAt(fs []verdict.Finding, first, most int) []int {
 	return all
 }
 
-// fitting keeps at most so many of a verdict's findings, the confirmed ones before any
-// likely one, and counts those that it leaves out, with those that the verdict does.
+// likelyShare is the part of a report's room that likely leaks have, where there are as
+// many: confirmed ones come first and do not hide them.
+const likelyShare = 5
+
+// fitting keeps at most so many of a verdict's findings, and counts those that it leaves
+// out, with those that the verdict does.
 func fitting(v verdict.Verdict, most int) (sure, perhaps []verdict.Finding, left int) {
-	sure, leftSure := largest(confirmed(v), shown, most)
-	perhaps, leftPerhaps := largest(likely(v), 0, most-len(sure))
+	perhaps = likely(v)
+	sure, leftSure := largest(confirmed(v), shown, most-min(len(perhaps), most/likelyShare))
+	perhaps, leftPerhaps := largest(perhaps, 0, most-len(sure))
 	return sure, perhaps, leftSure + leftPerhaps + v.More
 }
 
@@ -115,7 +121,7 @@ func ratio(x float64) string { return strings.TrimSuffix(fmt.Sprintf("%.3g", x),
 // memberLine is another stack of the same cause, in a line.
 func memberLine(m verdict.Member) string {
 	return strings.Join(nonEmpty([]string{
-		m.Function, place(m.File, m.Line, ""), m.State, fmt.Sprintf("+%d", m.Leaked), ratio(m.Ratio) + " for each",
+		m.Function, framePlace(stacks.Located(m.Function, m.File, m.Line), ""), m.State, fmt.Sprintf("+%d", m.Leaked), ratio(m.Ratio) + " for each",
 	}), ", ")
 }
 

@@ -146,9 +146,14 @@ func framePlace(fr verdict.Frame, root string) string {
 	return place(tidy(fr.File, fr.Std), fr.Line, root)
 }
 
-// blamedPlace is where a finding's blamed frame lies.
+// blamedPlace is where a finding's blamed frame lies; of a dependency, whose name and
+// version are said beside it, within that.
 func blamedPlace(f verdict.Finding, root string) string {
-	return framePlace(stacks.Located(f.Function, f.File, f.Line), root)
+	at := framePlace(stacks.Located(f.Function, f.File, f.Line), root)
+	if f.Module == "" {
+		return at
+	}
+	return strings.TrimPrefix(at, printable(f.Module)+"/")
 }
 
 // createdPlace is where a finding's goroutines were started.

@@ -150,8 +150,8 @@ func diffStep(v verdict.Verdict, t verdict.Target, f verdict.Finding) step {
 	before, after := difference(t, f)
 	text := printable(opening(v, f, ""))
 	text = strings.ToUpper(text[:1]) + text[1:] + ": a send, a close, a cancel or a timeout that is missing on the way out."
-	if f.Note != "" {
-		text += " This stack is usually " + printable(f.Note) + "."
+	if means := meaning(f); means != "" {
+		text += " Usually: " + printable(means) + "."
 	}
 	return step{
 		Title: "Look at the difference within the run",
@@ -295,7 +295,7 @@ func ticket(v verdict.Verdict, f verdict.Finding) string {
 	for _, l := range f.Labels {
 		line("Label", "%s: +%d", printable(l.Label), l.Growth)
 	}
-	line("Usually", "%s", printable(f.Note))
+	line("Usually", "%s", printable(meaning(f)))
 	line("With it", "%s", printable(strings.TrimPrefix(company(f), "with it: ")))
 	line("Class", "%s", printable(string(f.Class)))
 	line("Build", "%s", printable(buildOf(t)))

@@ -72,8 +72,8 @@ func SARIF(w io.Writer, v verdict.Verdict) error {
 
 func sarifRule() *sarif.ReportingDescriptor {
 	const short = "Goroutines leak under load"
-	const full = "Goroutines with this stack stay behind after requests: their number grew in every round of load and did not fall when the service was left alone, or they gather while connections are held, or the runtime proves that they can never wake."
-	const help = "Open the line and ask who was to end the wait there: who sends, receives, closes, unlocks or cancels, and on which path nobody does. Give the goroutine a way out on every path, mostly the request's context. The run directory holds the profiles; leakgate diff compares them."
+	const full = "Goroutines with this stack stay behind after requests: their number grew in every round of load and did not fall when the service was left alone, or they gather while connections are held, or the runtime proves that they can never wake. A warning is a leak that is likely and fails nothing: it grew and stayed in the same way, but there is too little of it for the rule."
+	const help = "Open the line and ask what was meant to end the wait there: what sends, receives, closes, unlocks or cancels, and on which path nothing does. Give the goroutine a way out on every path, mostly the request's context. The run directory holds the profiles: leakgate explain says how each stack was decided, and leakgate diff compares profiles."
 	text := func(s string) *sarif.MultiformatMessageString {
 		return sarif.NewMultiformatMessageString().WithText(s)
 	}
@@ -225,8 +225,11 @@ func sarifInvocation(v verdict.Verdict, left int) *sarif.Invocation {
 			note("error", c.Code, strings.TrimPrefix(c.Target+": "+c.Message, ": "), hint(c.Hint))
 		}
 	}
+	if text := unclear(v); text != "" {
+		note("note", "unclear", text)
+	}
 	if left > 0 {
-		note("warning", "more-findings", fmt.Sprintf("%s more, left out here", plural(left, "finding")))
+		note("warning", "more-findings", fmt.Sprintf("%s more, with the smallest growth, left out here", plural(left, "finding")))
 	}
 	for _, x := range v.Warnings {
 		note("warning", x.Code, strings.TrimPrefix(x.Target+": "+x.Message, ": "))
