@@ -111,19 +111,20 @@ func (s *junitSuite) add(k junitCase) {
 func (s *junitSuite) leaks(v verdict.Verdict) {
 	sure, perhaps, left := fitting(v, maxJUnitLeaks)
 	fs := slices.Concat(sure, perhaps)
-	seen := map[string]bool{}
-	size := 0
+	cases, sizes := make([]junitCase, len(fs)), make([]int, len(fs))
 	for i, f := range fs {
-		k := junitLeak(v, f)
-		if id := k.Class + "\x00" + k.Name; seen[id] { // some dashboards drop the second of a pair
+		cases[i] = junitLeak(v, f)
+		sizes[i] = cases[i].size()
+	}
+	seen := map[string]bool{}
+	for i, fits := range within(fs, sizes, maxJUnitAll) {
+		id := cases[i].Class + "\x00" + cases[i].Name
+		if !fits || seen[id] { // some dashboards drop the second of a pair
 			left++
 			continue
-		} else if seen[id] = true; size > maxJUnitAll {
-			left += len(fs) - i
-			break
 		}
-		size += k.size()
-		s.add(k)
+		seen[id] = true
+		s.add(cases[i])
 	}
 	if text := unclear(v); text != "" {
 		s.add(junitCase{Class: className(v.Plan, ""), Name: "unclear stacks", Time: seconds(0), Skipped: &junitSkipped{Message: text}})

@@ -65,11 +65,33 @@ func largestAt(fs []verdict.Finding, first, most int) []int {
 	if most = max(most, 0); len(fs) <= most {
 		return all
 	}
-	rest := all[min(first, most):]
-	slices.SortStableFunc(rest, func(a, b int) int { return cmp.Compare(grown(fs[b]), grown(fs[a])) })
+	bySize(fs, all[min(first, most):])
 	all = all[:most]
 	slices.Sort(all)
 	return all
+}
+
+// bySize sorts positions by the growth of what is there, the largest first.
+func bySize(fs []verdict.Finding, at []int) {
+	slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(grown(fs[b]), grown(fs[a])) })
+}
+
+// within reports of each finding whether it fits into so many bytes, of which each takes
+// its own: the first ones before all others, and of those the largest growth first.
+func within(fs []verdict.Finding, bytes []int, most int) []bool {
+	all := make([]int, len(fs))
+	for i := range fs {
+		all[i] = i
+	}
+	bySize(fs, all[min(shown, len(all)):])
+	fits := make([]bool, len(fs))
+	for _, i := range all {
+		if most -= bytes[i]; most < 0 {
+			break
+		}
+		fits[i] = true
+	}
+	return fits
 }
 
 // likelyShare is the part of a report's room that likely leaks have, where there are as

@@ -164,6 +164,28 @@ func TestFitting(t *testing.T) {
 	}
 }
 
+// Of what is too large for a report, the smallest growth goes.
+func TestWithin(t *testing.T) {
+	var fs []verdict.Finding
+	for _, n := range []int{1, 1, 1, 1, 1, 10, 30, 20} {
+		fs = append(fs, verdict.Finding{Leaked: n})
+	}
+	for _, c := range []struct {
+		name  string
+		bytes []int
+		most  int
+		want  []bool
+	}{
+		{"all fit", []int{1, 1, 1, 1, 1, 1, 1, 1}, 8, []bool{true, true, true, true, true, true, true, true}},
+		{"one does not", []int{1, 1, 1, 1, 1, 1, 1, 1}, 7, []bool{true, true, true, true, true, false, true, true}},
+		{"a large one", []int{1, 1, 1, 1, 1, 1, 1, 9}, 8, []bool{true, true, true, true, true, false, true, false}},
+	} {
+		if got := within(fs, c.bytes, c.most); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestCompany(t *testing.T) {
 	for _, c := range []struct {
 		ratios []float64

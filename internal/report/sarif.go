@@ -47,18 +47,21 @@ func SARIF(w io.Writer, v verdict.Verdict) error {
 	run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("leakgate/" + url.PathEscape(printable(v.Plan)) + "/"))
 	sure, perhaps, left := fitting(v, maxSarifResults)
 	fs := slices.Concat(sure, perhaps)
-	size := 0
+	results, sizes := make([]*sarif.Result, len(fs)), make([]int, len(fs))
 	for i, f := range fs {
-		r := sarifResult(v, f)
-		text, err := json.MarshalIndent(r, "        ", "  ")
+		results[i] = sarifResult(v, f)
+		text, err := json.MarshalIndent(results[i], "        ", "  ")
 		if err != nil {
 			return fmt.Errorf("writing SARIF: %w", err)
 		}
-		if size += len(text); size > maxSarif {
-			left += len(fs) - i
-			break
+		sizes[i] = len(text)
+	}
+	for i, fits := range within(fs, sizes, maxSarif) {
+		if fits {
+			run.AddResult(results[i])
+		} else {
+			left++
 		}
-		run.AddResult(r)
 	}
 	run.AddInvocation(sarifInvocation(v, left))
 	report := sarif.NewReport()
