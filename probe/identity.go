@@ -29,7 +29,11 @@ func (t *Target) Count(ctx context.Context) (record.Sample, record.Identity, err
 
 // seen is what a metrics page says of the target's identity.
 func (t *Target) seen(m metrics) record.Identity {
-	return record.Identity{Target: t.name, Start: m.start, GoVersion: m.goVersion, Allocated: m.allocated}
+	i := record.Identity{Target: t.name, Start: m.start, GoVersion: m.goVersion, Allocated: m.allocated}
+	if i.Module = m.build.path; m.build.version != develVersion {
+		i.Version = m.build.version
+	}
+	return i
 }
 
 // Identify finds out who the target is and what it offers. It fails where the
@@ -58,6 +62,7 @@ func (t *Target) Identify(ctx context.Context) (record.Target, error) {
 		return out, err
 	}
 	out.Identity.Build, out.Identity.Binary = p.BuildID, p.Binary
+	readBuild(&out.Identity)
 	out.Profiles, err = t.profiles(ctx)
 	return out, err
 }

@@ -46,6 +46,7 @@ type metrics struct {
 	goroutines int
 	start      float64
 	goVersion  string
+	build      build
 	resident   uint64
 	allocated  uint64
 	threads    int

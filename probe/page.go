@@ -25,7 +25,7 @@ const (
 // likes.
 var needed = func() map[string]bool {
 	all := map[string]bool{}
-	for _, name := range slices.Concat(counters, readAlso) {
+	for _, name := range slices.Concat(counters, readAlso, []string{buildMetric}) {
 		all[name] = true
 	}
 	return all
@@ -42,8 +42,16 @@ type page struct {
 	found   map[string]*found
 	kinds   map[string]string // by TYPE
 	version string            // of Go
+	build   build             // of the main module
 	odd     string            // the first line, if it does not belong on a metrics page
 }
+
+// buildMetric names the main module and its version, as client_golang's collector of
+// build information does.
+const buildMetric = "go_build_info"
+
+// build is what a page says of the main module.
+type build struct{ path, version string }
 
 // found is a metric's first sample, and whether there are others.
 type found struct {
@@ -118,6 +126,12 @@ func (p *page) line(line []byte, n int) error {
 	s, err := parseSample(line)
 	if err != nil {
 		return &pageError{got: fmt.Sprintf("line %d cannot be read: %v: %s", n, err, quoted(line))}
+	}
+	if name == buildMetric {
+		if p.build == (build{}) {
+			p.build = build{s.label("path"), s.label("version")}
+		}
+		return nil
 	}
 	if name == "go_info" && p.version == "" {
 		p.version = s.label("version")
@@ -213,7 +227,7 @@ var noCount = []string{"histogram", "gaugehistogram", "summary", "info", "states
 // metrics is what the page says of one process. The error is a *pageError or an
 // *impossible.
 func (p page) metrics(now time.Time) (metrics, error) {
-	m := metrics{goVersion: p.version}
+	m := metrics{goVersion: p.version, build: p.build}
 	for _, name := range counters {
 		f, ok := p.found[name]
 		if kind := p.kinds[name]; slices.Contains(noCount, kind) {

@@ -5,6 +5,7 @@ package record
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/stacks"
@@ -93,6 +94,10 @@ type Identity struct {
 	GoVersion  string        `json:"go_version,omitempty"`
 	Build      string        `json:"build,omitempty"`       // build id of the executable
 	Binary     string        `json:"binary,omitempty"`      // path of the executable
+	Module     string        `json:"module,omitempty"`      // path of its main module
+	Version    string        `json:"version,omitempty"`     // of the main module
+	Revision   string        `json:"revision,omitempty"`    // commit it was built from
+	Modified   bool          `json:"modified,omitempty"`    // and there were changes that were not committed
 	Start      float64       `json:"start,omitempty"`       // process start, Unix seconds
 	TotalAlloc uint64        `json:"total_alloc,omitempty"` // bytes allocated since the start; only grows within one process
 	NumGC      uint64        `json:"num_gc,omitempty"`      // collections since the start; only grows within one process
@@ -104,6 +109,31 @@ type Identity struct {
 	// Listeners are the addresses of the poll descriptors on which it accepts connections:
 	// the system lays them out anew for every process.
 	Listeners []string `json:"listeners,omitempty"`
+}
+
+// shortRevision is how many digits of a commit name it to a person, as in Go's own
+// pseudo-versions.
+const shortRevision = 12
+
+// BuildName says what the target was built from: its module's version and its commit. Where
+// neither is known it is the linker's build id, which is none of them, and says so.
+func (i Identity) BuildName() string {
+	name := i.Version
+	if i.Revision != "" {
+		name += " at " + i.Revision[:min(len(i.Revision), shortRevision)]
+		if i.Modified {
+			name += " with changes"
+		}
+	}
+	switch {
+	case name != "" && i.Module != "":
+		return strings.Join(strings.Fields(i.Module+" "+name), " ")
+	case name != "":
+		return strings.TrimSpace(name)
+	case i.Build != "":
+		return "build id " + i.Build
+	}
+	return ""
 }
 
 // Continuity is how an identity of a target relates to the one before.

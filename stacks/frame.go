@@ -155,3 +155,9 @@ func moduleOf(file string) string {
 	}
 	return upper.ReplaceAllStringFunc(m[1], func(s string) string { return strings.ToUpper(s[1:]) })
 }
+
+// Located is a frame of which only the function and its place are known, such as a go
+// statement's, with the module that the file belongs to and whether that is Go itself.
+func Located(function, file string, line int) Frame {
+	return Frame{Function: function, File: file, Line: line, Module: moduleOf(file), Std: isStandard(function, file, "")}
+}

@@ -93,7 +93,7 @@ func (a *app) describe(f gate.Found) bool {
 		a.linef(a.out, "       started %s\n", started.Format("2006-01-02 15:04:05 MST"))
 	}
 	if t.Build != "" || t.Binary != "" {
-		a.linef(a.out, "       build %s %s\n", or(t.Build, "unknown"), t.Binary)
+		a.linef(a.out, "       %s %s\n", or(t.BuildName(), "build unknown"), t.Binary)
 	}
 	a.linef(a.out, "       profiles: %s\n", strings.Join(t.Profiles, ", "))
 	for _, l := range lacks(f) {

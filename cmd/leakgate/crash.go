@@ -13,7 +13,7 @@ import (
 const exitUsageWatched = 64
 
 // watchedCommands are those that read what others wrote, and so may crash on it.
-var watchedCommands = []string{"run", "judge", "demo", "diff", "check", "init", "slo", "rules"}
+var watchedCommands = []string{"run", "judge", "explain", "demo", "diff", "check", "init", "slo", "rules"}
 
 // watched reports whether a command line is one of theirs.
 func watched(args []string) bool {

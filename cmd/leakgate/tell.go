@@ -146,7 +146,7 @@ func removed(name string) error {
 
 // console writes a verdict for a person.
 func (a *app) console(w io.Writer, v verdict.Verdict, dir string, o runOptions) error {
-	style := report.Style{Color: a.color(a.out), Verbose: o.verbose, Root: workingDir(), Dir: filepath.ToSlash(dir)}
+	style := report.Style{Color: a.color(a.out), Verbose: o.verbose, Root: workingDir(), Dir: filepath.ToSlash(dir), Width: width(a.out)()}
 	if o.quiet {
 		_, err := fmt.Fprintln(w, report.Headline(v, style))
 		return err

@@ -23,7 +23,7 @@ func besideLines(v verdict.Verdict) []string {
 		out = append(out, fmt.Sprintf("connections: %s: %d held, with %.2f, %.2f and %.2f goroutines each in the course of the last round", c.Target, c.Open, last[0], last[1], last[2]))
 	}
 	for _, s := range v.Slopes {
-		if rises(s) {
+		if rises(s) && v.Outcome != verdict.Pass { // of a pass, it was explained away
 			out = append(out, fmt.Sprintf("slope: %s: %s", s.Target, s))
 		}
 	}
@@ -33,7 +33,7 @@ func besideLines(v verdict.Verdict) []string {
 	return out
 }
 
-// warned tells whether a warning says what a target's memory has to say.
+// warned reports whether a warning says what a target's memory has to say.
 func warned(v verdict.Verdict, m verdict.Memory) bool {
 	for _, w := range v.Warnings {
 		if w.Target == m.Target && w.Message == m.Message {
@@ -43,5 +43,5 @@ func warned(v verdict.Verdict, m verdict.Memory) bool {
 	return false
 }
 
-// rises tells whether a slope is worth a line: all of its interval is growth.
+// rises reports whether a slope is worth a line: all of its interval is growth.
 func rises(s verdict.Slope) bool { return s.Low > 0 }

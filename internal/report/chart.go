@@ -52,7 +52,7 @@ type chart struct {
 	Index  int
 	Most   int // goroutines
 	Top    int // goroutines at the upper edge
-	Leaked int // goroutines of the target's findings
+	Leaked int // goroutines of the target's confirmed findings
 	Rise   int // goroutines more than at baseline
 	Line   string
 	Areas  []area
@@ -96,7 +96,7 @@ func (t timeline) Data() any {
 func (t timeline) Open() []chart   { return t.Charts[:min(len(t.Charts), openCharts)] }
 func (t timeline) Folded() []chart { return t.Charts[min(len(t.Charts), openCharts):] }
 
-// Drawn tells whether there is anything for a script to draw.
+// Drawn reports whether there is anything for a script to draw.
 func (t timeline) Drawn() bool {
 	return slices.ContainsFunc(t.Charts, func(c chart) bool { return len(c.Series) > 0 })
 }
@@ -124,7 +124,9 @@ func timelineOf(v verdict.Verdict) timeline {
 	for _, target := range v.Targets {
 		c := chart{Target: target}
 		for _, f := range byTarget[target.Name] {
-			c.Leaked += f.Leaked
+			if certain(f) {
+				c.Leaked += grown(f)
+			}
 		}
 		if n := len(target.Totals); n > 0 {
 			c.Rise = target.Totals[n-1] - target.Totals[0]

@@ -29,6 +29,14 @@ func quoted(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
+// word is quoted, and nothing for nothing.
+func word(s string) string {
+	if s == "" {
+		return ""
+	}
+	return quoted(s)
+}
+
 // address is a target's pprof address with a profile's name, as a shell's word.
 func address(t verdict.Target, profile string) string {
 	return quoted(strings.TrimRight(cmp.Or(t.Pprof, "http://HOST:PORT/debug/pprof"), "/") + "/" + profile)
@@ -67,8 +75,8 @@ func digging(v verdict.Verdict, first []chart) []command {
 		t = first[0].Target
 	}
 	var f verdict.Finding
-	if len(v.Findings) > 0 {
-		f = v.Findings[0]
+	if fs := ranked(v); len(fs) > 0 {
+		f = fs[0]
 		t = targetOf(v, f)
 	}
 	var out []command
@@ -87,6 +95,9 @@ func digging(v verdict.Verdict, first []chart) []command {
 		if m.Target == t.Name && m.Base != "" && m.Last != "" {
 			add("Where the heap grew", "go tool pprof -sample_index=inuse_space -top -diff_base %s %s", quoted(m.Base), quoted(m.Last))
 		}
+	}
+	if len(v.Explanations) > 0 {
+		add("How each stack was decided, question by question", "leakgate explain .%s", prefixed(" ", word(f.ID)))
 	}
 	add("The same verdict again, offline; --plan FILE judges by another policy", "leakgate judge .")
 	if f.Function == "" {

@@ -1,11 +1,11 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
@@ -17,6 +17,7 @@ type Style struct {
 	Verbose bool   // list every check and the whole stacks
 	Root    string // source paths below it are written relative to it
 	Dir     string // the run directory, for the commands to dig further
+	Width   int    // columns of the terminal; 0: lines are as long as what they say
 }
 
 // Console writes the verdict for a person at a terminal.
@@ -24,15 +25,7 @@ func Console(s Style) Renderer {
 	return func(w io.Writer, v verdict.Verdict) error {
 		c := &console{Style: s, w: &errWriter{w: w}}
 		c.headline(v)
-		for i, f := range v.Findings {
-			if i == shown && !s.Verbose {
-				break
-			}
-			c.finding(i+1, f)
-		}
-		if n := len(v.Findings) + v.More - shown; n > 0 && !s.Verbose {
-			c.line("  … and %d more in the report", n)
-		}
+		c.findings(v)
 		c.checks(v)
 		c.notes(v)
 		c.next(v)
@@ -99,12 +92,49 @@ func (c *console) headline(v verdict.Verdict) {
 	}
 }
 
-func (c *console) finding(n int, f verdict.Finding) {
+// findings shows the first with their stacks, and a line of each of the next; what is
+// just likely comes last, apart from the rest.
+func (c *console) findings(v verdict.Verdict) {
+	most := shown + listed
+	if c.Verbose {
+		most = len(v.Findings)
+	}
+	sure, perhaps, left := fitting(v, most)
+	open := min(shown, len(sure))
+	if c.Verbose {
+		open = len(sure)
+	}
+	for i, f := range sure[:open] {
+		c.finding(i+1, v, f)
+	}
+	c.rows(v, open, sure[open:])
+	if len(perhaps) > 0 {
+		c.line("")
+		c.line("  %s", c.paint(bold+";"+yellow, fmt.Sprintf("%d %s", len(likely(v)), likelyMeans)))
+	}
+	open = min(shown-min(shown, len(sure)), len(perhaps))
+	if c.Verbose {
+		open = len(perhaps)
+	}
+	for i, f := range perhaps[:open] {
+		c.finding(len(sure)+i+1, v, f)
+	}
+	c.rows(v, len(sure)+open, perhaps[open:])
+	if left > 0 {
+		c.line("       … %s; report.html and verdict.json have them", leftOut(left))
+	}
+	if text := unclear(v); text != "" {
+		c.line("")
+		c.line("  %s", text)
+	}
+}
+
+func (c *console) finding(n int, v verdict.Verdict, f verdict.Finding) {
 	c.line("")
 	c.line("  %d. %s", n, c.paint(bold, printable(f.Name())))
-	where := place(f.File, f.Line, c.Root)
-	if f.Module != "" {
-		where += "  in " + printable(f.Module)
+	where := blamedPlace(f, c.Root)
+	if by := foreign(f, targetOf(v, f).GoVersion); by != "" {
+		where += "  in " + printable(by)
 	}
 	if where != "" {
 		c.line("     %s", where)
@@ -113,33 +143,77 @@ func (c *console) finding(n int, f verdict.Finding) {
 	if f.Wait != "" {
 		about = append(about, "waiting up to "+printable(f.Wait))
 	}
-	c.line("     %s", c.paint(red, strings.Join(nonEmpty(about), ", ")))
+	hue := red
+	if !certain(f) {
+		hue = yellow
+	}
+	c.line("     %s", c.paint(hue, strings.Join(nonEmpty(about), ", ")))
 	on := f.Target
 	if len(f.Targets) > 1 {
-		on += fmt.Sprintf(" (and %d more targets)", len(f.Targets)-1)
+		on += fmt.Sprintf(" (and %s)", plural(len(f.Targets)-1, "more target"))
 	}
 	c.line("     %s: %s", printable(on), history(f))
 	for _, l := range f.Labels[:min(len(f.Labels), 3)] {
 		c.line("     label %s: +%d", printable(l.Label), l.Growth)
 	}
-	if by := f.Attribution(); by != "" {
-		c.line("     %s", c.paint(bold, printable(by)))
-	}
-	if cause := f.Cause(); cause != "" {
-		c.line("     %s", printable(cause))
-	}
-	if f.Note != "" {
-		c.line("     %s", printable(f.Note))
+	c.text(bold, f.Attribution())
+	c.text("", f.Cause())
+	c.text("", usually(f))
+	if leadOf(f).How != itself && foreign(f, "") != "" {
+		c.text("", opening(v, f, c.Root))
 	}
 	for _, l := range sourceLines(f) {
 		c.line("     %s", l)
 	}
 	c.stack(f)
+	c.members(f)
+}
+
+// members are the other stacks of the same cause: how many, and who they are where
+// somebody asked for all.
+func (c *console) members(f verdict.Finding) {
+	c.text("", company(f))
+	if !c.Verbose {
+		return
+	}
+	for _, m := range f.Members {
+		c.line("       %s", printable(memberLine(m)))
+	}
+}
+
+// meaning says what a stack of library code usually means: the verdict knows only what
+// the profiles show, and the creator may tell more.
+func meaning(f verdict.Finding) string {
+	if f.Note != "" || f.Creator == "" {
+		return f.Note
+	}
+	return stacks.Meaning(stacks.Stack{Frames: f.Stack, CreatedBy: &verdict.Frame{Function: f.Creator}})
+}
+
+func usually(f verdict.Finding) string { return prefixed("usually: ", meaning(f)) }
+
+// text is foreign text below a finding, broken into lines where the terminal's width is
+// known.
+func (c *console) text(paint, text string) {
+	if text == "" {
+		return
+	}
+	const indent = "     "
+	for _, l := range wrapped(printable(text), c.Width-len(indent)) {
+		if paint != "" {
+			l = c.paint(paint, l)
+		}
+		c.line("%s%s", indent, l)
+	}
 }
 
 // fewFrames is how many frames of a stack the console shows, unless asked for
 // all of them.
 const fewFrames = 8
+
+// widestFunction is the column, in characters, up to which the places of a stack's
+// frames stand below each other.
+const widestFunction = 60
 
 func (c *console) stack(f verdict.Finding) {
 	const creator = "created by "
@@ -148,25 +222,31 @@ func (c *console) stack(f verdict.Finding) {
 		from = max(0, min(stacks.Blame(f.Stack)-1, len(f.Stack)-fewFrames)) // the blamed frame, with its callee
 		to = from + fewFrames
 	}
-	width := len(creator) + len(shortFunction(f.Creator))
+	width := 0
+	if f.Creator != "" {
+		width = len(creator) + len(shortFunction(f.Creator))
+	}
 	for _, fr := range f.Stack[from:to] {
 		width = max(width, len(shortFunction(fr.Function)))
 	}
-	width = min(width, 60)
+	width = min(width, widestFunction)
 	show := func(what, where string) {
+		if n := len("       + ") + width + 2 + utf8.RuneCountInString(where); c.Width > 0 && n > c.Width {
+			where = lastTwo(where)
+		}
 		c.line("       %s %-*s  %s", c.paint(red, "+"), width, printable(what), c.paint(dim, where))
 	}
 	if from > 0 {
 		c.line("         … %s further in", plural(from, "frame"))
 	}
 	for _, fr := range f.Stack[from:to] {
-		show(shortFunction(fr.Function), place(fr.File, fr.Line, c.Root))
+		show(shortFunction(fr.Function), framePlace(fr, c.Root))
 	}
 	if to < len(f.Stack) {
 		c.line("         … %s further out", plural(len(f.Stack)-to, "frame"))
 	}
 	if f.Creator != "" {
-		show(creator+shortFunction(f.Creator), where(f.Created, c.Root))
+		show(creator+shortFunction(f.Creator), createdPlace(f, c.Root))
 	}
 }
 
@@ -202,11 +282,24 @@ func (c *console) checks(v verdict.Verdict) {
 		if k.Target != "" {
 			name = k.Target + " " + k.Name
 		}
-		c.line("  %s %-24s %s %s (limit %s)", mark, printable(name), number(k.Measured), printable(k.Unit), number(k.Limit))
-		if k.Message != "" && (k.Outcome != verdict.Pass || c.Verbose) && (k.Outcome != verdict.Fail || len(v.Findings) == 0) {
+		about := explained(k)
+		if about == "" {
+			about = fmt.Sprintf("%s %s (limit %s)", number(k.Measured), printable(k.Unit), number(k.Limit))
+		}
+		c.line("  %s %-24s %s", mark, printable(name), printable(about))
+		if k.Message != "" && (k.Outcome != verdict.Pass || c.Verbose && explained(k) == "") && (k.Outcome != verdict.Fail || len(v.Findings) == 0) {
 			c.line("       %s", printable(k.Message))
 		}
 	}
+}
+
+// explained is what a check that passed above its limit says for itself, in place of
+// figures that would contradict it; empty where the figures stand for themselves.
+func explained(k verdict.Check) string {
+	if k.Outcome == verdict.Pass && k.Measured > k.Limit && k.Message != "" {
+		return k.Message
+	}
+	return ""
 }
 
 func (c *console) notes(v verdict.Verdict) {
@@ -234,20 +327,23 @@ func (c *console) notes(v verdict.Verdict) {
 }
 
 func (c *console) next(v verdict.Verdict) {
-	if v.Outcome != verdict.Fail || c.Dir == "" {
+	fs := ranked(v)
+	if v.Outcome != verdict.Fail || c.Dir == "" || len(fs) == 0 {
 		return
 	}
-	f := v.Findings
-	if len(f) == 0 {
+	f := fs[0]
+	t := targetOf(v, f)
+	if t.Baseline == "" {
 		return
 	}
-	for _, t := range v.Targets {
-		if t.Name == f[0].Target && t.Baseline != "" {
-			before, after := difference(t, f[0])
-			c.line("")
-			c.line("  What next: open %s and ask who was to end the wait there. To dig further:", cmp.Or(place(f[0].File, f[0].Line, c.Root), "the stack"))
-			c.line("    go tool pprof -diff_base %s %s", quoted(path.Join(c.Dir, before)), quoted(path.Join(c.Dir, after)))
-		}
+	before, after := difference(t, f)
+	c.line("")
+	for i, l := range wrapped("What next: "+printable(opening(v, f, c.Root))+". To dig further:", c.Width-2) {
+		c.line("%s%s", strings.Repeat(" ", 2+2*min(i, 1)), l)
+	}
+	c.line("    go tool pprof -diff_base %s %s", quoted(path.Join(c.Dir, before)), quoted(path.Join(c.Dir, after)))
+	if f.ID != "" {
+		c.line("    leakgate explain %s %s", quoted(c.Dir), quoted(f.ID))
 	}
 }
 

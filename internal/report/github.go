@@ -10,6 +10,7 @@ import (
 
 	"github.com/sethvargo/go-githubactions"
 
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -57,46 +58,67 @@ func GitHub(w io.Writer, v verdict.Verdict, o GitHubOptions) error {
 func githubCommands(v verdict.Verdict, o GitHubOptions) []githubactions.Command {
 	switch {
 	case v.Outcome == verdict.Pass:
-		return []githubactions.Command{annotation("notice", "leakgate: pass", printable(v.Headline), nil)}
+		return append([]githubactions.Command{annotation("notice", "leakgate: pass", printable(v.Headline), nil)}, likelyAnnotations(v)...)
 	case v.Outcome == verdict.Inconclusive:
 		kind, ok := map[Level]string{LevelWarning: "warning", PassThrough: "notice"}[o.OnInconclusive]
 		if !ok {
 			kind = "error"
 		}
-		return []githubactions.Command{annotation(kind, "leakgate: could not tell", lines(v.Headline, hint(v.Hint)), nil)}
-	case len(v.Findings) == 0:
-		return []githubactions.Command{annotation("error", "leakgate: fail", lines(v.Headline, v.Reason, hint(v.Hint)), nil)}
+		return append([]githubactions.Command{annotation(kind, "leakgate: could not tell", lines(v.Headline, hint(v.Hint)), nil)}, likelyAnnotations(v)...)
+	case len(confirmed(v)) == 0:
+		return append([]githubactions.Command{annotation("error", "leakgate: fail", lines(v.Headline, v.Reason, hint(v.Hint)), nil)}, likelyAnnotations(v)...)
 	}
+	return append(annotations(v, confirmed(v), shown, v.More), likelyAnnotations(v)...)
+}
+
+// likelyAnnotations are warnings, of which GitHub shows as many again, for what is just
+// likely.
+func likelyAnnotations(v verdict.Verdict) []githubactions.Command {
+	return annotations(v, likely(v), 0, 0)
+}
+
+// annotations are one per finding; the last one counts those that are left out.
+func annotations(v verdict.Verdict, fs []verdict.Finding, first, more int) []githubactions.Command {
+	fs, left := largest(fs, first, maxAnnotations)
+	left += more
 	var out []githubactions.Command
-	for i, f := range v.Findings[:min(len(v.Findings), maxAnnotations)] {
-		more := ""
-		if n := len(v.Findings) + v.More - maxAnnotations; i == maxAnnotations-1 && n > 0 {
-			more = fmt.Sprintf("and %d more", n)
+	for i, f := range fs {
+		rest := ""
+		if i == len(fs)-1 && left > 0 {
+			rest = leftOut(left)
 		}
-		out = append(out, findingAnnotation(f, more))
+		out = append(out, findingAnnotation(v, f, rest))
 	}
 	return out
 }
 
-func findingAnnotation(f verdict.Finding, more string) githubactions.Command {
+func findingAnnotation(v verdict.Verdict, f verdict.Finding, more string) githubactions.Command {
 	at := map[string]string{}
 	file, line := inRepository(f)
 	where := ""
-	if file == "" {
-		where = place(f.File, f.Line, "")
-	} else {
+	if file != "" {
 		at["file"] = printable(file)
 		if line > 0 {
 			at["line"] = strconv.Itoa(line)
 		}
 	}
+	whose := foreign(f, targetOf(v, f).GoVersion)
+	if blamed := stacks.Located(f.Function, f.File, f.Line); f.File != "" && (file == "" || whose != "") {
+		where = anywhere(blamed)
+		if whose != "" {
+			where += " in " + whose
+		}
+	}
 	facts := strings.Join(nonEmpty([]string{fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), f.State, evidence(f), "on " + f.Target}), ", ")
-	text := append([]string{facts, f.Attribution(), f.Cause(), labels(f)}, ownership(f)...)
+	text := append([]string{facts, f.Attribution(), f.Cause(), company(f), labels(f)}, ownership(f)...)
 	level, title := "error", "goroutine leak: "
-	if f.Is(verdict.Unconfirmed) {
+	switch {
+	case f.Class == verdict.Likely:
+		level, title = "warning", "likely a goroutine leak: "
+	case !certain(f):
 		level, title = "warning", "perhaps a goroutine leak: "
 	}
-	c := annotation(level, title+printable(shortName(f)), clip(lines(append(text, where, f.Note)...), maxAnnotation), at)
+	c := annotation(level, title+printable(shortName(f)), clip(lines(append(text, where, usually(f))...), maxAnnotation), at)
 	if more != "" {
 		c.Message += "\n" + more
 	}
@@ -130,23 +152,12 @@ func hint(h string) string {
 	return "hint: " + h
 }
 
-// GitHubSummary writes the Markdown report for a step's summary, with the
-// findings that it leaves out in a folded table, and stays under GitHub's 1 MiB.
+// GitHubSummary writes the Markdown report for a step's summary, and stays under
+// GitHub's 1 MiB.
 func GitHubSummary(w io.Writer, v verdict.Verdict) error {
 	var b bytes.Buffer
-	if err := Markdown(&b, v); err != nil {
+	if err := markdownOf(&b, v, jobRows); err != nil {
 		return err
-	}
-	if rest := v.Findings[min(len(v.Findings), shown):]; len(rest) > 0 {
-		fmt.Fprintf(&b, "\n<details><summary>%s more</summary>\n\n| function | where | target | leaked | rate | owner |\n| --- | --- | --- | ---: | --- | --- |\n", plural(len(rest), "finding"))
-		for _, f := range rest {
-			owners := ""
-			if f.Source != nil {
-				owners = strings.Join(f.Source.Owners, ", ")
-			}
-			fmt.Fprintf(&b, "| %s | %s | %s | +%d | %s | %s |\n", markdown(f.Name()), markdown(place(f.File, f.Line, "")), markdown(f.Target), f.Leaked, rate(f), markdown(owners))
-		}
-		b.WriteString("\n</details>\n")
 	}
 	_, err := w.Write(cutMarkdown(b.Bytes(), maxSummary))
 	return err
@@ -194,8 +205,8 @@ func cutMarkdown(text []byte, limit int) []byte {
 func GitHubOutputs(v verdict.Verdict, dir string) map[string]string {
 	leaked := 0
 	for _, f := range v.Findings {
-		if !f.Is(verdict.Unconfirmed) {
-			leaked += f.Leaked
+		if certain(f) {
+			leaked += grown(f)
 		}
 	}
 	sensitivity := ""
@@ -204,8 +215,8 @@ func GitHubOutputs(v verdict.Verdict, dir string) map[string]string {
 	}
 	return map[string]string{
 		"outcome":     string(v.Outcome),
-		"leaked":      strconv.Itoa(leaked), // goroutines, of the findings that are listed
-		"findings":    strconv.Itoa(len(v.Findings) + v.More),
+		"leaked":      strconv.Itoa(leaked), // goroutines, of the confirmed findings that are listed
+		"findings":    strconv.Itoa(len(confirmed(v)) + v.More),
 		"report":      path.Join(dir, "report.html"),
 		"junit":       path.Join(dir, "junit.xml"),
 		"sensitivity": sensitivity, // requests per leaked goroutine

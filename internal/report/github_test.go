@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -102,7 +103,7 @@ func TestGitHubPlace(t *testing.T) {
 		if d := cmp.Diff(c.want, got[0].at); d != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, d)
 		}
-		if where := fmt.Sprintf("%s:42", printable(v.Findings[0].File)); len(c.want) == 0 && !strings.Contains(got[0].message, where) {
+		if where := anywhere(stacks.Located(v.Findings[0].Function, v.Findings[0].File, 42)); len(c.want) == 0 && !strings.Contains(got[0].message, where) {
 			t.Errorf("%s: message %q lacks the place %s", c.name, got[0].message, where)
 		}
 	}
@@ -121,7 +122,7 @@ suspect: 0123456 2026-10-30 Ann: cart: refresh prices, and 1 more commit`
 
 // GitHub shows ten annotations of a kind: the tenth counts the rest.
 func TestGitHubBounds(t *testing.T) {
-	for n, want := range map[int]string{10: "", 11: "and 1 more", 50: "and 47 more"} {
+	for n, want := range map[int]string{10: "", 11: "and 1 more, with the smallest growth", 50: "and 47 more, with the smallest growth"} {
 		v := withSource()
 		v.Findings = slices.Repeat(v.Findings, n)
 		if n == 50 {
@@ -206,7 +207,7 @@ func TestGitHubSummary(t *testing.T) {
 	for name, c := range map[string]struct {
 		v   verdict.Verdict
 		cut bool
-	}{"10,000 findings": {v, true}, "a stack of 80,000 frames": {deep, true}, "7 findings": {few, false}} {
+	}{"10,000 findings": {v, false}, "a stack of 80,000 frames": {deep, true}, "7 findings": {few, false}} {
 		var b bytes.Buffer
 		if err := GitHubSummary(&b, c.v); err != nil {
 			t.Fatal(err)
@@ -218,7 +219,7 @@ func TestGitHubSummary(t *testing.T) {
 		if strings.Count(out, "<details>") != strings.Count(out, "</details>") || strings.Count(out, "```")%2 != 0 {
 			t.Errorf("%s: a folded part or a code block is left open", name)
 		}
-		if name == "7 findings" && !strings.Contains(out, "2 findings more</summary>") {
+		if name == "7 findings" && !strings.Contains(out, "2 more leaks</summary>") {
 			t.Errorf("%s: the rest is not folded", name)
 		}
 	}

@@ -37,29 +37,48 @@ func library() string {
 // page is what the template sees.
 type page struct {
 	verdict.Verdict
-	Word     string
-	Policy   string // the content security policy
-	Library  template.JS
-	Script   template.JS
-	Style    template.CSS
-	Timeline timeline
-	Flame    *node
-	Digging  []command
-	Open     []numbered // findings that stand open
-	Folded   []numbered
-	Failed   []verdict.Check // and inconclusive ones
-	Passed   []verdict.Check
-	Columns  []int // rounds
+	Word       string
+	Policy     string // the content security policy
+	Library    template.JS
+	Script     template.JS
+	Style      template.CSS
+	Timeline   timeline
+	Flame      *node
+	Digging    []command
+	Open       []numbered // findings that fail the run, and stand open
+	Folded     []numbered
+	Rows       []numbered // those that have just a line
+	Likely     []numbered // findings that fail nothing, all folded
+	LikelyRows []numbered
+	Others     []account // stacks that are in no finding
+	OthersLeft int
+	Failed     []verdict.Check // and inconclusive ones
+	Passed     []verdict.Check
+	Columns    []int // rounds
 }
 
 // numbered is a finding with its place in the verdict, and the run around it.
 type numbered struct {
 	verdict.Finding
 	N       int
-	Run     verdict.Verdict
 	Runbook []step
 	Ticket  string
+	Whose   string // the dependency, or the part of Go, that it is blamed on
+	Nearest string // own code, where that is not the blamed line
+	Row     string // its place in few characters
+	On      string // its target, where there are several
+	Culprit string // the request that leaks it
+	Colour  string
+	Why     *account
 }
+
+const (
+	// maxStacks is how many findings have their stack and runbook on the page: some
+	// two megabytes of text. Those of the smallest growth have a line.
+	maxStacks = 200
+	// maxOthers is how many stacks that are no finding the page explains.
+	maxOthers = 200
+)
 
 // fewRows is how many rows of a table stand open.
 const fewRows = 12
@@ -69,7 +88,7 @@ const fewRows = 12
 // and buttons that copy.
 func HTML(w io.Writer, v verdict.Verdict) error {
 	t, err := template.New("report.html.tmpl").Funcs(template.FuncMap{
-		"counts": counts, "history": history, "number": number, "rate": rate, "join": strings.Join, "p": printable, "short": shortFunction, "where": func(at string) string { return where(at, "") },
+		"counts": counts, "history": history, "number": number, "rate": rate, "join": strings.Join, "p": printable, "short": shortFunction, "created": func(f verdict.Finding) string { return createdPlace(f, "") }, "at": asBuilt, "blamed": func(f verdict.Finding) string { return blamedPlace(f, "") },
 		"place": func(file string, line int) string { return place(file, line, "") },
 		"kind":  func(key string) string { return bandNames[key] }, "thousands": func(n uint64) string { return thousands(float64(n)) },
 		"others": func(f verdict.Finding) []string {
@@ -77,7 +96,8 @@ func HTML(w io.Writer, v verdict.Verdict) error {
 		},
 		"bytes": verdict.Bytes, "amount": amount,
 		"plural": plural, "pair": func(a, b any) pair { return pair{a, b} },
-		"head": head, "tail": tail,
+		"head": head, "tail": tail, "company": company, "meaning": meaning, "unclear": unclear, "explained": explained, "build": buildOf,
+		"window": window, "floor": floor, "look": lookText, "middles": middles,
 		"half": func(x float64) float64 { return tenth(x / 2) }, "halve": func(n int) string { return number(float64(n) / 2) },
 	}).ParseFS(files, "report.html.tmpl")
 	if err != nil {
@@ -197,14 +217,12 @@ func pageOf(v verdict.Verdict) page {
 	}
 	p.Policy = policyFor(string(p.Library), string(p.Script))
 	p.Digging = digging(v, p.Timeline.Charts)
-	for i, f := range v.Findings {
-		n := numbered{Finding: f, N: i + 1, Run: v, Runbook: runbook(v, f), Ticket: ticket(v, f)}
-		if i < shown {
-			p.Open = append(p.Open, n)
-		} else {
-			p.Folded = append(p.Folded, n)
-		}
+	p.number(v)
+	others := unreported(v)
+	for _, e := range others[:min(len(others), maxOthers)] {
+		p.Others = append(p.Others, accountOf(e))
 	}
+	p.OthersLeft = len(others) - len(p.Others)
 	for _, c := range v.Checks {
 		if c.Outcome == verdict.Pass {
 			p.Passed = append(p.Passed, c)
@@ -218,6 +236,59 @@ func pageOf(v verdict.Verdict) page {
 		}
 	}
 	return p
+}
+
+// number gives each finding its place on the page.
+func (p *page) number(v verdict.Verdict) {
+	sure, perhaps := confirmed(v), likely(v)
+	whole := largestAt(sure, shown, maxStacks-min(len(perhaps), maxStacks/likelyShare))
+	for i, f := range sure {
+		n := numberedOf(v, f, i+1, slices.Contains(whole, i))
+		switch {
+		case n.Runbook == nil:
+			p.Rows = append(p.Rows, n)
+		case len(p.Open) < shown:
+			p.Open = append(p.Open, n)
+		default:
+			p.Folded = append(p.Folded, n)
+		}
+	}
+	whole = largestAt(perhaps, 0, maxStacks-len(whole))
+	for i, f := range perhaps {
+		n := numberedOf(v, f, len(sure)+i+1, slices.Contains(whole, i))
+		if n.Runbook == nil {
+			p.LikelyRows = append(p.LikelyRows, n)
+		} else {
+			p.Likely = append(p.Likely, n)
+		}
+	}
+}
+
+// Sure reports whether anything is more than likely.
+func (p page) Sure() bool { return len(p.Open)+len(p.Rows) > 0 }
+
+// numberedOf is a finding on the page, whole or in a line.
+func numberedOf(v verdict.Verdict, f verdict.Finding, n int, whole bool) numbered {
+	out := numbered{Finding: f, N: n, Row: rowPlace(f), Culprit: culprit(f), Colour: "fail"}
+	if !certain(f) {
+		out.Colour = "inconclusive"
+	}
+	if len(v.Targets) > 1 {
+		out.On = f.Target
+	}
+	if whole {
+		out.tell(v)
+	}
+	return out
+}
+
+// tell adds all that the page says of a finding.
+func (n *numbered) tell(v verdict.Verdict) {
+	n.Runbook, n.Ticket, n.Why = runbook(v, n.Finding), ticket(v, n.Finding), accountFor(v, n.Finding)
+	n.Whose = foreign(n.Finding, targetOf(v, n.Finding).GoVersion)
+	if l := leadOf(n.Finding); l.How != itself && n.Source == nil {
+		n.Nearest = place(l.File, l.Line, "")
+	}
 }
 
 // policyFor lets a browser run these scripts and no other, and fetch nothing.
@@ -240,25 +311,26 @@ func (p page) Said() string {
 	return p.Headline
 }
 
-// Early tells whether the checks come first, because nothing else says why this
+// Early reports whether the checks come first, because nothing else says why this
 // is not a pass.
 func (p page) Early() bool { return len(p.Findings) == 0 && len(p.Failed) > 0 }
 
-// manyFolded is from how many folded findings on their list is folded, too.
-const manyFolded = 20
+// manyFolded is from how many folded findings on their list is folded, too: the rest of
+// the page is far below by then.
+const manyFolded = 100
 
-// ManyFolded tells whether the folded findings would fill a page by themselves.
+// ManyFolded reports whether the folded findings would hide what comes after them.
 func (p page) ManyFolded() bool { return len(p.Folded) > manyFolded }
 
 // Ordered are the checks, those that passed last.
 func (p page) Ordered() []verdict.Check { return slices.Concat(p.Failed, p.Passed) }
 
-// FewPassed tells whether the passed checks fit on the page.
+// FewPassed reports whether the passed checks fit on the page.
 func (p page) FewPassed() bool { return len(p.Passed) <= fewRows }
 
 // Builds are the targets' builds, each once.
 func (p page) Builds() []string {
-	return distinct(p.Targets, func(t verdict.Target) string { return t.Build })
+	return distinct(p.Targets, buildOf)
 }
 
 // GoVersions are the targets' Go versions, each once.

@@ -35,24 +35,31 @@ func (n *node) Short() string { return shortFunction(n.Function) }
 func flame(v verdict.Verdict) *node {
 	root := &node{Function: "all findings"}
 	for _, f := range v.Findings {
-		if f.Leaked <= 0 {
-			continue
-		}
-		root.Growth += f.Leaked
-		at := root
-		for depth, i := 0, len(f.Stack)-1; i >= 0; depth, i = depth+1, i-1 {
-			if depth == maxDepth {
-				at = at.child(fmt.Sprintf("%s further in", plural(i+1, "frame")), "", false)
-				at.Growth += f.Leaked
-				break
-			}
-			fr := f.Stack[i]
-			at = at.child(printable(fr.Function), place(fr.File, fr.Line, ""), !fr.Std && fr.Module == "")
-			at.Growth += f.Leaked
+		root.add(f.Stack, f.Leaked)
+		for _, m := range f.Members {
+			root.add(m.Stack, m.Leaked)
 		}
 	}
 	root.order()
 	return root
+}
+
+// add adds a stack that grew by so many goroutines.
+func (n *node) add(stack []verdict.Frame, leaked int) {
+	if leaked <= 0 {
+		return
+	}
+	n.Growth += leaked
+	at := n
+	for depth, i := 0, len(stack)-1; i >= 0; depth, i = depth+1, i-1 {
+		if depth == maxDepth {
+			at = at.child(fmt.Sprintf("%s further in", plural(i+1, "frame")), "", false)
+			at.Growth += leaked
+			break
+		}
+		at = at.child(printable(stack[i].Function), framePlace(stack[i], ""), own(stack[i]))
+		at.Growth += leaked
+	}
 }
 
 func (n *node) child(function, at string, own bool) *node {

@@ -1,14 +1,17 @@
 package report
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -34,14 +37,18 @@ type (
 		Cases     []junitCase `xml:"testcase"`
 	}
 	junitCase struct {
-		Class   string       `xml:"classname,attr"`
-		Name    string       `xml:"name,attr"`
-		Time    string       `xml:"time,attr"`
-		File    string       `xml:"file,attr,omitempty"`
-		Line    int          `xml:"line,attr,omitempty"`
-		Failure *junitResult `xml:"failure"`
-		Error   *junitResult `xml:"error"`
-		Out     string       `xml:"system-out,omitempty"`
+		Class   string        `xml:"classname,attr"`
+		Name    string        `xml:"name,attr"`
+		Time    string        `xml:"time,attr"`
+		File    string        `xml:"file,attr,omitempty"`
+		Line    int           `xml:"line,attr,omitempty"`
+		Skipped *junitSkipped `xml:"skipped"`
+		Failure *junitResult  `xml:"failure"`
+		Error   *junitResult  `xml:"error"`
+		Out     string        `xml:"system-out,omitempty"`
+	}
+	junitSkipped struct {
+		Message string `xml:"message,attr"`
 	}
 	junitResult struct {
 		Message string `xml:"message,attr"`
@@ -50,25 +57,27 @@ type (
 	}
 )
 
-// maxJUnitText is how much of one text a case holds, in bytes: dashboards keep
-// each in a column of a table, and GitLab takes 30 MB in all.
-const maxJUnitText = 64 << 10
+const (
+	// maxJUnitText is how much of one text a case holds, in bytes: dashboards keep
+	// each in a column of a table, and GitLab takes 30 MB in all.
+	maxJUnitText = 64 << 10
+	// maxJUnitLeaks is how many leaks have a case of their own: more are pages that
+	// nobody turns.
+	maxJUnitLeaks = 100
+	// maxJUnitAll is how many bytes the texts of all leaks together have, which a
+	// few huge stacks would fill otherwise.
+	maxJUnitAll = 512 << 10
+)
 
-// JUnit writes a testcase per target and check. A leak is a failure, what could
-// not be told is an error. Names are stable from run to run.
+// JUnit writes a testcase per target and check, and one per leak. A leak is a failure,
+// what could not be told is an error, and what is just likely is skipped with a message.
+// Names are stable from run to run.
 func JUnit(w io.Writer, v verdict.Verdict) error {
 	suite := junitSuite{Name: xmlText(shortened(v.Plan, maxText)), Time: seconds(v.Timing.Wall), Timestamp: v.Started.UTC().Format("2006-01-02T15:04:05")}
 	for _, c := range v.Checks {
-		k := junitCheck(v, c)
-		suite.Tests++
-		if k.Failure != nil {
-			suite.Failures++
-		}
-		if k.Error != nil {
-			suite.Errors++
-		}
-		suite.Cases = append(suite.Cases, k)
+		suite.add(junitCheck(v, c))
 	}
+	suite.leaks(v)
 	doc := junitSuites{
 		Name: "leakgate", Tests: suite.Tests, Failures: suite.Failures, Errors: suite.Errors,
 		Time: suite.Time, Suites: []junitSuite{suite},
@@ -85,8 +94,92 @@ func JUnit(w io.Writer, v verdict.Verdict) error {
 	return err
 }
 
+func (s *junitSuite) add(k junitCase) {
+	s.Tests++
+	switch {
+	case k.Failure != nil:
+		s.Failures++
+	case k.Error != nil:
+		s.Errors++
+	case k.Skipped != nil:
+		s.Skipped++
+	}
+	s.Cases = append(s.Cases, k)
+}
+
+// leaks adds a case per finding, and one that counts those that are left out.
+func (s *junitSuite) leaks(v verdict.Verdict) {
+	sure, perhaps, left := fitting(v, maxJUnitLeaks)
+	fs := slices.Concat(sure, perhaps)
+	cases, sizes := make([]junitCase, len(fs)), make([]int, len(fs))
+	for i, f := range fs {
+		cases[i] = junitLeak(v, f)
+		sizes[i] = cases[i].size()
+	}
+	seen := map[string]bool{}
+	for i, fits := range within(fs, sizes, maxJUnitAll) {
+		id := cases[i].Class + "\x00" + cases[i].Name
+		if !fits || seen[id] { // some dashboards drop the second of a pair
+			left++
+			continue
+		}
+		seen[id] = true
+		s.add(cases[i])
+	}
+	if text := unclear(v); text != "" {
+		s.add(junitCase{Class: className(v.Plan, ""), Name: "unclear stacks", Time: seconds(0), Skipped: &junitSkipped{Message: text}})
+	}
+	if left > 0 {
+		text := leftOut(left) + "; verdict.json has them"
+		s.add(junitCase{Class: className(v.Plan, ""), Name: "more leaks", Time: seconds(0), Skipped: &junitSkipped{Message: text}})
+	}
+}
+
+func (k junitCase) size() int {
+	n := len(k.Out)
+	if k.Failure != nil {
+		n += len(k.Failure.Text)
+	}
+	return n
+}
+
+// junitLeak is a finding's case: a failure, or skipped if it fails nothing.
+func junitLeak(v verdict.Verdict, f verdict.Finding) junitCase {
+	k := junitCase{Class: className(v.Plan, f.Target), Name: xmlText(shortened(leakName(f), maxText)), Time: seconds(0)}
+	file, line := inRepository(f)
+	k.File, k.Line = xmlText(shortened(file, maxText)), line
+	text := xmlText(clip(findingText(v, f), maxJUnitText))
+	summary := xmlText(clip(printable(headline(f)), maxJUnitText))
+	switch {
+	case f.Class == verdict.Likely:
+		k.Skipped, k.Out = &junitSkipped{Message: "likely a leak, not confirmed: " + summary}, text
+	case !certain(f):
+		k.Skipped, k.Out = &junitSkipped{Message: "perhaps a leak, not watched long enough: " + summary}, text
+	default:
+		k.Failure = &junitResult{Message: summary, Type: "leak", Text: text}
+	}
+	return k
+}
+
+// leakName tells a leak from others, and is the same in every run: its function, and its
+// id, since two stacks may lead to one function.
+func leakName(f verdict.Finding) string {
+	name := "leak: " + f.Name()
+	if f.ID != "" {
+		name += " (" + f.ID + ")"
+	}
+	return name
+}
+
+// headline is a finding in a line.
+func headline(f verdict.Finding) string {
+	text := fmt.Sprintf("%s leaks goroutines: +%d", f.Name(), f.Leaked)
+	return strings.Join(nonEmpty([]string{text, rate(f), f.Attribution()}), "; ")
+}
+
 func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 	k := junitCase{Class: className(v.Plan, c.Target), Name: xmlText(shortened(c.Name, maxText)), Time: seconds(0)}
+	about := explained(c)
 	c.Message, c.Hint = printable(c.Message), printable(c.Hint)
 	text := c.Message
 	if c.Hint != "" {
@@ -95,20 +188,16 @@ func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 	switch c.Outcome {
 	case verdict.Fail:
 		r := &junitResult{Message: xmlText(clip(c.Message, maxJUnitText)), Type: "leak"}
-		for i, f := range findingsOf(v, c.Target) {
-			if i == 0 {
-				k.File, k.Line = inRepository(f)
-				if k.File == "" {
-					k.File, k.Line = f.File, f.Line
-				}
-				k.File = xmlText(shortened(k.File, maxText))
-			}
-			if i < shown {
-				text += "\n\n" + findingText(f)
-			}
+		fs := findingsOf(v, c.Target)
+		if len(fs) > 0 {
+			k.File, k.Line = inRepository(fs[0])
+			k.File = xmlText(shortened(k.File, maxText))
 		}
-		if n := len(findingsOf(v, c.Target)) - shown; n > 0 {
-			text += fmt.Sprintf("\n\nand %d more", n)
+		for _, f := range fs[:min(len(fs), shown)] {
+			text += "\n" + noCommand(printable(headline(f)))
+		}
+		if n := len(fs) - shown; n > 0 {
+			text += fmt.Sprintf("\nand %d more, each a case of its own", n)
 		}
 		r.Text = xmlText(clip(text, maxJUnitText))
 		k.Failure = r
@@ -119,38 +208,48 @@ func junitCheck(v verdict.Verdict, c verdict.Check) junitCase {
 		}
 		k.Error = &junitResult{Message: xmlText(clip(c.Message, maxJUnitText)), Type: xmlText(shortened(code, maxText)), Text: xmlText(clip(text, maxJUnitText))}
 	default:
-		k.Out = xmlText(fmt.Sprintf("%s of %s %s", number(c.Measured), number(c.Limit), shortened(c.Unit, maxText)))
+		k.Out = xmlText(cmp.Or(shortened(about, maxText), fmt.Sprintf("%s of %s %s", number(c.Measured), number(c.Limit), shortened(c.Unit, maxText))))
 	}
 	return k
 }
 
+// findingsOf are the leaks of a target that fail the run.
 func findingsOf(v verdict.Verdict, target string) []verdict.Finding {
 	var out []verdict.Finding
-	for _, f := range v.Findings {
-		if f.Target == target {
+	for _, f := range confirmed(v) {
+		if f.Target == target && certain(f) {
 			out = append(out, f)
 		}
 	}
 	return out
 }
 
-func findingText(f verdict.Finding) string {
+// findingText is all that a case says of a finding. It names no path of the machine that
+// built the service.
+func findingText(v verdict.Verdict, f verdict.Finding) string {
 	lines := []string{fmt.Sprintf("%s  +%d goroutines  %s", f.Name(), f.Leaked, rate(f)), history(f)}
-	if by := f.Attribution(); by != "" {
-		lines = append(lines, by)
+	if by := foreign(f, targetOf(v, f).GoVersion); by != "" {
+		lines = append(lines, "in "+by)
 	}
-	if cause := f.Cause(); cause != "" {
-		lines = append(lines, cause)
+	lines = append(lines, nonEmpty([]string{f.Attribution(), f.Cause(), company(f)})...)
+	for _, m := range f.Members {
+		lines = append(lines, "\t"+memberLine(portableMember(m)))
 	}
 	for _, l := range f.Labels {
 		lines = append(lines, fmt.Sprintf("label %s: +%d", l.Label, l.Growth))
 	}
 	lines = append(lines, sourceLines(f)...)
-	lines = append(lines, stackLines(f, "")...)
+	lines = append(lines, stackLines(f, anywhere)...)
 	for i, l := range lines { // a job may print the file
 		lines[i] = noCommand(l)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// portableMember is a member without a path of the machine that built the service.
+func portableMember(m verdict.Member) verdict.Member {
+	m.File = portable(stacks.Located(m.Function, m.File, m.Line))
+	return m
 }
 
 // noCommand makes a line no workflow command, and leaves tabs.

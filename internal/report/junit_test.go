@@ -63,10 +63,10 @@ func TestJUnitFile(t *testing.T) {
 			t.Errorf("%s is at %s:%d, want cart/store.go:44", c.Name, c.File, c.Line)
 		}
 	}
-	// Without a checkout, the file as the binary has it is better than none.
+	// Without a checkout, a path of the machine that built it leads nowhere.
 	without := fixtures()["fail"]
 	without.Findings[0].Source = nil
-	if suite, _ := junitOf(t, without); suite.Cases[1].File != "/src/cart/store.go" || suite.Cases[1].Line != 42 {
+	if suite, _ := junitOf(t, without); suite.Cases[1].File != "" || suite.Cases[1].Line != 0 {
 		t.Errorf("without a checkout: %s:%d", suite.Cases[1].File, suite.Cases[1].Line)
 	}
 }

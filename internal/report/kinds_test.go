@@ -63,7 +63,7 @@ func TestUnconfirmedFinding(t *testing.T) {
           "message"`) || !strings.Contains(text.String(), `"level": "warning"`) {
 		t.Errorf("SARIF says it is an error:\n%s", text.String())
 	}
-	if c := findingAnnotation(v.Findings[0], ""); c.Name != "warning" {
+	if c := findingAnnotation(v, v.Findings[0], ""); c.Name != "warning" {
 		t.Errorf("annotated as %s, want a warning", c.Name)
 	}
 }

@@ -47,6 +47,7 @@ func filled(t *testing.T, text string) verdict.Verdict {
 		t.Fatal(err)
 	}
 	outcome := out.Outcome
+	explainedIn(&out, text)
 	everyText(reflect.ValueOf(&out).Elem(), text)
 	out.Outcome = outcome
 	for i := range out.Checks {
@@ -66,7 +67,7 @@ func TestLongTexts(t *testing.T) {
 		{"what HTML escapes", "<"}, {"what Markdown escapes", "*"}, {"slashes", "/"}, {"lines", "\n"}, {"commands", "::error::x\n##[error]"},
 	} {
 		v := filled(t, strings.Repeat(c.unit, long/len(c.unit)))
-		for name, render := range renderers() {
+		for name, render := range everything() {
 			if name == "json" {
 				continue
 			}

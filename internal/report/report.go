@@ -17,6 +17,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -126,8 +127,8 @@ func writeJSON(w io.Writer, v any) error {
 	return err
 }
 
-// place is a frame's file and line, the file relative to root where it lies
-// below it.
+// place is a file and line, the file relative to root where it lies below it, and
+// without the folder of the module cache.
 func place(file string, line int, root string) string {
 	if file == "" {
 		return ""
@@ -137,23 +138,40 @@ func place(file string, line int, root string) string {
 			file = rel
 		}
 	}
-	return printable(fmt.Sprintf("%s:%d", file, line))
+	return printable(fmt.Sprintf("%s:%d", tidy(file, false), line))
 }
 
-// where is place for a file:line that is one already.
-func where(at, root string) string {
-	if i := strings.LastIndexByte(at, ':'); i > 0 {
-		if n, err := strconv.Atoi(at[i+1:]); err == nil {
-			return place(at[:i], n, root)
-		}
+// framePlace is place for a frame, without Go's own folder.
+func framePlace(fr verdict.Frame, root string) string {
+	return place(tidy(fr.File, fr.Std), fr.Line, root)
+}
+
+// blamedPlace is where a finding's blamed frame lies; of a dependency, whose name and
+// version are said beside it, within that.
+func blamedPlace(f verdict.Finding, root string) string {
+	at := framePlace(stacks.Located(f.Function, f.File, f.Line), root)
+	if f.Module == "" {
+		return at
 	}
-	return printable(at)
+	return strings.TrimPrefix(at, printable(f.Module)+"/")
 }
 
-// shown is how many findings a person is shown; the rest is counted.
-const shown = 5
+// createdPlace is where a finding's goroutines were started.
+func createdPlace(f verdict.Finding, root string) string {
+	if file, line, ok := split(f.Created); ok {
+		return framePlace(stacks.Located(f.Creator, file, line), root)
+	}
+	return printable(f.Created)
+}
 
-// counts writes 12 → 512 → 1012.
+const (
+	// shown is how many findings a person is shown with their stacks.
+	shown = 5
+	// listed is how many of the others have a line each: with the first, as many as
+	// are read before a list is searched instead.
+	listed = 45
+)
+
 // history is how a finding's count went, for people.
 func history(f verdict.Finding) string {
 	text := counts(f.Counts)
@@ -169,6 +187,7 @@ func history(f verdict.Finding) string {
 	return text
 }
 
+// counts writes 12 → 512 → 1012.
 func counts(ns []int) string {
 	out := make([]string, len(ns))
 	for i, n := range ns {
@@ -216,14 +235,26 @@ func labels(f verdict.Finding) string {
 	return strings.Join(out, ", ")
 }
 
-// stackLines is a finding's stack as text, innermost first, with its creator.
-func stackLines(f verdict.Finding, root string) []string {
+// stackLines is a finding's stack as text, innermost first, with its creator, and each
+// frame's place as at gives it.
+func stackLines(f verdict.Finding, at func(verdict.Frame) string) []string {
 	var out []string
 	for _, fr := range f.Stack {
-		out = append(out, printable(fr.Function), "\t"+place(fr.File, fr.Line, root))
+		out = append(out, printable(fr.Function), "\t"+at(fr))
 	}
 	if f.Creator != "" {
-		out = append(out, "created by "+printable(f.Creator), "\t"+where(f.Created, root))
+		out = append(out, "created by "+printable(f.Creator))
+		if file, line, ok := split(f.Created); ok {
+			out = append(out, "\t"+at(stacks.Located(f.Creator, file, line)))
+		} else {
+			out = append(out, "\t"+printable(f.Created))
+		}
 	}
 	return out
 }
+
+// asBuilt is a frame's place as the build recorded it.
+func asBuilt(fr verdict.Frame) string { return framePlace(fr, "") }
+
+// anywhere is a frame's place for what leaves the machine: no path of the build's.
+func anywhere(fr verdict.Frame) string { return place(portable(fr), fr.Line, "") }

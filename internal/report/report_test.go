@@ -101,6 +101,23 @@ func renderers() map[string]Renderer {
 	}
 }
 
+// everything are all formats, and what leakgate explain prints.
+func everything() map[string]Renderer {
+	all := renderers()
+	all["explain.txt"] = explainAll
+	return all
+}
+
+// explainAll is the table of a verdict's stacks, and what is said of each.
+func explainAll(w io.Writer, v verdict.Verdict) error {
+	s := Style{Dir: "leakgate-out", Width: 100}
+	err := ExplainTable(w, v, v.Explanations, s)
+	for _, e := range v.Explanations {
+		err = errors.Join(err, Explain(w, v, e, s))
+	}
+	return err
+}
+
 func TestGolden(t *testing.T) {
 	for name, v := range fixtures() {
 		for ending, render := range renderers() {
@@ -149,7 +166,7 @@ func TestRenderersChangeNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for ending, render := range renderers() {
+		for ending, render := range everything() {
 			if err := render(io.Discard, v); err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +185,7 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 
 // A write that fails is an error, never a short report.
 func TestRenderersReportWriteErrors(t *testing.T) {
-	for ending, render := range renderers() {
+	for ending, render := range everything() {
 		if err := render(full{}, fixtures()["fail"]); !errors.Is(err, errFull) {
 			t.Errorf("%s on a full disk: %v, want %v", ending, err, errFull)
 		}
@@ -198,14 +215,29 @@ func hostile(text string) verdict.Verdict {
 	v.Connections = []verdict.Connections{{Target: text, Rounds: [][3]float64{{1, 2, 3}}}}
 	v.Projections = []verdict.Projection{{Target: text, Message: text}}
 	v.Load = []verdict.LoadEntry{{Name: text, Errors: map[string]uint64{text: 1}}}
+	explainedIn(&v, text)
 	return v
+}
+
+// explainedIn puts foreign text into what a finding's company and the explanations say.
+func explainedIn(v *verdict.Verdict, text string) {
+	f := &v.Findings[0]
+	f.ID = text
+	f.Members = []verdict.Member{{ID: text, Function: text, File: text, State: text, Creator: text, Stack: []verdict.Frame{{Function: text, File: text, Line: 1}}, Leaked: 1, Ratio: 1}}
+	e := verdict.Explanation{
+		ID: text, Target: text, Function: text, File: text, Line: 1, Class: text, Reason: text, Change: text, Windows: []verdict.Seen{{Low: 1}, {Low: 2, Profiles: 1}},
+		Looks: []verdict.Looked{{Round: 1}}, Asked: []verdict.Question{{Rule: text, Question: text, Unit: text, Threshold: text, Statistic: 1, Limit: 2}},
+	}
+	other := e
+	other.ID = text + "2"
+	v.Explanations = []verdict.Explanation{e, other}
 }
 
 func checkHostile(t *testing.T, text string) {
 	t.Helper()
 	checkHostileDiff(t, text)
 	v := hostile(text)
-	all := renderers()
+	all := everything()
 	all["summary.md"] = GitHubSummary
 	for ending, render := range all {
 		var b bytes.Buffer
@@ -222,7 +254,7 @@ func checkHostile(t *testing.T, text string) {
 			if n := sarifResults(t, b.Bytes()); n != 1 {
 				t.Errorf("%s: %q makes %d results of one", ending, text, n)
 			}
-		case "txt", "verbose.txt":
+		case "txt", "verbose.txt", "explain.txt":
 			if strings.ContainsAny(out, "\x1b\r\x07\u202e\u009b") {
 				t.Errorf("%s: %q reaches the terminal as a control", ending, text)
 			}
@@ -239,7 +271,7 @@ func checkHostile(t *testing.T, text string) {
 			var doc junitSuites
 			if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
 				t.Errorf("%s: %q makes XML that does not parse: %v", ending, text, err)
-			} else if len(doc.Suites) != 1 || len(doc.Suites[0].Cases) != 2 {
+			} else if len(doc.Suites) != 1 || len(doc.Suites[0].Cases) != 3 {
 				t.Errorf("%s: %q changes the structure: %+v", ending, text, doc)
 			}
 		case "html":
@@ -332,15 +364,13 @@ func TestJUnitNames(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, c := range doc.Suites[0].Cases {
+		if strings.Count(c.Class, ".") > 2 {
+			t.Errorf("%s: a dot in a target opens a package of its own", c.Class)
+		}
 		if id := c.Class + " " + c.Name; seen[id] {
 			t.Errorf("%s is there twice", id)
 		} else {
 			seen[id] = true
-		}
-	}
-	for id := range seen {
-		if strings.Count(id, ".") > 2 {
-			t.Errorf("%s: a dot in a target opens a package of its own", id)
 		}
 	}
 }

