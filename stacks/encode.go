@@ -38,7 +38,9 @@ func Encode(p *Profile) []byte {
 
 // The goroutines that serve a profile, as servingOf and dropOwn know them.
 var (
-	ownRequest    = []Frame{{Function: profiler + "writeGoroutine"}, {Function: handler + "Index"}, {Function: "net/http.(*conn).serve"}}
+	ownRequest = []Frame{
+		{Function: profiler + "writeGoroutine"}, {Function: handler + "Index"}, {Function: "net/http.(*conn).serve"},
+	}
 	ownConnection = []Frame{{Function: backgroundRead}}
 )
 

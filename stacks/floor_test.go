@@ -28,7 +28,8 @@ func TestFloor(t *testing.T) {
 		// The pool's twin: the same counts at rest, and some were away in between.
 		{"a pool", []*Profile{of(1, at("main.pool", 1, 10)), of(2, at("main.pool", 1, 3)), of(3, at("main.pool", 1, 20))},
 			map[string]int{"main.pool": 3}},
-		{"all were away once", []*Profile{of(1, at("main.pool", 1, 10)), of(2), of(3, at("main.pool", 1, 10))}, map[string]int{}},
+		{"all were away once", []*Profile{of(1, at("main.pool", 1, 10)), of(2), of(3, at("main.pool", 1, 10))},
+			map[string]int{}},
 		{"came after the first", []*Profile{of(1), of(2, at("main.new", 1, 5))}, map[string]int{}},
 		// From one line to another is a move as well.
 		{"another line", []*Profile{of(1, at("main.loop", 1, 5), at("main.loop", 2, 5)), of(2, at("main.loop", 2, 9))},

@@ -178,8 +178,8 @@ func (g *Gate) rounds(ctx context.Context) error {
 // baseline warms the targets up, and looks at what the rounds are compared with.
 func (g *Gate) baseline(ctx context.Context) error {
 	if g.Warmup > 0 {
-		ramp := g.Warmup / 2
-		if err := g.load(ctx, record.Phase{Kind: record.Warmup}, loadgen.Phase{Duration: g.Warmup, Ramp: ramp}, ""); err != nil {
+		rising := loadgen.Phase{Duration: g.Warmup, Ramp: g.Warmup / rampShare}
+		if err := g.load(ctx, record.Phase{Kind: record.Warmup}, rising, ""); err != nil {
 			return err
 		}
 	}

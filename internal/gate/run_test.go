@@ -121,7 +121,8 @@ func TestRun(t *testing.T) {
 		{name: "a leak", service: func(f *fake) { f.leaks = 5 }, want: verdict.Fail, phases: healthyRounds},
 		{name: "a pool of 200", service: func(f *fake) { f.pool = 200 }, want: verdict.Pass, phases: healthyRounds},
 		{name: "a leak beside a pool of 200", service: func(f *fake) { f.pool, f.leaks = 200, 5 }, want: verdict.Fail},
-		{name: "counted by metrics", service: func(f *fake) { f.counter, f.metrics = "go_goroutines", true }, want: verdict.Pass},
+		{name: "counted by metrics",
+			service: func(f *fake) { f.counter, f.metrics = "go_goroutines", true }, want: verdict.Pass},
 		{name: "a leak, counted by metrics", want: verdict.Fail,
 			service: func(f *fake) { f.counter, f.metrics, f.leaks = "go_goroutines", true, 5 }},
 		{name: "work that goes on for 100 s", service: func(f *fake) { f.lasts = 100 * time.Second }, want: verdict.Pass},
@@ -135,7 +136,8 @@ func TestRun(t *testing.T) {
 		{name: "nothing is proven", service: func(f *fake) { f.proves = true }, want: verdict.Pass, phases: healthyRounds},
 		{name: "one goroutine is proven to leak", want: verdict.Fail,
 			service: func(f *fake) { f.proves, f.leaks = true, 1900 }},
-		{name: "no warm-up", config: func(c *Config) { c.Warmup = 0 }, want: verdict.Pass, phases: "preflight baseline round1"},
+		{name: "no warm-up", config: func(c *Config) { c.Warmup = 0 },
+			want: verdict.Pass, phases: "preflight baseline round1"},
 		{name: "a leak without a warm-up", service: func(f *fake) { f.leaks = 5 },
 			config: func(c *Config) { c.Warmup = 0 }, want: verdict.Fail, phases: "preflight baseline round1"},
 		{name: "nobody watches, and nothing is secret", want: verdict.Pass,
@@ -289,7 +291,8 @@ func TestSettle(t *testing.T) {
 		// 100 goroutines leave within 10 s.
 		{"drains in time", func(f *fake) { f.drains, f.drain = 100, 10 }, true, ""},
 		// The same number, a quarter as fast.
-		{"still falls", func(f *fake) { f.drains, f.drain = 100, 2.5 }, false, "falling by 2.5 per second: back at its baseline of"},
+		{"still falls", func(f *fake) { f.drains, f.drain = 100, 2.5 },
+			false, "falling by 2.5 per second: back at its baseline of"},
 		{"up and down", func(f *fake) {
 			f.profiles = func(p *stacks.Profile) { p.Total += int(time.Since(f.began)/time.Second) * 4 }
 		}, false, "still changing after 30s"},

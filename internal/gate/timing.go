@@ -11,6 +11,9 @@ const (
 	// request is a new connection: behind a load balancer with two backends, three looks in
 	// a row meet the same one in 1 of 4 runs, and the run has many more looks.
 	looksAtStart = 3
+	// rampShare is the part of the warm-up in which the load rises to its rate, one in so
+	// many: the rest is at the rate of the rounds.
+	rampShare = 2
 )
 
 // Counts, through all rounds.

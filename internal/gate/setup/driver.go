@@ -26,7 +26,9 @@ func newDriver(p *plan.Plan, tool, dir string, prom *probe.Prometheus) (loadgen.
 			Env: os.Environ(), Logs: filepath.Join(dir, logsDir), Mask: p.MaskBytes,
 		})
 	case l.None != nil:
-		return loadgen.NewNone(loadgen.NoneConfig{Rate: float64(l.Rate), Requests: query(prom, l.None.Requests), Connections: query(prom, l.None.Connections)}), nil
+		return loadgen.NewNone(loadgen.NoneConfig{
+			Rate: float64(l.Rate), Requests: query(prom, l.None.Requests), Connections: query(prom, l.None.Connections),
+		}), nil
 	}
 	var drivers []loadgen.Driver
 	var lines []int
@@ -85,15 +87,18 @@ func newStreams(p *plan.Plan, tool string) (*loadgen.Streams, error) {
 	for _, s := range l.Streams {
 		kind, address := streamKind(s)
 		st := loadgen.Stream{
-			Kind: kind, URL: address, Name: streamName(p, s), Method: s.Method, Header: http.Header{}, Connections: s.Connections,
-			Hold: time.Duration(s.Hold), Cut: float64(s.Cut), Send: s.Send, Every: time.Duration(s.Every),
+			Kind: kind, URL: address, Name: streamName(p, s), Method: s.Method, Header: http.Header{},
+			Connections: s.Connections, Hold: time.Duration(s.Hold), Cut: float64(s.Cut), Send: s.Send,
+			Every: time.Duration(s.Every),
 		}
 		for k, v := range s.Header {
 			st.Header.Set(k, v)
 		}
 		all = append(all, st)
 	}
-	return loadgen.NewStreams(loadgen.StreamsConfig{Streams: all, Timeout: time.Duration(l.Timeout), TLS: tc, UserAgent: "leakgate/" + tool})
+	return loadgen.NewStreams(loadgen.StreamsConfig{
+		Streams: all, Timeout: time.Duration(l.Timeout), TLS: tc, UserAgent: "leakgate/" + tool,
+	})
 }
 
 // streamKind is the one kind that a plan's stream names.
@@ -112,6 +117,8 @@ func streamKind(s plan.Stream) (kind, address string) {
 // streamName is a stream's line in the results.
 func streamName(p *plan.Plan, s plan.Stream) string {
 	kind, address := streamKind(s)
-	word := map[string]string{loadgen.WebSocket: "WebSocket", loadgen.SSE: "SSE", loadgen.Poll: "long poll", loadgen.GRPC: "gRPC"}[kind]
-	return word + " " + p.Mask(plan.CleanURL(address)) + s.Method
+	words := map[string]string{
+		loadgen.WebSocket: "WebSocket", loadgen.SSE: "SSE", loadgen.Poll: "long poll", loadgen.GRPC: "gRPC",
+	}
+	return words[kind] + " " + p.Mask(plan.CleanURL(address)) + s.Method
 }

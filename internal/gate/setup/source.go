@@ -38,7 +38,10 @@ func newSources(p *plan.Plan) (sources, error) {
 		if err != nil {
 			return s, fmt.Errorf("prometheus: %w", err)
 		}
-		cfg := probe.PrometheusConfig{URL: c.URL, Bearer: c.Auth.Bearer, Headers: c.Auth.Headers, Tenant: c.Tenant, TLS: tc, Timeout: time.Duration(c.Timeout)}
+		cfg := probe.PrometheusConfig{
+			URL: c.URL, Bearer: c.Auth.Bearer, Headers: c.Auth.Headers, Tenant: c.Tenant, TLS: tc,
+			Timeout: time.Duration(c.Timeout),
+		}
 		if c.Auth.Basic != nil {
 			cfg.User, cfg.Password = c.Auth.Basic.User, c.Auth.Basic.Password
 		}
@@ -86,8 +89,11 @@ func (s sources) find(ctx context.Context) (targets []gate.Source, failed []gate
 		if e.group != nil {
 			var err error
 			if instances, err = e.group.Discover(ctx); err == nil && e.target != nil && len(instances) != 1 {
-				err = &probe.Error{Target: e.group.Name(), Asked: "selector", Got: fmt.Sprintf("%d instances, for one pprof address", len(instances)),
-					Hint: "give each replica a target of its own, with a selector for it alone"}
+				err = &probe.Error{
+					Target: e.group.Name(), Asked: "selector",
+					Got:  fmt.Sprintf("%d instances, for one pprof address", len(instances)),
+					Hint: "give each replica a target of its own, with a selector for it alone",
+				}
 			}
 			if err != nil {
 				failed = append(failed, gate.Found{Target: record.Target{Name: e.group.Name()}, Err: err})

@@ -47,7 +47,7 @@ func TryLoad(ctx context.Context, p *plan.Plan, tool string) ([]Answer, error) {
 		return nil, err
 	}
 	for i, r := range d.Try(ctx) {
-		a := Answer{Name: streamName(p, l.Streams[i]), Answer: fmt.Sprintf("open after %s", r.Latency.Round(100*time.Microsecond))}
+		a := Answer{Name: streamName(p, l.Streams[i]), Answer: "open after " + shown(r.Latency)}
 		if r.Error != "" {
 			a.Answer, a.Failed = "not opened: "+p.Mask(r.Error), true
 		}
@@ -55,6 +55,9 @@ func TryLoad(ctx context.Context, p *plan.Plan, tool string) ([]Answer, error) {
 	}
 	return out, nil
 }
+
+// shown is a latency as people read it.
+func shown(d time.Duration) string { return d.Round(100 * time.Microsecond).String() }
 
 func tryRequests(ctx context.Context, p *plan.Plan, tool string) ([]Answer, error) {
 	d, err := newVegeta(p, tool)
@@ -72,7 +75,7 @@ func tryRequests(ctx context.Context, p *plan.Plan, tool string) ([]Answer, erro
 		case r.Code == 0:
 			a.Answer, a.Failed = "no answer: "+p.Mask(r.Error), true
 		default:
-			a.Answer = fmt.Sprintf("%d in %s, %d bytes", r.Code, r.Latency.Round(100*time.Microsecond), r.Bytes)
+			a.Answer = fmt.Sprintf("%d in %s, %d bytes", r.Code, shown(r.Latency), r.Bytes)
 			a.Failed = (r.Code < 200 || r.Code >= 400) && !requests[i].MayFail
 		}
 		out = append(out, a)
@@ -82,14 +85,17 @@ func tryRequests(ctx context.Context, p *plan.Plan, tool string) ([]Answer, erro
 
 func tryQueries(ctx context.Context, p *plan.Plan, prom *probe.Prometheus) []Answer {
 	var out []Answer
-	for _, q := range []struct{ what, expr string }{{"requests", p.Load.None.Requests}, {"connections", p.Load.None.Connections}} {
+	for _, q := range []struct{ what, expr string }{
+		{"requests", p.Load.None.Requests}, {"connections", p.Load.None.Connections},
+	} {
 		ask := query(prom, q.expr)
 		if ask == nil {
 			out = append(out, Answer{Name: "load from elsewhere: " + q.what, Answer: "not known"})
 			continue
 		}
 		n, err := ask(ctx)
-		a := Answer{Name: p.Mask(fmt.Sprintf("load from elsewhere: %s: %s", q.what, q.expr)), Answer: fmt.Sprintf("%.0f now", n)}
+		name := p.Mask(fmt.Sprintf("load from elsewhere: %s: %s", q.what, q.expr))
+		a := Answer{Name: name, Answer: fmt.Sprintf("%.0f now", n)}
 		if err != nil {
 			a.Answer, a.Failed = p.Mask(err.Error()), true
 		}

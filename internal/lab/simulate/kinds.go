@@ -38,11 +38,16 @@ func healthy() []kind {
 			return &peak{workers: newWorkers(rng), mean: uniform(rng, 2, 200)}
 		})},
 		{name: "work or connections that end after 5 to 90 s", draw: one(func(rng *rand.Rand, perRound int) service {
-			return &held{rng: rng, oneIn: uniform(rng, 1, float64(perRound)/5), lasts: between(rng, 5*time.Second, 90*time.Second)}
+			return &held{
+				rng: rng, oneIn: uniform(rng, 1, float64(perRound)/5), lasts: between(rng, 5*time.Second, 90*time.Second),
+			}
 		})},
 		{name: "periodic jobs", draw: one(func(rng *rand.Rand, _ int) service {
 			every := between(rng, 5*time.Second, 2*time.Minute)
-			return &periodic{every: every, lasts: between(rng, time.Second, every/2), size: int(uniform(rng, 1, 200)), now: between(rng, time.Second, time.Minute)}
+			return &periodic{
+				every: every, lasts: between(rng, time.Second, every/2), size: int(uniform(rng, 1, 200)),
+				now: between(rng, time.Second, time.Minute),
+			}
 		})},
 		{name: "other users' traffic", draw: one(func(rng *rand.Rand, _ int) service {
 			return &others{rng: rng, mean: uniform(rng, 1, 300), stays: between(rng, 100*time.Millisecond, time.Minute)}

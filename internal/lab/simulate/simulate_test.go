@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	runs   = flag.Int("runs", 0, "write the tables, of so many seeds of every kind of healthy service; leaking ones have a fifth of them")
+	runs   = flag.Int("runs", 0, "write the tables, of so many seeds of every healthy kind; leaks have a fifth of them")
 	report = flag.String("report", "", "write the tables to this Markdown file as well")
 	only   = flag.String("only", "", "only kinds whose name contains this; prints every wrong run")
 )

@@ -87,7 +87,8 @@ func (x tables) play(t *testing.T, g game) (verdict.Verdict, []bool) {
 
 func (x tables) falseAlarms(t *testing.T) (bad bool) {
 	x.printf("False positives: %d runs of each kind of healthy service, at %d requests a second.\n\n", x.runs, mixedRate)
-	x.printf("| healthy service | leakgate | inconclusive | rounds |%s\n| --- | ---: | ---: | ---: |%s\n", ruleNames(), ruleColumns())
+	x.printf("| healthy service | leakgate | inconclusive | rounds |%s\n| --- | ---: | ---: | ---: |%s\n",
+		ruleNames(), ruleColumns())
 	var all tally
 	for _, k := range healthy() {
 		if !strings.Contains(k.name, x.only) {
@@ -162,7 +163,8 @@ func (x tables) countOnly(t *testing.T, every time.Duration) (bad bool) {
 // power prints how often leaks of each rate are caught, and after how many rounds.
 func (x tables) power(t *testing.T) {
 	x.printf("Leaks caught, and the rounds it took: %d runs each.\n\n", x.leakRuns())
-	x.printf("| one goroutine in | requests a round | alone | on the stack of a pool of 50 | with 20 other users | with work of 20 s |%s\n"+
+	x.printf("| one goroutine in | requests a round | alone | on the stack of a pool of 50 | with 20 other users "+
+		"| with work of 20 s |%s\n"+
 		"| ---: | ---: | ---: | ---: | ---: | ---: |%s\n", ruleNames(), ruleColumns())
 	for _, oneIn := range rates {
 		for _, rate := range loads {
@@ -202,8 +204,10 @@ func (x tables) leak(t *testing.T, k kind, rate int, others bool) *tally {
 
 // moving prints the same for leaks whose goroutines, or whose stack's, do not stand still.
 func (x tables) moving(t *testing.T) {
-	x.printf("Leaks that move, or share a stack with what does, at %d requests a second: %d runs each.\n\n", mixedRate, x.leakRuns())
-	x.printf("| one leak in | goroutines with a ticker | four workers at once, on the stack of a pool of 50 |\n| ---: | ---: | ---: |\n")
+	x.printf("Leaks that move, or share a stack with what does, at %d requests a second: %d runs each.\n\n",
+		mixedRate, x.leakRuns())
+	x.printf("| one leak in | goroutines with a ticker | four workers at once, on the stack of a pool of 50 |\n" +
+		"| ---: | ---: | ---: |\n")
 	for _, oneIn := range rates {
 		if oneIn < 2 || oneIn > float64(mixedRate*int(x.Round/time.Second)) {
 			continue

@@ -162,7 +162,8 @@ func places() []place {
 	out := make([]place, mostServices)
 	for i := range out {
 		frame := func(method string, line int) stacks.Frame {
-			return stacks.Frame{Function: fmt.Sprintf("example.com/shop.(*Worker%d).%s", i, method), File: "worker.go", Line: line}
+			name := fmt.Sprintf("example.com/shop.(*Worker%d).%s", i, method)
+			return stacks.Frame{Function: name, File: "worker.go", Line: line}
 		}
 		rest, work, creator := frame("run", 1), frame("work", 2), frame("start", 3)
 		out[i] = place{
