@@ -41,7 +41,7 @@ Exit codes: 0 explained, 2 usage error, or STACK is no stack or several.`,
 			if !slices.Contains(explainFormats, o.format) {
 				return usage(fmt.Errorf("--format %q: want text or json", o.format))
 			}
-			j, err := interruptible(c.Context(), func() (judged, error) { return judge(c.Context(), args[0], o.plan) })
+			j, err := interruptible(c.Context(), func() (judged, error) { return judge(c.Context(), args[0], o.plan, "") })
 			if err != nil {
 				return usageUnless(err)
 			}
