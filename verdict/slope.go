@@ -71,7 +71,7 @@ func (s subject) underLoad(suspects []suspect) loadTrend {
 // risen is the stack that rises under load, if it is a leak, was slow, or cannot be told.
 func (s subject) risen(l loadTrend) (suspect, bool) {
 	x, ok := s.mostGrown(l)
-	if !ok || x.trend.Counted && (!s.evenly(l) || s.poolsMayGrow(l)) {
+	if !ok || x.trend.Counted && !s.evenly(l) || s.poolsMayGrow(l, x) {
 		return x, false
 	}
 	x.class, x.slope = trend.Leak, true
@@ -82,11 +82,14 @@ func (s subject) risen(l loadTrend) (suspect, bool) {
 	return x, x.class == trend.Leak || x.class == trend.Draining || x.class == trend.Undecided
 }
 
-// poolsMayGrow reports whether pools that fill explain growth under load of which nothing is
-// known but the number of goroutines.
-func (s subject) poolsMayGrow(l loadTrend) bool {
+// poolsMayGrow reports whether a pool that fills explains growth under load: it is no more
+// than a pool holds, and the goroutines take work, or nothing is known but their number.
+func (s subject) poolsMayGrow(l loadTrend, x suspect) bool {
 	g := s.limits.Growth
-	return len(l.slope.Levels) < g.CountedRounds && l.slope.grown() < float64(g.BeyondPools)
+	if l.slope.grown() >= float64(g.BeyondPools) {
+		return false
+	}
+	return x.trend.Counted && len(l.slope.Levels) < g.CountedRounds || x.trend.Movement(nil) == trend.Moves
 }
 
 // line fits a line through the levels of the rounds.

@@ -217,7 +217,7 @@ func (a assessment) leakReason(x suspect, counts string) string {
 		return fmt.Sprintf("it grew in every round, by more than a pool holds (%s)%s", counts, left)
 	case asked(x, trend.RuleMany):
 		return fmt.Sprintf("it grew in every round, with so many of the requests that a pool would have been full at once (%s)%s", counts, left)
-	case asked(x, trend.RuleWaited), asked(x, trend.RuleStill):
+	case asked(x, trend.RuleWaited):
 		return fmt.Sprintf("it grew in every round, and its goroutines did not move while the service worked (%s)%s", counts, left)
 	}
 	return fmt.Sprintf("it reached a new height in round after round until the plan's rounds were used up (%s)%s", counts, left)

@@ -29,7 +29,9 @@ type Waits struct {
 }
 
 // Movement reports whether a stack's goroutines leave their place under load: by dumps
-// where they tell, else by profiles under load.
+// where they tell, else by profiles under load, which show that some do, and not that none
+// does: a worker that is busy for a millisecond is in its place in most of them, and where
+// a pool still fills, new workers stand in for those that are missing.
 func (t Trend) Movement(trail *Trail) Movement {
 	if m := t.waiting(trail); m != Unknown {
 		return m
@@ -73,7 +75,8 @@ func (t Trend) waiting(trail *Trail) Movement {
 }
 
 // dipping reads the profiles under load: how many goroutines were missing from their
-// place, of those that had been there before the round?
+// place, of those that had been there before the round? Where some come and go without any
+// load, it says nothing.
 func (t Trend) dipping(trail *Trail) Movement {
 	missing, profiles := 0, 0
 	for i, f := range t.Floors {
@@ -83,17 +86,8 @@ func (t Trend) dipping(trail *Trail) Movement {
 		profiles += f.Profiles
 		missing += max(0, t.Bands[i].Low-f.Least)
 	}
-	if profiles == 0 {
-		return Unknown
-	}
-	if trail.ask(RuleDips, float64(missing), float64(t.Limits.Dips), missing >= t.Limits.Dips) {
-		if t.Moves() {
-			return Unknown
-		}
+	if profiles > 0 && trail.ask(RuleDips, float64(missing), float64(t.Limits.Dips), missing >= t.Limits.Dips) && !t.Moves() {
 		return Moves
-	}
-	if trail.ask(RuleStill, float64(profiles), float64(t.Limits.Profiles), missing == 0 && profiles >= t.Limits.Profiles) {
-		return Still
 	}
 	return Unknown
 }

@@ -154,10 +154,6 @@ type Thresholds struct {
 	// Dips is how many goroutines have to be missing from their place under load, in sum
 	// over the rounds, for a stack that is level at rest to move.
 	Dips int `json:"dips"`
-	// Profiles is how many profiles under load without a dip show that a stack is still: of
-	// workers that are busy one millisecond in a request at 200 requests a second, one is
-	// missing in 1 of 6 profiles.
-	Profiles int `json:"profiles"`
 	// StillRounds is after how many rounds growth on a stack that is still may be a leak
 	// below BeyondPools.
 	StillRounds int `json:"still_rounds"`
@@ -180,6 +176,6 @@ func Default() Thresholds {
 
 		Kept: 0.5, Residue: 0.1, Fallen: 0.9, Lasting: 0.01, LeastLook: 20 * time.Second,
 
-		Waited: 0.5, AgedLeast: 8, Dips: 2, Profiles: 40, StillRounds: 3,
+		Waited: 0.5, AgedLeast: 8, Dips: 2, StillRounds: 3,
 	}
 }

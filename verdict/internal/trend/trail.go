@@ -27,7 +27,6 @@ var (
 	RuleInFlight = Rule{"over-concurrency", "Did each round outgrow the number of requests in flight?", "goroutines", "growth.over_concurrency"}
 	RuleWaited   = Rule{"waited", "Have the goroutines of earlier rounds waited for a minute, through the load?", "goroutines", "growth.waited"}
 	RuleDips     = Rule{"dips", "Do goroutines leave this place under load?", "goroutines", "growth.dips"}
-	RuleStill    = Rule{"still", "Do the goroutines stay in their place while the service works?", "profiles", "growth.profiles"}
 	RuleHeights  = Rule{"heights", "With no round left: are there enough new heights?", "rounds", "growth.clear_records"}
 	RuleSize     = Rule{"size", "With no round left: is that enough growth?", "goroutines", "growth.clear_growth"}
 	RuleFilling  = Rule{"filling", "Could a pool that still fills look the same?", "goroutines", "growth.beyond_pools"}
