@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/leakgate/leakgate/internal/promql"
 )
 
 // CodeInstances is the Code of an Error that says that an instance came.
@@ -19,7 +21,7 @@ type Group struct {
 	prom     *Prometheus
 	name     string
 	selector string
-	parsed   Selector
+	parsed   promql.Selector
 	counters []string // the metrics that count, the preferred first
 	match    string   // the selector, for all metrics that are read
 
@@ -34,15 +36,15 @@ type Group struct {
 // NewGroup makes a group of the instances that a selector, as {job="checkout"},
 // stands for. It sends nothing. What is not a selector, Discover refuses.
 func NewGroup(p *Prometheus, name, selector string) *Group {
-	g := &Group{prom: p, name: name, selector: selector, counters: counters}
+	g := &Group{prom: p, name: name, selector: selector, counters: promql.Counters()}
 	var err error
-	if g.parsed, err = counting(selector); err != nil {
+	if g.parsed, err = promql.ParseCount(selector); err != nil {
 		return g
 	}
 	if g.parsed.Metric != "" { // it counts, and no other
 		g.counters = []string{g.parsed.Metric}
 	}
-	g.match = g.parsed.of(slices.Concat(g.counters, readAlso))
+	g.match = g.parsed.Of(slices.Concat(g.counters, readAlso))
 	return g
 }
 
@@ -58,7 +60,7 @@ func (g *Group) Discover(ctx context.Context) ([]*Series, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.match == "" {
-		_, err := counting(g.selector)
+		_, err := promql.ParseCount(g.selector)
 		return nil, g.refuse(g.selector, quoted(g.selector)+" "+err.Error(), hintSelector)
 	}
 	began := time.Now()

@@ -5,22 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
-
-// counters are the metrics that count goroutines, the preferred first.
-var counters = []string{
-	"go_goroutines",                  // client_golang's default collector
-	"go_sched_goroutines_goroutines", // client_golang with runtime metrics
-	"go_goroutine_count",             // OpenTelemetry's runtime instrumentation, since its stable names
-	"process_runtime_go_goroutines",  // OpenTelemetry before
-	"runtime_go_goroutines",          // and before that
-}
-
-// Counters are the metrics that count goroutines, the preferred first.
-func Counters() []string { return slices.Clone(counters) }
 
 // allocated are the metrics that count the bytes allocated since the start.
 var allocated = []string{

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/leakgate/leakgate/internal/promql"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 // likes.
 var needed = func() map[string]bool {
 	all := map[string]bool{}
-	for _, name := range slices.Concat(counters, readAlso) {
+	for _, name := range slices.Concat(promql.Counters(), readAlso) {
 		all[name] = true
 	}
 	return all
@@ -214,7 +216,7 @@ var noCount = []string{"histogram", "gaugehistogram", "summary", "info", "states
 // *impossible.
 func (p page) metrics(now time.Time) (metrics, error) {
 	m := metrics{goVersion: p.version}
-	for _, name := range counters {
+	for _, name := range promql.Counters() {
 		f, ok := p.found[name]
 		if kind := p.kinds[name]; slices.Contains(noCount, kind) {
 			return m, &pageError{got: fmt.Sprintf("%s is a %s, not a number of goroutines", name, kind)}
@@ -236,7 +238,7 @@ func (p page) metrics(now time.Time) (metrics, error) {
 	case m.counter == "" && p.odd != "":
 		return m, &pageError{got: "not metrics: " + p.odd}
 	case m.counter == "":
-		return m, &pageError{got: "no goroutine count; looked for " + strings.Join(counters, ", ")}
+		return m, &pageError{got: "no goroutine count; looked for " + strings.Join(promql.Counters(), ", ")}
 	}
 	others := values{}
 	for name, f := range p.found {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/leakgate/leakgate/internal/promql"
 )
 
 // reading is what is known of an instance.
@@ -71,15 +73,15 @@ func (g *Group) impossible(labels model.Metric, err error) *Error {
 // add takes one series in. An instance is what its series have in common. A series that
 // was not asked for is an error: another question was answered.
 func (g *Group) add(seen map[model.Fingerprint]*reading, s series) error {
-	name := string(s.labels[nameLabel])
+	name := string(s.labels[promql.NameLabel])
 	if !slices.Contains(g.counters, name) && !slices.Contains(readAlso, name) {
 		return g.refuse(g.match, fmt.Sprintf("a series that was not asked for: %s", shown(s.labels.String())), hintAnother)
 	}
-	if m, ok := g.parsed.contradicted(s.labels); ok {
+	if m, ok := g.parsed.Contradicted(s.labels); ok {
 		return g.refuse(g.match, fmt.Sprintf("a series that %s does not select: %s", m, shown(s.labels.String())), hintAnother)
 	}
 	labels := s.labels.Clone()
-	delete(labels, nameLabel)
+	delete(labels, promql.NameLabel)
 	version := string(labels["version"])
 	if name == "go_info" {
 		delete(labels, "version")

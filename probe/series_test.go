@@ -229,26 +229,6 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-func TestSplitSelector(t *testing.T) {
-	for _, c := range []struct{ selector, metric, matchers, err string }{
-		{`{job="shop"}`, "", `{job="shop"}`, ""},
-		{` go_goroutines{job="shop", a=~"}"} `, "go_goroutines", `{job="shop", a=~"}"}`, ""},
-		{"go_goroutines", "go_goroutines", "", ""},
-		{`shop_goroutines{a="b"}`, "shop_goroutines", `{a="b"}`, ""},
-		{`up{job="shop"}`, "", "", "does not count goroutines"},
-		{`job="shop"`, "", "", "is not a selector"},
-		{"", "", "", "is not a selector"},
-		{`rate({job="shop"}[1m])`, "", "", "is not a selector"},
-		{`{__name__="up"}`, "", "", "__name__"},
-		{`{job="a",__name__ =~"go_.*"}`, "", "", "__name__"},
-	} {
-		metric, matchers, err := probe.SplitSelector(c.selector)
-		if metric != c.metric || matchers != c.matchers || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
-			t.Errorf("SplitSelector(%s) = %q, %q, %v; want %q, %q, %q", c.selector, metric, matchers, err, c.metric, c.matchers, c.err)
-		}
-	}
-}
-
 // A fresh profile is one that was scraped after it was asked for, each once.
 func TestFreshSamples(t *testing.T) {
 	s := newServer(t)

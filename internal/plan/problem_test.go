@@ -93,14 +93,14 @@ targets:
   - {name: h, selector: '{"up", job="a"}'}
 `[1:] + oneLoad,
 		[]string{
-			`plan.yaml:3:25: targets[0].selector: "{job=\"a\" or job=\"b\"}" has "or" between its matchers, which only MetricsQL knows, at character 10 (write one matcher for both, as {job=~"a|b"}; what differs in more than one label is two targets)`,
-			`plan.yaml:4:25: targets[1].selector: "{job=\"a\"} or {job=\"b\"}" is not a selector: it joins two by "or" at character 11 (write one matcher for both, as {job=~"a|b"}; what differs in more than one label is two targets)`,
+			`plan.yaml:3:25: targets[0].selector: "{job=\"a\" or job=\"b\"}" has "or" between its matchers, which only MetricsQL allows, at character 10 (write one matcher for both, such as {job=~"a|b"}; if they differ in more than one label, write two targets)`,
+			`plan.yaml:4:25: targets[1].selector: "{job=\"a\"} or {job=\"b\"}" is not a selector: it joins two with "or" at character 11 (write one matcher for both, such as {job=~"a|b"}; if they differ in more than one label, write two targets)`,
 			`plan.yaml:5:25: targets[2].selector: "go_goroutines{\"go_goroutines\", job=\"a\"}" names two metrics, go_goroutines and "go_goroutines", at character 15 (name the metric once)`,
-			`plan.yaml:6:25: targets[3].selector: "rate({job=\"a\"}[1m])" is not a selector: it calls rate at character 5 (write one selector, as {job="checkout"}; leakgate does the rest itself)`,
+			`plan.yaml:6:25: targets[3].selector: "rate({job=\"a\"}[1m])" is not a selector: it calls rate at character 5 (write one selector, such as {job="checkout"}; leakgate does the rest itself)`,
 			`plan.yaml:7:25: targets[4].selector: "{job=\"a\"}[5m]" is not a selector: it has a range at character 10 (leave it out: leakgate asks for the samples that it needs)`,
-			`plan.yaml:8:25: targets[5].selector: "{job=\"a\"} offset 5m" is not a selector: it has "offset" at character 11 (leave it out: leakgate asks for the present)`,
-			`plan.yaml:9:25: targets[6].selector: "{job=a}" has no value for "job" at character 6 (a value stands in quotes, as {job="checkout"})`,
-			`plan.yaml:10:25: targets[7].selector: "{\"up\", job=\"a\"}" names up, which does not count goroutines (write {job="checkout"}, and the count is found by its usual names)`,
+			`plan.yaml:8:25: targets[5].selector: "{job=\"a\"} offset 5m" is not a selector: it has "offset" at character 11 (leave it out: leakgate asks for current samples)`,
+			`plan.yaml:9:25: targets[6].selector: "{job=a}" has no value for "job" at character 6 (put the value in quotes, as in {job="checkout"})`,
+			`plan.yaml:10:25: targets[7].selector: "{\"up\", job=\"a\"}" names up, which does not count goroutines (write {job="checkout"}, and leakgate finds the count by its usual names)`,
 		},
 	},
 	{

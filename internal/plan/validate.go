@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/leakgate/leakgate/probe"
+	"github.com/leakgate/leakgate/internal/promql"
 	"github.com/leakgate/leakgate/record"
 )
 
@@ -55,8 +55,8 @@ func (d *decoder) source(p *Plan, t *Target, at string) {
 	if t.Metrics != "" {
 		d.url(t.Metrics, at+".metrics")
 	}
-	if _, _, err := probe.SplitSelector(t.Selector); err != nil && t.Selector != "" {
-		var wrong *probe.SelectorError
+	if _, err := promql.ParseCount(t.Selector); err != nil && t.Selector != "" {
+		var wrong *promql.Error
 		if errors.As(err, &wrong) {
 			d.bad(at+".selector", wrong.Hint, "%s %s", quote(t.Selector), wrong.Got)
 		}

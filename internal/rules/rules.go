@@ -14,7 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/leakgate/leakgate/internal/plan"
-	"github.com/leakgate/leakgate/probe"
+	"github.com/leakgate/leakgate/internal/promql"
 )
 
 // Config is what the rules depend on.
@@ -61,10 +61,11 @@ func FromPlan(p *plan.Plan, service, selector string) (Config, error) {
 	default:
 		selector = fmt.Sprintf("{job=%q}", c.Service)
 	}
-	var err error
-	if c.Metric, c.Selector, err = probe.SplitSelector(selector); err != nil {
+	parsed, err := promql.ParseCount(selector)
+	if err != nil {
 		return c, fmt.Errorf("the selector %s %w", selector, err)
 	}
+	c.Metric, c.Selector = parsed.Metric, parsed.Braces()
 	for _, text := range []string{c.Service, c.Selector} {
 		if strings.Contains(text, "${") {
 			return c, fmt.Errorf("%s has a variable that is not set: set it, or give --service and --selector", text)
@@ -121,12 +122,12 @@ const (
 
 // count is the number of goroutines of every instance, whatever its exporter calls it.
 func (c Config) count() string {
-	names := probe.Counters()
+	names := promql.Counters()
 	if c.Metric != "" {
 		names = []string{c.Metric}
 	}
 	for i, n := range names {
-		names[i] = probe.WithMetric(n, c.Selector)
+		names[i] = promql.WithMetric(n, c.Selector)
 	}
 	return strings.Join(names, "\nor ")
 }
