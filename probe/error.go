@@ -42,6 +42,9 @@ func (t *Target) failed(asked string, err error) *Error {
 
 // hidden masks what an error repeats of the plan's secrets.
 func (t *Target) hidden(e *Error) *Error {
+	if t.cfg.Hide == nil {
+		return e
+	}
 	e.Asked, e.Got = t.cfg.Hide.Text(e.Asked), t.cfg.Hide.Text(e.Got)
 	return e
 }

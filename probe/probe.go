@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/internal/budget"
-	"github.com/leakgate/leakgate/internal/mask"
 	"github.com/leakgate/leakgate/stacks"
 )
 
@@ -40,8 +39,14 @@ type Config struct {
 	Headers  map[string]string
 	TLS      *tls.Config
 	Timeout  time.Duration  // per request; 10s if 0
-	Memory   *budget.Budget // what its answers may take, shared with other targets; nil: without limit
-	Hide     *mask.Mask     // secrets that its answers may repeat
+	Memory   *stacks.Budget // for its answers, shared with other targets; nil: unlimited
+	Hide     Mask           // takes out secrets that its answers may repeat; nil: nothing is secret
+}
+
+// Mask takes secrets out of what a target answers.
+type Mask interface {
+	Text(string) string // of messages for people
+	Data([]byte) []byte // of profiles; the argument itself if there is no secret in it
 }
 
 // Target is a process that can be read. Its methods may be called from several
