@@ -192,7 +192,7 @@ func (e *Exec) summary(ran ran) (summary, bool, error) {
 		if len(bytes.TrimSpace(text)) > 0 {
 			s, found, err := readSummary(e.cfg.Summary, text)
 			if !found && err == nil && e.cfg.Summary != "none" {
-				err = fmt.Errorf("what is in $LEAKGATE_SUMMARY is none of %s", knownForms())
+				err = fmt.Errorf("what is in $LEAKGATE_SUMMARY is none of %s", strings.Join(SummaryForms(), ", "))
 			}
 			return s, found, err
 		}

@@ -58,6 +58,9 @@ type rpc struct {
 	sent  chan struct{}      // it has ended
 }
 
+// grpcKind is streams of gRPC.
+var grpcKind = streamKind{GRPC, "gRPC", openGRPC}
+
 func openGRPC(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error) {
 	u, err := url.Parse(s.URL)
 	if err != nil {

@@ -4,24 +4,16 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
-)
-
-// The kinds of connection that last.
-const (
-	WebSocket = "websocket"
-	SSE       = "sse"
-	Poll      = "poll"
-	GRPC      = "grpc"
 )
 
 // Stream is connections of one kind that are opened, held and closed.
@@ -37,6 +29,7 @@ type Stream struct {
 	Every       time.Duration // how often it is sent again; 0: once
 	Name        string        // in results; kind and URL if empty
 
+	open    opener   // of its kind
 	encoded *encoded // Send for GRPC, once it is known what the method takes
 }
 
@@ -68,29 +61,14 @@ func NewStreams(cfg StreamsConfig) (*Streams, error) {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.Streams = slices.Clone(cfg.Streams)
 	for i, s := range cfg.Streams {
-		if openers[s.Kind] == nil {
-			return nil, fmt.Errorf("stream %d: %q is no kind of connection", i, s.Kind)
+		kind, known := streamKindOf(s.Kind)
+		if !known {
+			return nil, fmt.Errorf("stream %d: %q is not a kind of stream; known: %s", i, s.Kind, strings.Join(StreamKinds(), ", "))
 		}
-		cfg.Streams[i].encoded = &encoded{}
+		cfg.Streams[i].open, cfg.Streams[i].encoded = kind.open, &encoded{}
 	}
 	return &Streams{cfg: cfg}, nil
 }
-
-// held is an open connection.
-type held interface {
-	// done is closed when the other side has ended it, or it has failed; then err
-	// says why, nil for an end that is usual.
-	done() <-chan struct{}
-	err() error
-	// close ends it politely, and waits a moment for the other side to agree.
-	close()
-}
-
-// opener opens a connection over the given dialer, whose connections are cut off
-// from outside.
-type opener func(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error)
-
-var openers = map[string]opener{WebSocket: openWebSocket, SSE: openEvents, Poll: openPoll, GRPC: openGRPC}
 
 // Progress is the number of connections opened so far in the phase that runs.
 func (s *Streams) Progress() uint64 { return s.opened.Load() }
@@ -162,7 +140,7 @@ func (s *Streams) Try(ctx context.Context) []Tried {
 		conns := newConnections(Config{Timeout: s.cfg.Timeout})
 		opening, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 		start := time.Now()
-		c, err := openers[st.Kind](opening, s.cfg, st, conns)
+		c, err := st.open(opening, s.cfg, st, conns)
 		cancel()
 		out[i].Latency = time.Since(start)
 		if err != nil {
@@ -218,7 +196,7 @@ func (s *Streams) hold(ctx context.Context, st Stream, t *streamTally, until tim
 	defer conns.closeAll()
 	opening, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	start := time.Now()
-	c, err := openers[st.Kind](opening, s.cfg, st, conns)
+	c, err := st.open(opening, s.cfg, st, conns)
 	cancel()
 	if ctx.Err() != nil && err != nil {
 		return false
@@ -270,69 +248,6 @@ func rest(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// streamTally sums up the connections of one stream. The time to open one is its
-// latency.
-type streamTally struct {
-	record.Entry
-	mu    sync.Mutex
-	times []time.Duration
-}
-
-func (t *streamTally) opened(took time.Duration, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.Sent++
-	if err != nil {
-		t.fail(err)
-		return
-	}
-	t.Answered++
-	t.times = append(t.times, took)
-}
-
-func (t *streamTally) closed(err error, cut bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case err != nil:
-		t.fail(err)
-	default:
-		t.Succeeded++
-	}
-	if cut {
-		t.Cut++
-	}
-}
-
-func (t *streamTally) fail(err error) {
-	text := err.Error()
-	if errors.Is(err, context.DeadlineExceeded) {
-		text = record.TimeoutError
-	}
-	k := errorKind(text)
-	if _, known := t.Errors[k]; !known && len(t.Errors) >= maxErrorKinds {
-		k = "other"
-	}
-	t.Errors[k]++
-}
-
-func (t *streamTally) result() record.Entry {
-	e := t.Entry
-	if len(e.Errors) == 0 {
-		e.Errors = nil
-	}
-	if n := len(t.times); n > 0 {
-		slices.Sort(t.times)
-		at := func(q float64) time.Duration { return t.times[min(int(q*float64(n)), n-1)] }
-		sum := time.Duration(0)
-		for _, d := range t.times {
-			sum += d
-		}
-		e.Mean, e.P50, e.P90, e.P99, e.Max = sum/time.Duration(n), at(0.5), at(0.9), at(0.99), t.times[n-1]
-	}
-	return e
 }
 
 var _ Driver = (*Streams)(nil)

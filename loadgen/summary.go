@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
@@ -41,13 +40,27 @@ func (s summary) fill(load *record.Load) {
 	}
 }
 
-// forms are the summaries that are known, in the order in which they are tried. An
-// error is of a summary that is one, and is of no use: its parts have to add up to
-// what it says of itself, and what it does not tell is no success.
-var forms = []struct {
-	name string
-	read func([]byte) (summary, bool, error)
-}{{"k6", readK6}, {"ghz", readGhz}, {"vegeta", readVegeta}, {"wrk", readWrk}}
+// summaryForm is the form in which one load generator sums up its requests.
+type summaryForm struct {
+	name string // as a plan and an error name it
+	// read reads the last summary in a text, and reports whether there is one. Its error
+	// is about a summary that is there and is of no use: the parts have to add up to the
+	// whole, and what it does not say is not taken for success.
+	read func([]byte) (s summary, found bool, err error)
+}
+
+// summaryForms returns the forms that are known, in the order in which they are tried;
+// another is one line here and one file.
+func summaryForms() []summaryForm { return []summaryForm{k6Form, ghzForm, vegetaForm, wrkForm} }
+
+// SummaryForms returns the names of the summaries that a load command may print.
+func SummaryForms() []string {
+	var names []string
+	for _, f := range summaryForms() {
+		names = append(names, f.name)
+	}
+	return names
+}
 
 // errNoSummary is of a text that is no summary of the form that was named.
 var errNoSummary = errors.New("there is no summary")
@@ -58,7 +71,7 @@ func readSummary(form string, text []byte) (s summary, found bool, err error) {
 		return s, false, nil
 	}
 	auto := form == "" || form == "auto"
-	for _, f := range forms {
+	for _, f := range summaryForms() {
 		if !auto && form != f.name {
 			continue
 		}
@@ -118,12 +131,4 @@ func having(into *fields, good func(fields) bool) func([]byte) bool {
 		*into = doc
 		return true
 	}
-}
-
-func knownForms() string {
-	names := make([]string, len(forms))
-	for i, f := range forms {
-		names[i] = f.name
-	}
-	return strings.Join(names, ", ")
 }

@@ -16,6 +16,9 @@ const (
 	ghzOK, ghzNobody = "OK", "Unavailable"
 )
 
+// ghzForm is the JSON of ghz.
+var ghzForm = summaryForm{"ghz", readGhz}
+
 // readGhz reads what ghz prints with --format json. It counts each call by its status
 // code, and each that is not OK by its error too.
 func readGhz(text []byte) (summary, bool, error) {

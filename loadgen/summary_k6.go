@@ -20,6 +20,9 @@ const k6Schema = "1"
 // k6Known are metrics of which a summary of k6 has at least one.
 var k6Known = [...]string{"http_reqs", "iterations", "checks", "checks_total", "vus_max", "browser_http_req_failed"}
 
+// k6Form is k6's summaries.
+var k6Form = summaryForm{"k6", readK6}
+
 // readK6 reads what k6 writes: with --new-machine-readable-summary, with
 // --summary-export, or as its handleSummary's data.
 //

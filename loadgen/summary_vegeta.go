@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// vegetaForm is the JSON of vegeta's report.
+var vegetaForm = summaryForm{"vegeta", readVegeta}
+
 // readVegeta reads what `vegeta report -type=json` prints. It counts each request by
 // its status code, which is 0 where there was no whole answer, and lists the errors
 // without counting them.

@@ -19,6 +19,9 @@ var (
 // wrkErrors are the kinds of Socket errors, in wrk's order.
 var wrkErrors = [...]string{"connect", "read", "write", "timeout"}
 
+// wrkForm is the text that wrk prints.
+var wrkForm = summaryForm{"wrk", readWrk}
+
 // readWrk reads what wrk prints; of several summaries the last.
 func readWrk(text []byte) (summary, bool, error) {
 	found := wrkRequests.FindAllSubmatchIndex(text, -1)

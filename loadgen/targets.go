@@ -8,11 +8,10 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/leakgate/leakgate/internal/input"
 )
@@ -34,12 +33,39 @@ func ReadTargets(file, format string) ([]Request, error) {
 		return nil, fmt.Errorf("reading targets: %w", err)
 	}
 	if format == "" {
-		format = vegeta.HTTPTargetFormat
-		if strings.EqualFold(filepath.Ext(file), ".json") {
-			format = vegeta.JSONTargetFormat
-		}
+		format = formatByEnding(file)
 	}
 	return parseTargets(data, format, file)
+}
+
+// targetFormat is a format of files of targets.
+type targetFormat struct {
+	name    string // as a plan names it
+	endings []string
+	read    func(data []byte, file string) ([]Request, error)
+}
+
+// targetFormats returns the formats that there are, the one for any other ending first;
+// another is one line here and one file.
+func targetFormats() []targetFormat { return []targetFormat{httpFormat, jsonFormat} }
+
+// TargetFormats returns the names of the formats of files of targets.
+func TargetFormats() []string {
+	var names []string
+	for _, f := range targetFormats() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// formatByEnding returns the format that a file's ending stands for.
+func formatByEnding(file string) string {
+	for _, f := range targetFormats() {
+		if slices.Contains(f.endings, strings.ToLower(filepath.Ext(file))) {
+			return f.name
+		}
+	}
+	return targetFormats()[0].name
 }
 
 // parseTargets reads the targets of a file, beside which their bodies may lie.
@@ -48,16 +74,11 @@ func parseTargets(data []byte, format, file string) ([]Request, error) {
 		return nil, fmt.Errorf("%s: is UTF-16 (save it as UTF-8)", file)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	var out []Request
-	var err error
-	switch format {
-	case vegeta.HTTPTargetFormat:
-		out, err = (&httpTargets{file: file, lines: strings.Split(string(data), "\n")}).read()
-	case vegeta.JSONTargetFormat:
-		out, err = (&jsonTargets{file: file, data: data}).read()
-	default:
-		return nil, fmt.Errorf("%s, in %s format: no such target format; http or json", file, format)
+	i := slices.IndexFunc(targetFormats(), func(f targetFormat) bool { return f.name == format })
+	if i < 0 {
+		return nil, fmt.Errorf("%s: %q is not a target format; known: %s", file, format, strings.Join(TargetFormats(), ", "))
 	}
+	out, err := targetFormats()[i].read(data, file)
 	if err == nil && len(out) == 0 {
 		err = fmt.Errorf("%s, in %s format: %w", file, format, ErrNoRequests)
 	}

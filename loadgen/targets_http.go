@@ -6,7 +6,17 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
+
+// httpFormat is vegeta's http format.
+var httpFormat = targetFormat{
+	name: vegeta.HTTPTargetFormat, endings: []string{".http"},
+	read: func(data []byte, file string) ([]Request, error) {
+		return (&httpTargets{file: file, lines: strings.Split(string(data), "\n")}).read()
+	},
+}
 
 // httpTargets reads vegeta's http format: a line with method and URL, and below it
 // its headers and the file of its body, up to an empty line.

@@ -8,7 +8,17 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
+
+// jsonFormat is vegeta's json format.
+var jsonFormat = targetFormat{
+	name: vegeta.JSONTargetFormat, endings: []string{".json"},
+	read: func(data []byte, file string) ([]Request, error) {
+		return (&jsonTargets{file: file, data: data}).read()
+	},
+}
 
 // jsonTargets reads vegeta's json format: an object for each request. vegeta wants
 // each on a line of its own.

@@ -126,7 +126,7 @@ func TestReadTargetsRefuses(t *testing.T) {
 		{"json, a number", "t.json", "", "\n\n7", ":3: what begins here is no target"},
 		{"no json", "t.json", "", "GET http://a.example/\n", "(if the file has lines as GET http://host/path, set load.format: http)"},
 		{"json cut off", "t.json", "", "\n{\"method\": \"GET\",\n\"url\": \"http://a.exam", ":2: the object that begins here does not end"},
-		{"format", "t.http", "yaml", "GET http://a.example/\n", `in yaml format: no such target format; http or json`},
+		{"format", "t.http", "yaml", "GET http://a.example/\n", `t.http: "yaml" is not a target format; known: http, json`},
 		// vegeta takes the second request for a header of the first.
 		{"no empty line after a header", "t.http", "", "GET http://a.example/1\nX-Id: a\nGET http://a.example/2\n", `:3: "GET http" is not the name of a header (an empty line goes between two requests)`},
 		{"no empty line after a comment", "t.http", "", "GET http://a.example/1\n# next\nGET http://a.example/2\n", `:3: "GET http" is not the name of a header`},

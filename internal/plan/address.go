@@ -25,7 +25,7 @@ func (d *decoder) address(text, path string, schemes []string) *url.URL {
 		return nil
 	}
 	if !strings.Contains(text, "://") {
-		d.bad(path, begin, "%s is not %s address", quote(cleanHost(text)), article(schemes[0]))
+		d.bad(path, begin, "%s is not %s address", quoted(cleanHost(text)), article(schemes[0]))
 		return nil
 	}
 	u, err := url.Parse(text)
@@ -36,7 +36,7 @@ func (d *decoder) address(text, path string, schemes []string) *url.URL {
 	case err != nil:
 		d.bad(path, "", "not an address: %s", urlReason(err, text))
 	case !slices.Contains(schemes, u.Scheme):
-		d.bad(path, begin, "%s is not %s address", quote(CleanURL(text)), article(schemes[0]))
+		d.bad(path, begin, "%s is not %s address", quoted(CleanURL(text)), article(schemes[0]))
 	case u.Host == "":
 		d.bad(path, "", "no host in the address")
 	default:

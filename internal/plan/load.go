@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -155,4 +156,5 @@ func (d *decoder) validate(p *Plan) {
 	if p.Settle.Quiet < Duration(500*time.Millisecond) {
 		d.bad("settle.quiet", "2s is the default", "%s is too short to tell whether a count is level; 500ms at least", time.Duration(p.Settle.Quiet))
 	}
+	d.enums(reflect.ValueOf(p).Elem(), "")
 }

@@ -119,13 +119,13 @@ type Request struct {
 	Abandon  *Share            `yaml:"abandon" doc:"Share of this request that is abandoned."`
 }
 
-// Stream is a kind of connection that lasts. One of websocket, sse, poll and grpc
-// says which.
+// Stream is connections of one kind that last. The kind is the one field with a tag
+// "schemes" that is set; the tag lists the schemes that its address may have.
 type Stream struct {
-	WebSocket   string            `yaml:"websocket" doc:"Address of a WebSocket, ws:// or wss://."`
-	SSE         string            `yaml:"sse" doc:"Address of server-sent events, or of any answer that goes on."`
-	Poll        string            `yaml:"poll" doc:"Address of a long poll, which is asked again as soon as it has answered."`
-	GRPC        string            `yaml:"grpc" doc:"Address of a gRPC server, http://host:port or https://host:port."`
+	WebSocket   string            `yaml:"websocket" schemes:"ws wss http https" doc:"Address of a WebSocket, ws:// or wss://."`
+	SSE         string            `yaml:"sse" schemes:"http https" sends:"false" doc:"Address of server-sent events, or of any answer that goes on."`
+	Poll        string            `yaml:"poll" schemes:"http https" sends:"false" doc:"Address of a long poll, which is asked again as soon as it has answered."`
+	GRPC        string            `yaml:"grpc" schemes:"http https" doc:"Address of a gRPC server, http://host:port or https://host:port."`
 	Method      string            `yaml:"method" doc:"Full name of the gRPC stream, as /chat.Chat/Join."`
 	Connections int               `yaml:"connections" default:"100" doc:"How many are held at once."`
 	Hold        Duration          `yaml:"hold" doc:"How long each is held before it is closed and another opened; to the end of the round if absent."`

@@ -77,7 +77,7 @@ var problemCases = []struct {
 
 	{
 		"neither of two words", oneTarget + oneLoad + "policy: {leaked_before: stop}\n",
-		[]string{`plan.yaml:3:25: policy.leaked_before: "stop" is neither (warn or fail)`},
+		[]string{`plan.yaml:3:25: policy.leaked_before: "stop" is not a valid value (write warn or fail)`},
 	},
 	{
 		"selectors that would ask for something else", `
@@ -125,7 +125,7 @@ prometheus: {auth: {bearer: x, basic: {user: u}}, timeout: 0s}
 	},
 	{
 		"a summary of no known form", oneTarget + "load: {exec: {command: [x], summary: y}}\n",
-		[]string{`plan.yaml:2:38: load.exec.summary: "y" is none of them (auto, k6, ghz, vegeta, wrk or none)`},
+		[]string{`plan.yaml:2:38: load.exec.summary: "y" is not a valid value (write auto, k6, ghz, vegeta, wrk or none)`},
 	},
 	{
 		"queries without a server", oneTarget + "load: {none: {requests: sum(x)}}\n",
@@ -144,12 +144,12 @@ load:
 		[]string{
 			`plan.yaml:4:19: load.streams[0].websocket: "ftp://a/" is not a ws address (begin it with ws:// or wss://)`,
 			`plan.yaml:4:42: load.streams[0].connections: 0 is not between 1 and 65535`,
-			`plan.yaml:5:7: load.streams[1]: names 2 of websocket, sse, poll and grpc; want one (as {websocket: ws://127.0.0.1:8080/ws, connections: 200})`,
-			`plan.yaml:6:7: load.streams[2].method: grpc and method go together (as /chat.Chat/Join)`,
-			`plan.yaml:6:30: load.streams[2].hold: 1ms is too short for something that is held; 100ms at least (load.requests sends short requests)`,
-			`plan.yaml:7:30: load.streams[3].send: nothing can be sent on sse and poll`,
-			`plan.yaml:7:40: load.streams[3].every: 1µs is too short; 1ms at least`,
-			`plan.yaml:8:32: load.streams[4].method: "Join" is not the full name of a method (as /chat.Chat/Join)`,
+			`plan.yaml:5:7: load.streams[1]: has 2 of websocket, sse, poll and grpc; want exactly one (such as {websocket: ws://127.0.0.1:8080/ws, connections: 200})`,
+			`plan.yaml:6:7: load.streams[2].method: grpc and method go together (such as /chat.Chat/Join)`,
+			`plan.yaml:6:30: load.streams[2].hold: 1ms is too short to hold a connection; the minimum is 100ms (use load.requests for short requests)`,
+			`plan.yaml:7:30: load.streams[3].send: sse cannot send messages`,
+			`plan.yaml:7:40: load.streams[3].every: 1µs is too short; the minimum is 1ms`,
+			`plan.yaml:8:32: load.streams[4].method: "Join" is not the full name of a method (such as /chat.Chat/Join)`,
 		},
 	},
 	{
@@ -162,7 +162,7 @@ load:
 	},
 	{
 		"none of three words", oneTarget + oneLoad + "policy: {heap: red}\n",
-		[]string{`plan.yaml:3:16: policy.heap: "red" is none of them (warn, fail or ignore)`},
+		[]string{`plan.yaml:3:16: policy.heap: "red" is not a valid value (write warn, fail or ignore)`},
 	},
 	// What is missing.
 	{
@@ -380,7 +380,7 @@ load:
 		"file that is not there", oneTarget + "load: {file: nowhere.http, format: xml}\n",
 		[]string{
 			`plan.yaml:2:14: load.file: no such file: nowhere.http (paths are relative to the plan's folder)`,
-			`plan.yaml:2:36: load.format: "xml" is not a target format (http or json)`,
+			`plan.yaml:2:36: load.format: "xml" is not a valid value (write http or json)`,
 		},
 	},
 	{"file that is a folder", oneTarget + "load: {file: testdata}\n", []string{`plan.yaml:2:14: load.file: testdata is a directory`}},

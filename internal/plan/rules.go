@@ -7,7 +7,6 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -19,16 +18,8 @@ func (d *decoder) policy(p *Plan) {
 	if p.Policy.Goroutines.Percent < 0 || p.Policy.Goroutines.Percent > 100 {
 		d.bad("policy.goroutines.percent", "", "%v is not between 0 and 100", p.Policy.Goroutines.Percent)
 	}
-	if b := p.Policy.Before; b != "warn" && b != "fail" {
-		d.bad("policy.leaked_before", "warn or fail", "%s is neither", quote(b))
-	}
-	for _, r := range []struct{ key, value string }{{"heap", p.Policy.Heap}, {"resident", p.Policy.Resident}, {"threads", p.Policy.Threads}} {
-		if !slices.Contains([]string{"warn", "fail", "ignore"}, r.value) {
-			d.bad("policy."+r.key, "warn, fail or ignore", "%s is none of them", quote(r.value))
-		}
-	}
 	if strings.ContainsAny(p.Policy.GroupBy, "=\"\n") {
-		d.bad("policy.group_by", "the label's name alone, as tenant", "%s is not the name of a goroutine label", quote(p.Policy.GroupBy))
+		d.bad("policy.group_by", "the label's name alone, as tenant", "%s is not the name of a goroutine label", quoted(p.Policy.GroupBy))
 	}
 	d.rules(p.Policy.Ignore, "policy.ignore")
 	d.ignoreFile(p)

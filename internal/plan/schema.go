@@ -98,7 +98,7 @@ var oneOf = map[reflect.Type][]string{
 	reflect.TypeFor[Ignore](): {"function", "frame", "created_by", "label"},
 	reflect.TypeFor[Load]():   {"requests", "file", "streams", "exec", "none"},
 	reflect.TypeFor[Target](): {"pprof", "selector"},
-	reflect.TypeFor[Stream](): {"websocket", "sse", "poll", "grpc"},
+	reflect.TypeFor[Stream](): streamKeys(),
 }
 
 // fieldSchema completes the schema of one field.

@@ -46,7 +46,7 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 			known = false
 			return m
 		case !ok && !isName.MatchString(name):
-			d.problem(n, path, "write ${NAME}, or $${ for the text ${ itself", "%s names no variable", quote(m))
+			d.problem(n, path, "write ${NAME}, or $${ for the text ${ itself", "%s names no variable", quoted(m))
 		case !ok:
 			d.problem(n, path, "export it, or write $${"+name+"} for the text itself", "environment variable %s is not set", name)
 		case secret || secretQuery.MatchString(name): // ${HOOK_TOKEN} in an address
@@ -58,9 +58,9 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 	switch {
 	case !known && d.partial != nil && d.partial.MatchString(path):
 		if d.env == nil {
-			d.problem(n, path, "write the value out", "%s is not known when judging", quote(n.Value))
+			d.problem(n, path, "write the value out", "%s is not known when judging", quoted(n.Value))
 		} else {
-			d.problem(n, path, "set the variable, or write the value out", "%s is not known, and the thresholds depend on it", quote(n.Value))
+			d.problem(n, path, "set the variable, or write the value out", "%s is not known, and the thresholds depend on it", quoted(n.Value))
 		}
 	case !known:
 		d.unsound[path] = true

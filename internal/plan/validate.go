@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/internal/promql"
@@ -30,9 +28,6 @@ func (d *decoder) targets(p *Plan) {
 		d.pair(at+".auth", p, t.Auth.Cert, t.Auth.Key)
 		d.file1(at+".ca", p, t.CA)
 		d.authPair(t.Auth)
-		if t.Identity != "known" && t.Identity != identityUnknown {
-			d.bad(at+".identity", "known or unknown", "%s is neither", quote(t.Identity))
-		}
 		if t.Timeout <= 0 {
 			d.bad(at+".timeout", "", "must be more than 0")
 		}
@@ -58,7 +53,7 @@ func (d *decoder) source(p *Plan, t *Target, at string) {
 	if _, err := promql.ParseCount(t.Selector); err != nil && t.Selector != "" {
 		var wrong *promql.Error
 		if errors.As(err, &wrong) {
-			d.bad(at+".selector", wrong.Hint, "%s %s", quote(t.Selector), wrong.Got)
+			d.bad(at+".selector", wrong.Hint, "%s %s", quoted(t.Selector), wrong.Got)
 		}
 	}
 	switch {
@@ -99,9 +94,9 @@ func (d *decoder) name(p *Plan, names map[string]int, i int) {
 	case !taken:
 		names[file] = i
 	case p.Targets[first].Name == name:
-		d.bad(at, "give each target a name of its own", "targets[%d] has the same name, %s", first, quote(name))
+		d.bad(at, "give each target a name of its own", "targets[%d] has the same name, %s", first, quoted(name))
 	default:
-		d.bad(at, "", "as a file name, %s is the same as targets[%d].name, %s", quote(name), first, quote(p.Targets[first].Name))
+		d.bad(at, "", "as a file name, %s is the same as targets[%d].name, %s", quoted(name), first, quoted(p.Targets[first].Name))
 	}
 }
 
@@ -119,9 +114,6 @@ func (d *decoder) load(p *Plan) {
 	l := &p.Load
 	d.kinds(p)
 	d.file1("load.file", p, l.File)
-	if l.Format != "" && l.Format != "http" && l.Format != "json" {
-		d.bad("load.format", "http or json", "%q is not a target format", l.Format)
-	}
 	for i := range l.Requests {
 		d.oneRequest(p, &l.Requests[i], fmt.Sprintf("load.requests[%d]", i))
 	}
@@ -168,14 +160,11 @@ func (d *decoder) kinds(p *Plan) {
 		d.bad("load.none", "", "none excludes requests, file and streams")
 	}
 	for i := range l.Streams {
-		d.stream(p, &l.Streams[i], fmt.Sprintf("load.streams[%d]", i))
+		d.stream(&l.Streams[i], fmt.Sprintf("load.streams[%d]", i))
 	}
 	if l.Exec != nil {
 		if d.given("load.exec.command") && (len(l.Exec.Command) == 0 || l.Exec.Command[0] == "") {
 			d.bad("load.exec.command", "as [ghz, --insecure, …]", "is empty")
-		}
-		if !slices.Contains([]string{"auto", "k6", "ghz", "vegeta", "wrk", "none"}, l.Exec.Summary) {
-			d.bad("load.exec.summary", "auto, k6, ghz, vegeta, wrk or none", "%s is none of them", quote(l.Exec.Summary))
 		}
 	}
 	if l.None != nil && !d.given("load.rate") {
@@ -185,45 +174,6 @@ func (d *decoder) kinds(p *Plan) {
 		d.bad("load.none", "add prometheus: {url: http://prometheus:9090}", "its queries need a Prometheus server to ask")
 	}
 }
-
-func (d *decoder) stream(p *Plan, s *Stream, at string) {
-	n := 0
-	for _, k := range []struct{ key, value, schemes string }{
-		{"websocket", s.WebSocket, "ws wss http https"}, {"sse", s.SSE, "http https"}, {"poll", s.Poll, "http https"}, {"grpc", s.GRPC, "http https"},
-	} {
-		if k.value == "" && !d.given(at+"."+k.key) {
-			continue
-		}
-		n++
-		d.address(k.value, at+"."+k.key, strings.Fields(k.schemes))
-	}
-	if n != 1 {
-		d.bad(at, "as {websocket: ws://127.0.0.1:8080/ws, connections: 200}", "names %d of websocket, sse, poll and grpc; want one", n)
-	}
-	if (s.GRPC == "") != (s.Method == "") && d.sound(at+".grpc", at+".method") {
-		d.bad(at+".method", "as /chat.Chat/Join", "grpc and method go together")
-	}
-	if s.Method != "" && !grpcMethod.MatchString(s.Method) {
-		d.bad(at+".method", "as /chat.Chat/Join", "%s is not the full name of a method", quote(s.Method))
-	}
-	if s.Connections < 1 || s.Connections > maxConnections {
-		d.bad(at+".connections", "", "%d is not between 1 and %d", s.Connections, maxConnections)
-	}
-	if s.Hold > 0 && s.Hold < Duration(100*time.Millisecond) {
-		d.bad(at+".hold", "load.requests sends short requests", "%s is too short for something that is held; 100ms at least", time.Duration(s.Hold))
-	}
-	if s.Every > 0 && s.Every < Duration(time.Millisecond) {
-		d.bad(at+".every", "", "%s is too short; 1ms at least", time.Duration(s.Every))
-	}
-	if d.given(at+".every") && s.Send == "" && s.GRPC == "" {
-		d.bad(at+".every", "", "there is no message to send")
-	}
-	if (s.SSE != "" || s.Poll != "") && s.Send != "" {
-		d.bad(at+".send", "", "nothing can be sent on sse and poll")
-	}
-}
-
-var grpcMethod = regexp.MustCompile(`^/[A-Za-z_][\w.]*/[A-Za-z_]\w*$`)
 
 func (d *decoder) oneRequest(p *Plan, r *Request, at string) {
 	u := d.url(r.URL, at+".url")
