@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
@@ -131,8 +128,38 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	defer unhook()
 
 	s := schedule{rate: cmp.Or(phase.Rate, v.cfg.Rate), ramp: phase.Ramp, duration: phase.Duration}
+	load := record.Load{Asked: s.rate, Planned: phase.Duration, Expected: s.expected(), Connections: v.cfg.Connections}
+	tallies := make([]*tally, len(v.names))
+	for i, name := range v.names {
+		tallies[i] = newTally(name)
+	}
+	used := startUsage()
+	load.Stopped = v.attack(ctx, cancel, c, s, phase.Only, tallies)
+	c.close()
+	if ctx.Err() != nil && load.Stopped == "" {
+		load.Stopped = record.StoppedByUs
+	}
+	if stop := ownLimitStop(tallies); stop != "" { // and not what it made of the requests
+		load.Stopped = stop
+	}
+	load.Workers = int(c.peak.Load())
+	load.CPU, load.Delay = used.since()
+	for i, e := range c.entries {
+		tallies[v.lines[i]].BytesIn += e.bytesIn.Load()
+	}
+	addUp(&load, tallies)
+	return load
+}
+
+// firstWorkers is how many workers a phase with a rate begins with; vegeta adds more as
+// they are needed.
+const firstWorkers = 10
+
+// attack sends the requests of a phase, and returns why it was stopped, if it was.
+func (v *Vegeta) attack(ctx context.Context, cancel context.CancelCauseFunc, c *client, s schedule, only []int,
+	tallies []*tally) (stopped string) {
 	workers := v.cfg.Connections
-	first := min(workers, 10)
+	first := min(workers, firstWorkers)
 	if s.rate == 0 {
 		first = workers
 	}
@@ -146,41 +173,24 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	)
 	// A worker that waits for the answer of a stopped phase must not hold it up.
 	defer context.AfterFunc(ctx, func() { attacker.Stop() })()
-
-	load := record.Load{Asked: s.rate, Planned: phase.Duration, Expected: s.expected()}
-	tallies := make([]*tally, len(v.names))
-	for i, name := range v.names {
-		tallies[i] = newTally(name)
-	}
 	guard := errorGuard{limit: v.cfg.StopErrors}
-	began, cpu, delay := time.Now(), cpuTime(), delays()
-	for r := range attacker.Attack(v.targeter(phase.Only), &pacer{schedule: s, ctx: ctx}, 0, "") {
+	for r := range attacker.Attack(v.targeter(only), &pacer{schedule: s, ctx: ctx}, 0, "") {
 		i := entryOf(r.URL)
 		if i < 0 || ctx.Err() != nil && r.Code == 0 {
 			continue // cut off by the end, not by the service
 		}
 		v.progress.Add(1)
 		failed := tallies[v.lines[i]].add(r)
-		if stop := guard.add(failed, v.cfg.Requests[i].MayFail); stop != "" && load.Stopped == "" {
-			load.Stopped = stop
+		if stop := guard.add(failed, v.cfg.Requests[i].MayFail); stop != "" && stopped == "" {
+			stopped = stop
 			cancel(nil)
 		}
 	}
-	c.close()
-	if ctx.Err() != nil && load.Stopped == "" {
-		load.Stopped = record.StoppedByUs
-	}
-	if stop := ownLimitStop(tallies); stop != "" { // and not what it made of the requests
-		load.Stopped = stop
-	}
-	load.Workers, load.Connections = int(c.peak.Load()), workers
-	if wall := time.Since(began); wall > 0 {
-		load.CPU = math.Round(1000*(cpuTime()-cpu).Seconds()/wall.Seconds()/float64(runtime.GOMAXPROCS(0))) / 1000
-	}
-	load.Delay = waited(delay, delays())
-	for i, e := range c.entries {
-		tallies[v.lines[i]].BytesIn += e.bytesIn.Load()
-	}
+	return stopped
+}
+
+// addUp adds the results of a phase's requests to its load.
+func addUp(load *record.Load, tallies []*tally) {
 	for _, t := range tallies {
 		e := t.result()
 		load.Sent += e.Sent
@@ -189,7 +199,6 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 		load.Abandoned += e.Abandoned
 		load.Entries = append(load.Entries, e)
 	}
-	return load
 }
 
 // Lines is how many lines the results have.
