@@ -7,10 +7,10 @@ import (
 	"net/http"
 )
 
-// eventsKind is server-sent events, or any answer that goes on.
+// eventsKind is server-sent events, or any response that does not end.
 var eventsKind = streamKind{SSE, "SSE", openEvents}
 
-// events is an answer that goes on.
+// events is a response that does not end.
 type events struct {
 	*ended
 	stop context.CancelFunc
@@ -19,7 +19,7 @@ type events struct {
 
 func openEvents(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error) {
 	life, stop := context.WithCancel(context.Background())
-	opening := context.AfterFunc(ctx, stop) // only as long as the headers are not there
+	opening := context.AfterFunc(ctx, stop) // only until the headers arrive
 	req, err := request(life, cfg, s)
 	if err != nil {
 		stop()
@@ -51,7 +51,7 @@ func openEvents(ctx context.Context, cfg StreamsConfig, s Stream, conns *connect
 	return e, nil
 }
 
-// close hangs up: a client of server-sent events has no other way to end them.
+// close hangs up: there is no other way to end server-sent events.
 func (e *events) close() {
 	e.stop()
 	<-e.over

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ended is the part of an open connection that knows its end.
+// ended is the part of an open connection that records its end.
 type ended struct {
 	once sync.Once
 	ch   chan struct{}
@@ -20,7 +20,7 @@ func (e *ended) done() <-chan struct{} { return e.ch }
 func (e *ended) err() error            { return e.why }
 func (e *ended) end(why error)         { e.once.Do(func() { e.why = why; close(e.ch) }) }
 
-// farewell is how long the other side gets to agree that a connection is over.
+// farewell is how long to wait for the other side to close a connection.
 const farewell = time.Second
 
 // transport is the HTTP client of one connection.
@@ -58,7 +58,7 @@ func headers(cfg StreamsConfig, s Stream) http.Header {
 	return h
 }
 
-// again does something once, or every so often until it fails or ctx ends.
+// again does something once, or at an interval until it fails or ctx is cancelled.
 func again(ctx context.Context, every time.Duration, do func() bool) {
 	if !do() || every <= 0 {
 		return

@@ -17,7 +17,7 @@ type streamKind struct {
 	open opener
 }
 
-// streamKinds returns the kinds that there are; another is one line here and one file.
+// streamKinds returns all kinds. A new kind is one line here, and one file.
 func streamKinds() []streamKind { return []streamKind{webSocketKind, eventsKind, pollKind, grpcKind} }
 
 func streamKindOf(name string) (streamKind, bool) {
@@ -38,8 +38,8 @@ func StreamKinds() []string {
 	return names
 }
 
-// StreamWord returns what people call a kind of stream: WebSocket for "websocket". A kind
-// that is not known is returned as it is.
+// StreamWord returns what people call a kind of stream, such as WebSocket for "websocket".
+// An unknown kind is returned unchanged.
 func StreamWord(kind string) string {
 	if k, known := streamKindOf(kind); known {
 		return k.word
@@ -49,14 +49,14 @@ func StreamWord(kind string) string {
 
 // held is an open connection.
 type held interface {
-	// done is closed when the other side has ended it, or it has failed; then err
-	// says why, nil for an end that is usual.
+	// done is closed when the other side has closed it, or when it has failed; then err
+	// says why, and is nil after a normal close.
 	done() <-chan struct{}
 	err() error
-	// close ends it politely, and waits a moment for the other side to agree.
+	// close closes it properly, and waits a moment for the other side.
 	close()
 }
 
-// opener opens a connection over the given dialer, whose connections are cut off
-// from outside.
+// opener opens a connection with the given dialer, whose connections can be cut off from
+// outside.
 type opener func(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error)

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// pollKind is long polls, each asked again as soon as it was answered.
+// pollKind is long polls, each repeated as soon as it has been answered.
 var pollKind = streamKind{Poll, "long poll", openPoll}
 
-// poll asks again and again.
+// poll repeats a request until it is closed.
 type poll struct {
 	*ended
 	stop context.CancelFunc
@@ -40,13 +40,13 @@ func openPoll(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 				p.end(err)
 				return
 			}
-			if time.Since(began) < atOnce { // it is no poll that waits: not to flood the service
+			if time.Since(began) < atOnce { // not a long poll; do not flood the service
 				rest(life, pause)
 			}
 		}
 		p.end(nil)
 	}()
-	select { // that the answer takes long is the point
+	select { // it is meant to take long
 	case <-connected:
 		return p, nil
 	case <-p.done():
@@ -57,7 +57,7 @@ func openPoll(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 	}
 }
 
-// atOnce is how fast a poll is answered that did not wait for anything.
+// atOnce is the time within which an answer shows that the poll did not wait.
 const atOnce = 100 * time.Millisecond
 
 func askOnce(ctx context.Context, client *http.Transport, cfg StreamsConfig, s Stream) error {
@@ -70,7 +70,7 @@ func askOnce(ctx context.Context, client *http.Transport, cfg StreamsConfig, s S
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode < 200 || resp.StatusCode > 299 { // a redirect, as to a login, is no answer either
+	if resp.StatusCode < 200 || resp.StatusCode > 299 { // a redirect, such as to a login page, is not an answer either
 		return errors.New(resp.Status)
 	}
 	_, err = io.Copy(io.Discard, resp.Body)

@@ -10,8 +10,7 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// streamTally sums up the connections of one stream. The time to open one is its
-// latency.
+// streamTally adds up the connections of one stream. Their latency is the time to open one.
 type streamTally struct {
 	record.Entry
 	mu    sync.Mutex

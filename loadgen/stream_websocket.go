@@ -10,7 +10,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// webSocketKind is WebSockets, closed politely with a close frame.
+// webSocketKind is WebSockets, closed with a close frame.
 var webSocketKind = streamKind{WebSocket, "WebSocket", openWebSocket}
 
 // webSocket is an open WebSocket.
@@ -40,7 +40,7 @@ func openWebSocket(ctx context.Context, cfg StreamsConfig, s Stream, conns *conn
 	return w, nil
 }
 
-// read takes in what the server sends, and answers its pings.
+// read receives what the server sends, and answers its pings.
 func (w *webSocket) read(ctx context.Context) {
 	for {
 		_, r, err := w.conn.Reader(ctx)
@@ -62,7 +62,7 @@ func (w *webSocket) send(ctx context.Context, s Stream) {
 	again(ctx, s.Every, func() bool { return w.conn.Write(ctx, websocket.MessageText, []byte(s.Send)) == nil })
 }
 
-// close says that it is over, and waits a moment for the answer.
+// close sends a close frame, and waits a moment for that of the server.
 func (w *webSocket) close() {
 	patience := time.AfterFunc(farewell, func() { _ = w.conn.CloseNow() })
 	defer patience.Stop()

@@ -16,21 +16,21 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// Stream is connections of one kind that are opened, held and closed.
+// Stream describes connections of one kind that are opened, held and closed.
 type Stream struct {
 	Kind        string // WebSocket, SSE, Poll or GRPC
 	URL         string
 	Method      string // of GRPC: /package.Service/Method
 	Header      http.Header
 	Connections int           // held at once
-	Hold        time.Duration // how long each is held; 0: to the end of the phase
+	Hold        time.Duration // how long each is held; 0: until the end of the phase
 	Cut         float64       // share that is cut off instead of closed
 	Send        string        // message to send once open; for GRPC as JSON
-	Every       time.Duration // how often it is sent again; 0: once
+	Every       time.Duration // interval at which it is repeated; 0: it is sent once
 	Name        string        // in results; kind and URL if empty
 
 	open    opener   // of its kind
-	encoded *encoded // Send for GRPC, once it is known what the method takes
+	encoded *encoded // Send for GRPC, once the type of the message is known
 }
 
 func (s Stream) name() string {
@@ -45,7 +45,7 @@ type StreamsConfig struct {
 	UserAgent string
 }
 
-// Streams drives load that is connections rather than requests. When a phase is
+// Streams sends load that consists of connections instead of requests. When a phase is
 // over, all of them are closed.
 type Streams struct {
 	cfg    StreamsConfig
@@ -53,7 +53,7 @@ type Streams struct {
 	open   atomic.Int64
 }
 
-// NewStreams checks a config and makes a driver of it.
+// NewStreams checks a config and returns its driver.
 func NewStreams(cfg StreamsConfig) (*Streams, error) {
 	if len(cfg.Streams) == 0 {
 		return nil, ErrNoRequests
@@ -77,20 +77,20 @@ func (s *Streams) Progress() uint64 { return s.opened.Load() }
 func (s *Streams) Open() int { return int(s.open.Load()) }
 
 const (
-	// openShare is the share of a phase in which connections are opened, one after
-	// the other, and closeShare that in which they are closed.
+	// openShare is the share of a phase in which connections are opened, one after another;
+	// closeShare is the share in which they are closed.
 	openShare, closeShare = 0.2, 0.1
 	mostOpening           = 10 * time.Second
 	mostClosing           = 2 * time.Second
 	// sampling is the time between two counts of the open connections, or a twentieth of
 	// a short phase.
 	sampling = 500 * time.Millisecond
-	// pause is how long a connection that could not be opened waits to try again, and
-	// one that the server has ended waits to be opened again.
+	// pause is how long to wait before a connection is opened again that could not be
+	// opened, or that the server has closed.
 	pause = 200 * time.Millisecond
 )
 
-// Plateau is the part of a phase in which all connections are open.
+// Plateau returns the part of a phase in which all connections are open.
 func Plateau(phase time.Duration) (from, to time.Duration) {
 	return min(time.Duration(openShare*float64(phase)), mostOpening), phase - min(time.Duration(closeShare*float64(phase)), mostClosing)
 }
@@ -153,7 +153,7 @@ func (s *Streams) Try(ctx context.Context) []Tried {
 	return out
 }
 
-// count records how many connections are open, every so often, until it is stopped.
+// count records the number of open connections at an interval, until it is stopped.
 func (s *Streams) count(began time.Time, every time.Duration, stop <-chan struct{}) []record.Open {
 	var out []record.Open
 	tick := time.NewTicker(every)
@@ -168,8 +168,8 @@ func (s *Streams) count(began time.Time, every time.Duration, stop <-chan struct
 	}
 }
 
-// slot keeps one connection open from its place in the opening to its place in the
-// closing; at is that place, from 0 to 1.
+// slot keeps one connection open. Its turn to be opened and to be closed is at, from 0 to
+// 1.
 func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase time.Duration, began time.Time, at float64) {
 	from, to := Plateau(phase)
 	if !rest(ctx, time.Duration(at*float64(from))) {
@@ -189,8 +189,8 @@ func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase tim
 	}
 }
 
-// hold opens a connection and keeps it until a moment. It reports whether it ended
-// before, so that another has to be opened.
+// hold opens a connection and keeps it open until the given time. It reports whether the
+// connection ended earlier, so that another has to be opened.
 func (s *Streams) hold(ctx context.Context, st Stream, t *streamTally, until time.Time) bool {
 	conns := newConnections(Config{Timeout: s.cfg.Timeout})
 	defer conns.closeAll()
@@ -211,7 +211,7 @@ func (s *Streams) hold(ctx context.Context, st Stream, t *streamTally, until tim
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
-	case <-ctx.Done(): // cut off, and no fault of the service
+	case <-ctx.Done(): // cut off, which is not the service's fault
 		cutOff(c, conns)
 		t.closed(nil, true)
 		return false
@@ -231,14 +231,14 @@ func (s *Streams) hold(ctx context.Context, st Stream, t *streamTally, until tim
 	return false
 }
 
-// cutOff ends a connection as a client does that is gone, and waits until this side
-// has noticed.
+// cutOff ends a connection as if the client had vanished, and waits until this side has
+// noticed.
 func cutOff(c held, conns *connections) {
 	conns.closeAll()
 	<-c.done()
 }
 
-// rest waits, or tells that the phase was stopped.
+// rest waits, and reports whether it was not interrupted by the end of the phase.
 func rest(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -41,7 +41,7 @@ func readK6(text []byte) (summary, bool, error) {
 	if !isK6(r.metrics) {
 		r.metrics = k6Results(doc)
 		if v, err := k6Version(doc); err != nil || v != k6Schema {
-			return summary{}, false, fmt.Errorf("k6's summary has the version %s, and %s is known",
+			return summary{}, false, fmt.Errorf("k6's summary has version %s; leakgate reads version %s",
 				quoted(doc["version"]), k6Schema)
 		}
 	}
@@ -161,20 +161,20 @@ func (r k6Report) untold(http, checks k6Rate, iterations uint64) error {
 	case http.total == 0 && r.metrics["http_reqs"] == nil && r.metrics["iterations"] == nil: // checks alone
 		return errors.New("k6 counted neither HTTP requests nor iterations")
 	case checks.total > 0 && !told && max(http.total, iterations)/2 > checks.total:
-		return fmt.Errorf("k6 counted %d iterations, %d HTTP requests and %d checks, and does not tell of most "+
-			"whether they failed: add a check to what each iteration does", iterations, http.total, checks.total)
+		return fmt.Errorf("k6 counted %d iterations, %d HTTP requests and %d checks, so most iterations "+
+			"may have failed unnoticed: add a check to what each iteration does", iterations, http.total, checks.total)
 	case checks.total > 0:
 		return nil
 	case http.total == 0 && iterations > 0:
-		return errors.New("k6 counted iterations alone, and an iteration that fails counts too: " + addCheck)
+		return errors.New("k6 counted only iterations, and it counts failed ones too: " + addCheck)
 	case other != "":
-		return fmt.Errorf("k6 measured %s beside %d HTTP requests, and does not tell whether it failed: %s",
+		return fmt.Errorf("k6 measured %s besides %d HTTP requests, but not whether those calls failed: %s",
 			other, http.total, addCheck)
 	case iterations > http.total:
-		return fmt.Errorf("k6 counted %d iterations and %d HTTP requests, and does not tell what the other "+
-			"iterations did: %s", iterations, http.total, addCheck)
+		return fmt.Errorf("k6 counted %d iterations but only %d HTTP requests; nothing shows whether the other "+
+			"iterations failed: %s", iterations, http.total, addCheck)
 	case !http.told:
-		return fmt.Errorf("k6 counted %d HTTP requests, and http_req_failed, which says how many of them failed, "+
+		return fmt.Errorf("k6 counted %d HTTP requests, but http_req_failed, which says how many of them failed, "+
 			"is missing: %s, or remove setResponseCallback(null)", http.total, addCheck)
 	}
 	return nil

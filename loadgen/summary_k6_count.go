@@ -45,7 +45,7 @@ func (r k6Report) http() (k6Rate, error) {
 	case err != nil:
 		return sum, err
 	case given && total != n:
-		return sum, fmt.Errorf("k6 counted %d HTTP requests, and those of http_req_failed add up to %d", n, total)
+		return sum, fmt.Errorf("k6 counted %d HTTP requests, but http_req_failed covers %d", n, total)
 	case given:
 		sum.failed = failed
 	case n > 0:
@@ -87,7 +87,7 @@ func (r k6Report) byStatus(n uint64) (failed uint64, told bool, err error) {
 		}
 	}
 	if good > n {
-		return 0, false, fmt.Errorf("k6 counted %d HTTP requests, and %d with a status of success", n, good)
+		return 0, false, fmt.Errorf("k6 counted %d HTTP requests, but %d with a successful status", n, good)
 	}
 	if !told {
 		return 0, false, nil
@@ -121,7 +121,7 @@ func (r k6Report) checks() (k6Rate, error) {
 		failed, total, given = total2-passed, total2, true
 	}
 	if counted && given && n != total || counted && !given && n > 0 {
-		return k6Rate{}, fmt.Errorf("k6 counted %d checks, and those that failed or succeeded add up to %d", n, total)
+		return k6Rate{}, fmt.Errorf("k6 counted %d checks, but its failed and passed checks add up to %d", n, total)
 	}
 	return k6Rate{failed: failed, total: total}, nil
 }
@@ -162,7 +162,7 @@ func (r k6Report) rate(metric string, of uint64) (so, total uint64, given bool, 
 	case !given && !shared:
 		return 0, 0, false, fmt.Errorf("%s has neither counts nor a rate", what)
 	case !given && of == 0 && r.metrics["http_reqs"] == nil && share > 0:
-		return 0, 0, false, fmt.Errorf("%s is a rate of %g, and it is not known of how many", what, share)
+		return 0, 0, false, fmt.Errorf("%s is a rate of %g, but the summary does not say of how many", what, share)
 	case !given && metric == "checks_succeeded": // what is rounded is no success
 		return of - part(1-share, of), of, true, nil
 	case !given && metric == "checks":
@@ -170,7 +170,7 @@ func (r k6Report) rate(metric string, of uint64) (so, total uint64, given bool, 
 	case !given:
 		return part(share, of), of, true, nil
 	case shared && total > 0 && math.Abs(share-float64(so)/float64(total)) > rateSlack:
-		return 0, 0, false, fmt.Errorf("%s is a rate of %g, and its counts are %d of %d", what, share, so, total)
+		return 0, 0, false, fmt.Errorf("%s is a rate of %g, but its counts are %d of %d", what, share, so, total)
 	}
 	return so, total, true, nil
 }
@@ -186,9 +186,9 @@ func k6Counts(m fields, what string) (so, total uint64, given bool, err error) {
 	}
 	switch {
 	case ok1 && ok2 && ok4 && passes+fails != total:
-		err = fmt.Errorf("%s has %d passes and %d fails, and a total of %d", what, passes, fails, total)
+		err = fmt.Errorf("%s has %d passes and %d fails, but a total of %d", what, passes, fails, total)
 	case ok1 && ok3 && passes != matches:
-		err = fmt.Errorf("%s has %d passes, and %d matches", what, passes, matches)
+		err = fmt.Errorf("%s has %d passes but %d matches", what, passes, matches)
 	case ok1 && ok2:
 		return passes, passes + fails, true, nil
 	case ok3 && ok4 && matches > total:
@@ -196,7 +196,7 @@ func k6Counts(m fields, what string) (so, total uint64, given bool, err error) {
 	case ok3 && ok4:
 		return matches, total, true, nil
 	case ok1 || ok2 || ok3 || ok4:
-		err = fmt.Errorf("%s has one count, and not the one that goes with it", what)
+		err = fmt.Errorf("%s has one of its two counts; the other is missing", what)
 	}
 	return 0, 0, false, err
 }

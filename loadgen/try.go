@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Tried is the answer to one request, sent on its own.
+// Tried is the response to one request, sent by itself.
 type Tried struct {
 	Code    int // HTTP status; 0 without an answer
 	Error   string

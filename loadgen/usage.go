@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// usage is what leakgate itself used of the machine, from a moment on.
+// usage measures what leakgate itself uses of the machine, from a moment on.
 type usage struct {
 	began time.Time
 	cpu   time.Duration
@@ -16,8 +16,8 @@ type usage struct {
 
 func startUsage() usage { return usage{time.Now(), cpuTime(), delays()} }
 
-// since returns the share of the processors that leakgate used, to three places, and for
-// how long its goroutines waited for one.
+// since returns the share of the processors that leakgate used, to three decimals, and how
+// long its goroutines waited for one.
 func (u usage) since() (cpu float64, delay time.Duration) {
 	if wall := time.Since(u.began); wall > 0 {
 		share := (cpuTime() - u.cpu).Seconds() / wall.Seconds() / float64(runtime.GOMAXPROCS(0))

@@ -15,7 +15,7 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// Vegeta drives load with vegeta's library.
+// Vegeta sends load with vegeta's library.
 type Vegeta struct {
 	cfg      Config
 	targets  []vegeta.Target
@@ -25,7 +25,7 @@ type Vegeta struct {
 	progress atomic.Uint64
 }
 
-// NewVegeta checks a config and makes a driver of it.
+// NewVegeta checks a config and returns its driver.
 func NewVegeta(cfg Config) (*Vegeta, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -65,8 +65,8 @@ func wireHeader(h http.Header) http.Header {
 // maxOrder bounds the length of the repeating order.
 const maxOrder = 1 << 17
 
-// interleave spreads entries by weight as evenly as can be, so that every
-// stretch of the load has each entry's share (smooth weighted round robin).
+// interleave spreads entries by weight as evenly as possible, so that every stretch of the
+// load has each entry's share (smooth weighted round robin).
 func interleave(weights []int) []int {
 	total := 0
 	for _, w := range weights {
@@ -139,7 +139,7 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	if ctx.Err() != nil && load.Stopped == "" {
 		load.Stopped = record.StoppedByUs
 	}
-	if stop := ownLimitStop(tallies); stop != "" { // and not what it made of the requests
+	if stop := ownLimitStop(tallies); stop != "" { // instead of the failures that it caused
 		load.Stopped = stop
 	}
 	load.Workers = int(c.peak.Load())
@@ -151,11 +151,11 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	return load
 }
 
-// firstWorkers is how many workers a phase with a rate begins with; vegeta adds more as
-// they are needed.
+// firstWorkers is how many workers a phase with a rate begins with; vegeta adds more on
+// demand.
 const firstWorkers = 10
 
-// attack sends the requests of a phase, and returns why it was stopped, if it was.
+// attack sends the requests of a phase. If it was stopped early, it returns why.
 func (v *Vegeta) attack(ctx context.Context, cancel context.CancelCauseFunc, c *client, s schedule, only []int,
 	tallies []*tally) (stopped string) {
 	workers := v.cfg.Connections
@@ -201,10 +201,10 @@ func addUp(load *record.Load, tallies []*tally) {
 	}
 }
 
-// Lines is how many lines the results have.
+// Lines is the number of lines in the results.
 func (v *Vegeta) Lines() int { return len(v.names) }
 
-// nameLines gives every entry its line of the results.
+// nameLines gives every entry its line in the results.
 func (v *Vegeta) nameLines() {
 	grouped := map[string]int{}
 	for _, r := range v.cfg.Requests {
@@ -252,7 +252,7 @@ func entryOf(u string) int {
 	return -1
 }
 
-// errorGuard stops a load that mostly fails: staging is shared.
+// errorGuard stops a load that mostly fails, since staging is shared.
 type errorGuard struct {
 	limit        float64
 	sent, failed uint64

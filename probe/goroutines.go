@@ -17,7 +17,7 @@ func (t *Target) Goroutines(ctx context.Context) ([]byte, *stacks.Profile, error
 	return t.goroutines(ctx, "goroutine", "")
 }
 
-// Total is how many goroutines the target has, by its profile, of which nothing is kept.
+// Total counts the target's goroutines by its profile, of which nothing is kept.
 func (t *Target) Total(ctx context.Context) (int, error) {
 	t.order.Lock()
 	defer t.order.Unlock()
@@ -40,11 +40,11 @@ func (t *Target) Total(ctx context.Context) (int, error) {
 	return total, nil
 }
 
-// tick is longer than the steps in which any system's clock goes forward: on Windows, up
-// to 15.6 ms. Two profiles that are asked for within one may have the same time.
+// tick is longer than the resolution of any system's clock, which is up to 15.6 ms on
+// Windows. Two profiles that are taken within one tick may have the same time.
 const tick = 20 * time.Millisecond
 
-// profileBytes asks for a profile of goroutines, a tick after the last one.
+// profileBytes requests a goroutine profile, at least a tick after the previous one.
 func (t *Target) profileBytes(ctx context.Context, u *url.URL, lease *budget.Lease) ([]byte, error) {
 	if early := tick - time.Since(t.last.read); early > 0 {
 		select {
@@ -96,18 +96,18 @@ func (t *Target) goroutines(ctx context.Context, profile, query string) ([]byte,
 	return raw, p, nil
 }
 
-// notAProfile says what came instead of a goroutine profile.
+// notAProfile says what it returned instead of a goroutine profile.
 func (t *Target) notAProfile(asked string, err error) *Error {
 	e := &Error{Target: t.name, Asked: asked, Got: err.Error(), Err: err, Hint: brokenHint}
 	switch {
 	case strings.Contains(e.Got, "HTML"):
-		e.Hint = "a login page or a proxy's? targets[].pprof has to lead to net/http/pprof itself, as in http://host:6060/debug/pprof"
+		e.Hint = "is it a login page, or a proxy's? targets[].pprof has to be the address of net/http/pprof itself, such as http://host:6060/debug/pprof"
 	case errors.Is(err, stacks.ErrTooLarge):
 		e.Code, e.Hint = CodeTooLarge, memoryHint
 	case errors.Is(err, stacks.ErrDelta):
-		e.Hint = "does targets[].pprof, or something on the way, add seconds= to the request?"
+		e.Hint = "does targets[].pprof, or a proxy, add seconds= to the request?"
 	case errors.Is(err, stacks.ErrNoSymbols):
-		e.Hint = "serve the profile as net/http/pprof makes it, with function names: stacks without them cannot be told apart"
+		e.Hint = "serve the profile as net/http/pprof writes it, with function names: without them, stacks cannot be told apart"
 	case errors.Is(err, stacks.ErrNotGoroutine):
 		e.Hint = "targets[].pprof is the address up to /debug/pprof, without the profile's name"
 	}

@@ -125,8 +125,8 @@ func (t *Target) Identity(ctx context.Context, collect bool) (record.Identity, e
 	return s, err
 }
 
-// smallDump is the count of goroutines up to which a dump is taken only to see who the
-// target is: it stops the target for some ten milliseconds.
+// smallDump is the number of goroutines up to which a dump is taken just to identify the
+// target: it stops the target for about ten milliseconds.
 const smallDump = 2000
 
 // listeners are the addresses of the poll descriptors on which the target accepts
@@ -178,7 +178,7 @@ func (t *Target) serves(profile, query string) {
 }
 
 // hasNone reports whether an error means that the target does not have a profile, and
-// remembers that.
+// remembers it.
 func (t *Target) hasNone(err error, profile, query string) bool {
 	var e *Error
 	if !errors.As(err, &e) || !missing(e.Status) {
@@ -193,7 +193,7 @@ func (t *Target) hasNone(err error, profile, query string) bool {
 	return true
 }
 
-// missing reports whether a status says that there is no such profile.
+// missing reports whether a status means that the profile does not exist.
 func missing(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusForbidden
 }

@@ -89,7 +89,7 @@ func (t *Target) notAPage(err error) error {
 		return err
 	}
 	e := &Error{Target: t.name, Asked: "GET " + clean(t.metrics.String()), Got: err.Error(), Err: err,
-		Hint: "leave targets[].metrics out: the profile is counted then"}
+		Hint: "leave targets[].metrics out: leakgate then counts the profile"}
 	switch {
 	case number != nil:
 		e.Hint = number.hint()

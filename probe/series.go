@@ -42,17 +42,17 @@ func (s *Series) current(ctx context.Context) (reading, error) {
 	}
 	r, ok := g.seen[s.id]
 	if !ok {
-		return reading{}, s.gone("no sample any more")
+		return reading{}, s.gone("no samples any more")
 	}
 	if age := time.Now().Add(g.skew).Sub(r.newest()); age > g.stale() {
-		return reading{}, s.gone(fmt.Sprintf("no sample for %s, and it is scraped every %s", age.Round(time.Second), g.every))
+		return reading{}, s.gone(fmt.Sprintf("no sample for %s, though it is scraped every %s", age.Round(time.Second), g.every))
 	}
 	return *r, nil
 }
 
 func (s *Series) gone(got string) *Error {
 	return &Error{Target: s.name, Asked: s.group.prom.asked(s.group.selector), Got: got,
-		Hint: "is the instance up? see the targets page of Prometheus"}
+		Hint: "is the instance up? check the targets page of Prometheus"}
 }
 
 // metrics is a reading as a page of metrics would tell it.

@@ -188,7 +188,7 @@ func TestDiscoverRefuses(t *testing.T) {
 		hinted bool
 	}{
 		{"nothing", func(*server) {}, "no goroutine count", true},
-		{"one sample", func(s *server) { s.put("go_goroutines", "a", 0, 3) }, "one sample only", true},
+		{"one sample", func(s *server) { s.put("go_goroutines", "a", 0, 3) }, "only one sample", true},
 		{"gone", func(s *server) {
 			s.put("go_goroutines", "a", 4*time.Minute, 3)
 			s.put("go_goroutines", "a", 4*time.Minute-time.Second, 3)
@@ -266,7 +266,7 @@ func TestInstancesChange(t *testing.T) {
 		e, failed := failure(a.Count(t.Context()))
 		return e, failed && e.Code == ""
 	})
-	if !strings.Contains(err.Got, "no sample for 9s, and it is scraped every 1s") {
+	if !strings.Contains(err.Got, "no sample for 9s, though it is scraped every 1s") {
 		t.Errorf("Count = %+v, want that there was no sample for 9s", err)
 	}
 }

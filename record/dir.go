@@ -36,7 +36,7 @@ func Create(dir string, h Header, plan []byte) (*Writer, error) {
 	if err := os.MkdirAll(place, 0o755); err != nil {
 		return nil, fmt.Errorf("creating run directory: %w", err)
 	}
-	// The journal comes first: it tells that this is a run, whatever becomes of it.
+	// The journal comes first: it marks the directory as a run, whatever happens next.
 	f, err := os.OpenFile(filepath.Join(dir, JournalFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("creating journal: %w", err)
@@ -56,7 +56,7 @@ func Create(dir string, h Header, plan []byte) (*Writer, error) {
 	return w, nil
 }
 
-// fill makes what a run directory has beside its journal.
+// fill creates what a run directory has besides its journal.
 func fill(dir string, plan []byte) error {
 	for _, d := range []string{SeriesDir, ProfilesDir} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
@@ -69,11 +69,11 @@ func fill(dir string, plan []byte) error {
 	return nil
 }
 
-// ErrInUse is of a run directory into which another process is recording.
+// ErrInUse is returned for a run directory into which another process is recording.
 var ErrInUse = errors.New("another run is being recorded")
 
 func inUse(dir string) error {
-	return fmt.Errorf("%w in %s: wait for its end, or name another directory", ErrInUse, dir)
+	return fmt.Errorf("%w in %s: wait until it is over, or use another directory", ErrInUse, dir)
 }
 
 // busy reports whether a process records into a run directory.
@@ -86,17 +86,17 @@ func busy(dir string) bool {
 	return !lock(f)
 }
 
-// placeOf is the folder in which a run directory is made: dir, or where it leads as
-// a link. A link that leads nowhere is not followed: the disk may be missing.
+// placeOf returns the folder in which a run directory is created: dir, or its target if it
+// is a link. A dangling link is not followed: a disk may be missing.
 func placeOf(dir string) (string, error) {
 	info, err := os.Lstat(filepath.Clean(dir))
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return dir, nil // whatever is wrong with it shows when it is made
+		return dir, nil // any error shows when it is created
 	}
 	place, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		to, _ := os.Readlink(filepath.Clean(dir))
-		return "", fmt.Errorf("%s is a link to %s, which is not there: make that folder, or remove the link", dir, to)
+		return "", fmt.Errorf("%s is a link to %s, which does not exist: create that folder, or remove the link", dir, to)
 	}
 	if err != nil {
 		return "", fmt.Errorf("run directory %s: %w", dir, err)
@@ -127,7 +127,7 @@ func makeRoom(dir string) error {
 	}
 	if _, err := os.Stat(prev); err == nil {
 		if !isRun(prev) {
-			return fmt.Errorf("%s holds a run, and %s, where it would move to, is something else", dir, prev)
+			return fmt.Errorf("%s holds a run, but %s, where it would move to, is not one: remove or rename that", dir, prev)
 		}
 		if err := os.RemoveAll(prev); err != nil {
 			return fmt.Errorf("removing the run before the last: %w", err)

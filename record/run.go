@@ -42,7 +42,7 @@ type Header struct {
 	Settings json.RawMessage `json:"settings"`
 }
 
-// Kind names what happens in a phase.
+// Kind says what happens in a phase.
 type Kind string
 
 // The phases of a run, in order; round, settle and confirm repeat.
@@ -56,8 +56,8 @@ const (
 	Evidence  Kind = "evidence"
 	Trying    Kind = "trial" // loading some requests alone, to learn which of them leaks
 	Holding   Kind = "held"  // only of captures: while connections are held
-	// Loaded is only of captures: while a round is loaded, the fewest goroutines of every
-	// stack over all profiles that were taken then; Seq is how many those are.
+	// Loaded is for captures only: during a round's load, the minimum count of every stack
+	// over all profiles taken then; Seq is the number of these profiles.
 	Loaded Kind = "loaded"
 	Leaked Kind = "leaked" // only of captures: goroutines that the runtime has proven can never wake
 )
@@ -78,8 +78,8 @@ type Target struct {
 	Profiles []string `json:"profiles,omitempty"`
 	Counter  string   `json:"counter,omitempty"`  // metric that counts goroutines; "" where the profile is counted
 	Selector string   `json:"selector,omitempty"` // by which Prometheus knows it
-	Group    string   `json:"group,omitempty"`    // name of the plan's target, where its selector stands for several processes
-	// CountOnly: how many goroutines it has is all that is known, every Every.
+	Group    string   `json:"group,omitempty"`    // name of the plan's target, if its selector matches several processes
+	// CountOnly means that only the number of goroutines is known, once per Every.
 	CountOnly bool          `json:"count_only,omitempty"`
 	Every     time.Duration `json:"every,omitempty"`
 	Identity
@@ -109,7 +109,7 @@ type Identity struct {
 // Continuity is how an identity of a target relates to the one before.
 type Continuity string
 
-// Broken is of another process, Unbroken of the same; otherwise it is not known.
+// Broken means another process, Unbroken the same one; otherwise it is unknown.
 const (
 	Broken   Continuity = "broken"
 	Unbroken Continuity = "unbroken"
@@ -157,7 +157,7 @@ type Memory struct {
 	Profile  *stacks.Heap  `json:"-"`                  // parsed from File
 }
 
-// Settle is how a target came to rest after a phase of load.
+// Settle describes how a target came to rest after a phase of load.
 type Settle struct {
 	Target string        `json:"target"`
 	Kind   Kind          `json:"kind"` // Baseline or Settling
@@ -170,7 +170,7 @@ type Settle struct {
 	Arrive time.Duration `json:"arrive,omitempty"` // when a count that still fell would reach the baseline, from the end of the load
 }
 
-// Gap is a measurement that was due and is missing.
+// Gap is a measurement that was due but is missing.
 type Gap struct {
 	At     time.Duration `json:"at"`
 	Target string        `json:"target"`
@@ -185,7 +185,7 @@ type Gap struct {
 	Inconsistent bool `json:"inconsistent,omitempty"`
 }
 
-// Note is something that a person should know and no other record holds.
+// Note is something that a person should know and that no other record holds.
 type Note struct {
 	At      time.Duration `json:"at"`
 	Target  string        `json:"target,omitempty"`
@@ -193,7 +193,7 @@ type Note struct {
 	Message string        `json:"message"`
 }
 
-// Reasons for which a run ended.
+// Reasons why a run ended.
 const (
 	Complete    = "complete"    // it had what the verdict needs
 	Interrupted = "interrupted" // a signal

@@ -44,7 +44,7 @@ func (r *Reader) Parse(data []byte) (*Profile, error) {
 	return p, err
 }
 
-// Read is Parse, and returns the bytes to keep as well: those that came, less the
+// Read is like Parse, and also returns the bytes to keep: those that came, without the
 // secrets in them.
 func (r *Reader) Read(data []byte) ([]byte, *Profile, error) {
 	r.mu.Lock()
@@ -86,7 +86,7 @@ func (r *Reader) Total(raw []byte) (int, time.Time, error) {
 // size is what the stacks of a profile take, in bytes.
 func (p *Profile) size() int64 { return int64(len(p.Stacks)) * int64(unsafe.Sizeof(Stack{})) }
 
-// Release says that a profile that was read is no longer kept.
+// Release gives back the memory of a profile that is no longer kept.
 func (r *Reader) Release(p *Profile) { r.budget.Release(p.size()) }
 
 // tooLarge names what a budget refused.

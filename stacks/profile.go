@@ -25,11 +25,11 @@ type Profile struct {
 	Listeners []string
 }
 
-// AllGoroutines is the key of goroutines of which only the number is known, and
-// what stands for all stacks together.
+// AllGoroutines is the key of goroutines of which only the number is known, and of all
+// stacks together.
 const AllGoroutines = "(all goroutines)"
 
-// Counted is the profile of a target that only tells how many goroutines it has.
+// Counted returns the profile of a target of which only the number of goroutines is known.
 func Counted(n int) *Profile {
 	p := &Profile{Total: n}
 	if n > 0 {

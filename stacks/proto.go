@@ -74,7 +74,7 @@ func (r *Reader) collect(m *message, lease *budget.Lease, stacks bool) (*Profile
 		n := s.values[0]
 		switch {
 		case n < 0:
-			return fmt.Errorf("a sample of %d goroutines: %w; is it asked for with seconds=?", n, ErrDelta)
+			return fmt.Errorf("a sample of %d goroutines: %w; does the address have seconds=?", n, ErrDelta)
 		case n > maxCount:
 			return fmt.Errorf("%w: a sample of %d goroutines", ErrInconsistent, n)
 		case n == 0:
@@ -99,7 +99,7 @@ func (r *Reader) collect(m *message, lease *budget.Lease, stacks bool) (*Profile
 	})
 	r.stacks = max(r.stacks, len(p.Stacks))
 	if err == nil && nameless > 0 {
-		err = fmt.Errorf("%w: %d of %d goroutines have addresses only; was it stripped or converted?",
+		err = fmt.Errorf("%w: %d of %d goroutines have only addresses; was it stripped or converted?",
 			ErrNoSymbols, nameless, p.Total)
 	}
 	return p, own, err

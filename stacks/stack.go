@@ -42,9 +42,9 @@ func key(frames []Frame) string {
 	return strings.Join(names, "\n")
 }
 
-// Blame is the index of the frame that a reader would blame: the innermost one
-// outside the runtime and the standard library, or the outermost where there
-// is none; -1 without frames.
+// Blame returns the index of the frame that a reader would blame: the innermost one outside
+// the runtime and the standard library, or the outermost if there is none such; -1 without
+// frames.
 func Blame(frames []Frame) int {
 	for i, f := range frames {
 		if !f.Std {

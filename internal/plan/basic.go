@@ -111,7 +111,7 @@ func kindName(k reflect.Kind) string {
 	case reflect.Float64:
 		return "a number"
 	}
-	return "a text"
+	return "a string"
 }
 
 // describe names a value in a message. A text where a secret may stand is not
@@ -128,7 +128,7 @@ func describe(n *yaml.Node, path string) string {
 	case isNull(n):
 		return "nothing"
 	case secretPlace.MatchString(path):
-		return "a text"
+		return "a string"
 	}
 	return quoted(cleanWords(n.Value))
 }

@@ -69,7 +69,7 @@ func (d *decoder) root(text []byte) *yaml.Node {
 	}
 	switch err := document(dec, &second); {
 	case err == nil:
-		d.problem(&second, "", "", "more than one YAML document; a plan is one")
+		d.problem(&second, "", "", "more than one YAML document; a plan has one")
 	case !errors.Is(err, io.EOF):
 		d.syntax(text, err)
 	}
@@ -167,9 +167,9 @@ func (d *decoder) key(k *yaml.Node, path string) (string, bool) {
 	}
 	switch {
 	case n.ShortTag() == "!!merge":
-		d.problem(k, join(path, "<<"), "give the alias to a whole value, or write the keys out", "merge keys are not read")
+		d.problem(k, join(path, "<<"), "give the alias to a whole value, or write the keys out", "merge keys are not supported")
 	case n.Kind != yaml.ScalarNode || isNull(n):
-		d.problem(k, path, "", "want a text as a key, not %s", describe(n, path))
+		d.problem(k, path, "", "want a string as a key, not %s", describe(n, path))
 	default:
 		return n.Value, true
 	}

@@ -19,7 +19,7 @@ func (d *decoder) policy(p *Plan) {
 		d.bad("policy.goroutines.percent", "", "%v is not between 0 and 100", p.Policy.Goroutines.Percent)
 	}
 	if strings.ContainsAny(p.Policy.GroupBy, "=\"\n") {
-		d.bad("policy.group_by", "the label's name alone, as tenant", "%s is not the name of a goroutine label", quoted(p.Policy.GroupBy))
+		d.bad("policy.group_by", "write the label's name alone, such as tenant", "%s is not the name of a goroutine label", quoted(p.Policy.GroupBy))
 	}
 	d.rules(p.Policy.Ignore, "policy.ignore")
 	d.ignoreFile(p)
@@ -27,7 +27,7 @@ func (d *decoder) policy(p *Plan) {
 		most := float64(p.Load.Rate) * time.Duration(p.Load.Round).Seconds() * float64(p.Load.Rounds.Max)
 		if most < float64(n) {
 			d.bad("policy.detect", "raise load.rate, load.round or load.rounds.max",
-				"the whole load is %.0f requests at most; a leak in one of %d could not be seen", most, n)
+				"the whole load is at most %.0f requests, too few to see a leak of one in %d", most, n)
 		}
 	}
 }
@@ -42,14 +42,14 @@ func (d *decoder) rules(rules []Ignore, path string) {
 		} {
 			none = none && !d.given(at+"."+m.key)
 			if d.given(at+"."+m.key) && m.pattern == "" {
-				d.bad(at+"."+m.key, "write . if that is meant", "is empty; it would match every stack")
+				d.bad(at+"."+m.key, "write . if you mean that", "is empty; it would match every stack")
 			}
 			if _, err := regexp.Compile(m.pattern); err != nil {
-				d.bad(at+"."+m.key, "a regular expression in Go's syntax", "%v", err)
+				d.bad(at+"."+m.key, "write a regular expression in Go's syntax", "%v", err)
 			}
 		}
 		if none {
-			d.bad(at, "add function: with a regular expression for the function that reports blame", "names no function, frame, created_by or label; it would match every stack")
+			d.bad(at, "add function: with a regular expression for the blamed function", "has no function, frame, created_by or label; it would match every stack")
 		}
 		if d.given(at+".reason") && r.Reason == "" {
 			d.bad(at+".reason", "", "is empty; say why the stack may grow")

@@ -94,7 +94,7 @@ func (r *Rate) Set(text string) error {
 	case err != nil || n <= 0 || unit <= 0 || v <= 0:
 		return fmt.Errorf("%s is not a rate; write 200/s, 1200/m or max", quoted(text))
 	case v > maxRate:
-		return fmt.Errorf("%s is more than any client sends; write max to send as fast as possible", quoted(text))
+		return fmt.Errorf("%s is more than any client can send; write max to send as fast as possible", quoted(text))
 	}
 	*r = v
 	return nil
@@ -149,7 +149,7 @@ func (o *OneIn) Set(text string) error {
 	one, many, ok := strings.Cut(text, "/")
 	n, err := strconv.ParseUint(trim(many), 10, 31)
 	if errors.Is(err, strconv.ErrRange) {
-		return fmt.Errorf("%s is less than any run can see", quoted(text))
+		return fmt.Errorf("%s is smaller than any run can see", quoted(text))
 	}
 	if !ok || trim(one) != "1" || err != nil || n < 1 {
 		return fmt.Errorf("%s is not of the form 1/1000", quoted(text))

@@ -24,7 +24,7 @@ func Of(at time.Time, value float64) (s Sample, known bool, err error) {
 	case math.IsNaN(value):
 		return s, false, nil
 	case value != 0 && value != 1:
-		return s, false, fmt.Errorf("suspicion is %g at %s; it is 0 or 1", value, at.UTC().Format(time.RFC3339))
+		return s, false, fmt.Errorf("suspicion is %g at %s; want 0 or 1", value, at.UTC().Format(time.RFC3339))
 	}
 	return Sample{At: at, Suspected: value == 1}, true, nil
 }
