@@ -234,3 +234,6 @@ func (b *countingBody) Close() error {
 	}
 	return b.ReadCloser.Close()
 }
+
+// noRedirect returns a redirect as it came: the plan says what is asked for.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

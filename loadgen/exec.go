@@ -97,7 +97,8 @@ func (e *Exec) Run(ctx context.Context, phase Phase) record.Load {
 	case ctx.Err() != nil:
 		load.Stopped = record.StoppedByUs
 	case within.Err() != nil:
-		load.Stopped = fmt.Sprintf("the load was stopped: %s was still running %s after the end of its phase", e.cfg.Command[0], overtime)
+		load.Stopped = fmt.Sprintf("the load was stopped: %s was still running %s after the end of its phase",
+			e.cfg.Command[0], overtime)
 	default:
 		e.result(&load, phase, ran)
 	}
@@ -151,7 +152,8 @@ func (e *Exec) result(load *record.Load, phase Phase, ran ran) {
 	var ended *exec.ExitError
 	switch {
 	case ran.left, errors.Is(ran.err, exec.ErrWaitDelay):
-		load.Stopped = fmt.Sprintf("%s exited and left processes behind, which leakgate ended: make it wait for them", program)
+		load.Stopped = fmt.Sprintf("%s exited and left processes behind, which leakgate ended: make it wait for them",
+			program)
 		return
 	case ran.err != nil && !errors.As(ran.err, &ended):
 		load.Stopped = "the load was not sent: " + ran.err.Error()
@@ -175,7 +177,8 @@ func (e *Exec) result(load *record.Load, phase Phase, ran ran) {
 		load.Entries[0].Sent, load.Entries[0].Answered, load.Entries[0].Succeeded = 1, 1, 1
 	}
 	if ended != nil && load.Stopped == "" && (!found || ended.ExitCode() != s.missed) {
-		load.Stopped = fmt.Sprintf("the load failed: %s exited with %s%s", program, ended.ProcessState, lastLine(e.mask(ran.errs.Bytes())))
+		load.Stopped = fmt.Sprintf("the load failed: %s exited with %s%s", program, ended.ProcessState,
+			lastLine(e.mask(ran.errs.Bytes())))
 	}
 }
 
@@ -204,7 +207,8 @@ func (e *Exec) summary(ran ran) (summary, bool, error) {
 		}
 	}
 	if !found && err == nil && ran.out.cut && e.cfg.Summary != "none" {
-		err = fmt.Errorf("%s printed more than %d MiB; make it write its summary to $LEAKGATE_SUMMARY", e.cfg.Command[0], maxOutput>>20)
+		err = fmt.Errorf("%s printed more than %d MiB; make it write its summary to $LEAKGATE_SUMMARY", e.cfg.Command[0],
+			maxOutput>>20)
 	}
 	return s, found, err
 }
@@ -233,7 +237,8 @@ func (e *Exec) keep(ran ran) {
 		text = slices.Concat(text[:maxLog/2], []byte("\n[…]\n"), text[len(text)-maxLog/2:])
 	}
 	if os.MkdirAll(e.cfg.Logs, 0o755) == nil {
-		_ = os.WriteFile(filepath.Join(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1)), text, 0o644) // as the other files of a run
+		// As the other files of a run.
+		_ = os.WriteFile(filepath.Join(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1)), text, 0o644)
 	}
 }
 

@@ -53,7 +53,8 @@ func onlyDead(group int) bool {
 		}
 		// The program's name, in brackets, may hold anything; then come state, parent and group.
 		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(group) && string(fields[0]) != "Z" && string(fields[0]) != "X" {
+		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(group) && string(fields[0]) != "Z" &&
+			string(fields[0]) != "X" {
 			return false
 		}
 	}

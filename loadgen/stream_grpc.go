@@ -70,8 +70,11 @@ func openGRPC(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 	if u.Scheme == "https" {
 		creds = credentials.NewTLS(cfg.TLS)
 	}
-	conn, err := grpc.NewClient("passthrough:///"+u.Host, grpc.WithTransportCredentials(creds), grpc.WithUserAgent(cfg.UserAgent),
-		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) { return conns.dial(ctx, "tcp", addr) }))
+	conn, err := grpc.NewClient("passthrough:///"+u.Host, grpc.WithTransportCredentials(creds),
+		grpc.WithUserAgent(cfg.UserAgent),
+		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+			return conns.dial(ctx, "tcp", addr)
+		}))
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +86,8 @@ func openGRPC(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 	life, stop := context.WithCancel(context.Background())
 	opening := context.AfterFunc(ctx, stop)
 	life = s.withHeader(life)
-	stream, err := conn.NewStream(life, &grpc.StreamDesc{StreamName: s.Method, ClientStreams: true, ServerStreams: true}, s.Method, grpc.ForceCodec(raw{}))
+	stream, err := conn.NewStream(life, &grpc.StreamDesc{StreamName: s.Method, ClientStreams: true, ServerStreams: true},
+		s.Method, grpc.ForceCodec(raw{}))
 	if err == nil {
 		err = stream.SendMsg(message)
 	}
@@ -225,7 +229,8 @@ func inputOf(ctx context.Context, conn *grpc.ClientConn, method string) (protore
 	return methodInput(files, protoreflect.FullName(service), protoreflect.Name(name))
 }
 
-func methodInput(files *protoregistry.Files, service protoreflect.FullName, method protoreflect.Name) (protoreflect.MessageDescriptor, error) {
+func methodInput(files *protoregistry.Files, service protoreflect.FullName,
+	method protoreflect.Name) (protoreflect.MessageDescriptor, error) {
 	d, err := files.FindDescriptorByName(service)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ type webSocket struct {
 }
 
 func openWebSocket(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error) {
-	client := &http.Client{Transport: transport(cfg, conns), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: transport(cfg, conns), CheckRedirect: noRedirect}
 	c, resp, err := websocket.Dial(ctx, s.URL, &websocket.DialOptions{HTTPClient: client, HTTPHeader: headers(cfg, s)})
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
@@ -48,7 +48,8 @@ func (w *webSocket) read(ctx context.Context) {
 			_, err = io.Copy(io.Discard, r)
 		}
 		if err != nil {
-			if websocket.CloseStatus(err) == websocket.StatusNormalClosure || websocket.CloseStatus(err) == websocket.StatusGoingAway {
+			if websocket.CloseStatus(err) == websocket.StatusNormalClosure ||
+				websocket.CloseStatus(err) == websocket.StatusGoingAway {
 				err = nil
 			}
 			w.stop()

@@ -63,7 +63,8 @@ func NewStreams(cfg StreamsConfig) (*Streams, error) {
 	for i, s := range cfg.Streams {
 		kind, known := streamKindOf(s.Kind)
 		if !known {
-			return nil, fmt.Errorf("stream %d: %q is not a kind of stream; known: %s", i, s.Kind, strings.Join(StreamKinds(), ", "))
+			return nil, fmt.Errorf("stream %d: %q is not a kind of stream; known: %s", i, s.Kind,
+				strings.Join(StreamKinds(), ", "))
 		}
 		cfg.Streams[i].open, cfg.Streams[i].encoded = kind.open, &encoded{}
 	}
@@ -92,7 +93,8 @@ const (
 
 // Plateau returns the part of a phase in which all connections are open.
 func Plateau(phase time.Duration) (from, to time.Duration) {
-	return min(time.Duration(openShare*float64(phase)), mostOpening), phase - min(time.Duration(closeShare*float64(phase)), mostClosing)
+	return min(time.Duration(openShare*float64(phase)), mostOpening),
+		phase - min(time.Duration(closeShare*float64(phase)), mostClosing)
 }
 
 // Run holds the streams' connections for one phase.
@@ -123,7 +125,8 @@ func (s *Streams) Run(ctx context.Context, phase Phase) record.Load {
 	}
 	for _, t := range tallies {
 		e := t.result()
-		load.Sent, load.Answered, load.Succeeded, load.Abandoned = load.Sent+e.Sent, load.Answered+e.Answered, load.Succeeded+e.Succeeded, load.Abandoned+e.Abandoned
+		load.Sent, load.Answered, load.Succeeded, load.Abandoned = load.Sent+e.Sent, load.Answered+e.Answered,
+			load.Succeeded+e.Succeeded, load.Abandoned+e.Abandoned
 		load.Entries = append(load.Entries, e)
 	}
 	for _, o := range load.Open {
@@ -170,7 +173,8 @@ func (s *Streams) count(began time.Time, every time.Duration, stop <-chan struct
 
 // slot keeps one connection open. Its turn to be opened and to be closed is at, from 0 to
 // 1.
-func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase time.Duration, began time.Time, at float64) {
+func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase time.Duration, began time.Time,
+	at float64) {
 	from, to := Plateau(phase)
 	if !rest(ctx, time.Duration(at*float64(from))) {
 		return

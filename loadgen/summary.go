@@ -35,7 +35,8 @@ func (s summary) fill(load *record.Load) {
 	e.Mean, e.P50, e.P90, e.P99, e.Max = s.mean, s.p50, s.p90, s.p99, s.max
 	load.Sent, load.Answered, load.Succeeded = e.Sent, e.Answered, e.Succeeded
 	load.Workers = s.workers
-	if d := load.Planned.Seconds(); load.Workers == 0 && d > 0 { // by Little's law, as if all had been as slow as the slowest
+	// By Little's law, as if all had been as slow as the slowest.
+	if d := load.Planned.Seconds(); load.Workers == 0 && d > 0 {
 		load.Workers = int(math.Ceil(min(float64(s.requests)/d*s.max.Seconds(), float64(s.requests))))
 	}
 }

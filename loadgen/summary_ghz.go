@@ -61,7 +61,8 @@ func (s *summary) ghzCodes(doc fields) error {
 	case told == 0 && wrong == 0 && s.requests > 0:
 		return fmt.Errorf("ghz counted %d requests, but neither status codes nor errors", s.requests)
 	case told == 0 && wrong != s.requests:
-		return fmt.Errorf("ghz counted %d requests, but its errors add up to %d, and there are no status codes", s.requests, wrong)
+		return fmt.Errorf("ghz counted %d requests, but its errors add up to %d, and there are no status codes",
+			s.requests, wrong)
 	case told == 0:
 		s.failed = wrong
 		s.unanswered(ghzUnanswered(errs))

@@ -135,7 +135,8 @@ func (h *httpTargets) body(name string) ([]byte, error) {
 	}
 	body, err := os.ReadFile(file)
 	if err != nil {
-		fail := h.fail("reading the body: "+err.Error(), "put the body's file beside the targets, or in the working directory")
+		fail := h.fail("reading the body: "+err.Error(),
+			"put the body's file beside the targets, or in the working directory")
 		fail.Err = err
 		return nil, fail
 	}

@@ -93,7 +93,8 @@ func (j *jsonTargets) target(raw json.RawMessage, start int64) (Request, error) 
 	switch raw[0] {
 	case '{':
 	case '[':
-		return Request{}, j.fail(start, "a list is not a target", "write one object after another, without brackets and commas")
+		return Request{}, j.fail(start, "a list is not a target",
+			"write one object after another, without brackets and commas")
 	default:
 		return Request{}, j.fail(start, "this is not a target",
 			`write an object, such as {"method": "GET", "url": "http://host/path"}`)

@@ -56,7 +56,8 @@ func (t *Together) Run(ctx context.Context, phase Phase) record.Load {
 		out.Asked, out.Expected = out.Asked+l.Asked, out.Expected+l.Expected
 		out.Workers, out.Connections, out.Held = out.Workers+l.Workers, out.Connections+l.Connections, out.Held+l.Held
 		out.Opened += l.Opened
-		out.Sent, out.Answered, out.Succeeded, out.Abandoned = out.Sent+l.Sent, out.Answered+l.Answered, out.Succeeded+l.Succeeded, out.Abandoned+l.Abandoned
+		out.Sent, out.Answered, out.Succeeded, out.Abandoned = out.Sent+l.Sent, out.Answered+l.Answered,
+			out.Succeeded+l.Succeeded, out.Abandoned+l.Abandoned
 		out.CPU, out.Delay = max(out.CPU, l.CPU), max(out.Delay, l.Delay)
 		out.Entries = append(out.Entries, l.Entries...)
 		if out.Stopped == "" {

@@ -39,7 +39,8 @@ func NewVegeta(cfg Config) (*Vegeta, error) {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
 		u.Fragment = strconv.Itoa(i) // tells results apart; a fragment is never sent
-		v.targets = append(v.targets, vegeta.Target{Method: r.Method, URL: u.String(), Header: wireHeader(r.Header), Body: r.Body})
+		v.targets = append(v.targets, vegeta.Target{Method: r.Method, URL: u.String(), Header: wireHeader(r.Header),
+			Body: r.Body})
 		weights[i] = max(r.Weight, 1)
 	}
 	v.order = interleave(weights)
@@ -167,7 +168,7 @@ func (v *Vegeta) attack(ctx context.Context, cancel context.CancelCauseFunc, c *
 		vegeta.Client(&http.Client{
 			Transport:     c,
 			Timeout:       v.cfg.Timeout,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			CheckRedirect: noRedirect,
 		}),
 		vegeta.Workers(uint64(first)), vegeta.MaxWorkers(uint64(workers)), vegeta.MaxBody(0),
 	)

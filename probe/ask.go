@@ -105,7 +105,8 @@ func (p *Prometheus) refused(who, expr string, a answer, resp *http.Response) *E
 		e.Got = "an error without a message, of type " + quoted(a.errorType)
 	}
 	switch {
-	case a.errorType == "bad_data" || resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity:
+	case a.errorType == "bad_data" || resp.StatusCode == http.StatusBadRequest ||
+		resp.StatusCode == http.StatusUnprocessableEntity:
 		e.Hint = hintSelector
 	case a.errorType == "timeout":
 		e.Hint = "ask for less: a shorter window, or a selector for fewer instances"

@@ -30,7 +30,8 @@ var cacheHit = regexp.MustCompile(`(?i)(^|[\s,;_-])(hit|stale|updating|revalidat
 
 // cacheHeaders are where caches say whether they answered: Varnish and CDNs, nginx,
 // Cloudflare, and the standard one.
-var cacheHeaders = []string{"X-Cache", "X-Cache-Status", "X-Proxy-Cache", "Cf-Cache-Status", "X-Varnish-Cache", "Cache-Status"}
+var cacheHeaders = []string{"X-Cache", "X-Cache-Status", "X-Proxy-Cache", "Cf-Cache-Status", "X-Varnish-Cache",
+	"Cache-Status"}
 
 // copied returns the header that shows that an answer comes from a cache; empty if there is
 // none.

@@ -81,10 +81,12 @@ func (g *Group) Discover(ctx context.Context) ([]*Series, error) {
 	asked := g.prom.asked(g.selector)
 	switch {
 	case len(g.seen) == 0:
-		return nil, &Error{Target: g.name, Asked: asked, Got: "no goroutine count; looked for " + strings.Join(g.counters, ", "),
+		return nil, &Error{Target: g.name, Asked: asked,
+			Got:  "no goroutine count; looked for " + strings.Join(g.counters, ", "),
 			Hint: "try the selector in Prometheus: is the service scraped, and does it export Go's metrics?"}
 	case g.every == 0:
-		return nil, &Error{Target: g.name, Asked: asked, Got: "only one sample", Hint: "wait for a second scrape, then run again"}
+		return nil, &Error{Target: g.name, Asked: asked, Got: "only one sample",
+			Hint: "wait for a second scrape, then run again"}
 	}
 	g.known = map[model.Fingerprint]string{}
 	names := g.names(now)
@@ -94,7 +96,8 @@ func (g *Group) Discover(ctx context.Context) ([]*Series, error) {
 		out = append(out, &Series{group: g, name: name, id: id})
 	}
 	if len(out) == 0 {
-		return nil, &Error{Target: g.name, Asked: asked, Got: "only instances that are no longer scraped", Hint: "is the service up? check the targets page of Prometheus"}
+		return nil, &Error{Target: g.name, Asked: asked, Got: "only instances that are no longer scraped",
+			Hint: "is the service up? check the targets page of Prometheus"}
 	}
 	slices.SortFunc(out, func(a, b *Series) int { return strings.Compare(a.name, b.name) })
 	return out, nil
@@ -165,7 +168,8 @@ func (g *Group) same() error {
 	now := time.Now().Add(g.skew)
 	for id, r := range g.seen {
 		if _, known := g.known[id]; !known && now.Sub(r.newest()) <= g.stale() {
-			return &Error{Target: g.name, Asked: g.prom.asked(g.selector), Got: fmt.Sprintf("an instance that was not there at the start: %s", r.labels),
+			return &Error{Target: g.name, Asked: g.prom.asked(g.selector),
+				Got:  fmt.Sprintf("an instance that was not there at the start: %s", r.labels),
 				Hint: "was the service scaled or deployed during the run? run again when that is over", Code: CodeInstances}
 		}
 	}

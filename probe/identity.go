@@ -18,7 +18,8 @@ func (t *Target) Count(ctx context.Context) (record.Sample, record.Identity, err
 		if err != nil {
 			return record.Sample{}, record.Identity{}, err
 		}
-		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Threads: m.threads, Metric: true, Taken: taken}, t.seen(m), nil
+		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Threads: m.threads,
+			Metric: true, Taken: taken}, t.seen(m), nil
 	}
 	total, err := t.Total(ctx)
 	if err != nil {

@@ -17,7 +17,8 @@ func ownLimit(err error) (got, hint string, ok bool) {
 	case errors.Is(err, syscall.EMFILE):
 		return "leakgate's own limit of open files is reached", raise, true
 	case errors.Is(err, syscall.ENFILE):
-		return "the limit of open files of leakgate's machine is reached", "run leakgate on a machine with more to spare", true
+		return "the limit of open files of leakgate's machine is reached", "run leakgate on a machine with more to spare",
+			true
 	}
 	return "", "", false
 }

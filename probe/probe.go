@@ -69,7 +69,8 @@ type Target struct {
 
 // New makes a target. It sends nothing.
 func New(cfg Config) (*Target, error) {
-	t := &Target{name: cfg.Name, cfg: cfg, timeout: cfg.Timeout, reader: stacks.NewReader(cfg.Memory), offered: map[string]bool{}}
+	t := &Target{name: cfg.Name, cfg: cfg, timeout: cfg.Timeout, reader: stacks.NewReader(cfg.Memory),
+		offered: map[string]bool{}}
 	if cfg.Hide != nil {
 		t.reader.Hide(cfg.Hide.Data)
 	}

@@ -98,9 +98,12 @@ func (p *Prometheus) query(ctx context.Context, who, expr string, take func(seri
 
 // Range asks for the values of an expression over some time. A value that is NaN says
 // that there is none, and is left out.
-func (p *Prometheus) Range(ctx context.Context, expr string, start, end time.Time, step time.Duration) (model.Matrix, error) {
+func (p *Prometheus) Range(
+	ctx context.Context, expr string, start, end time.Time, step time.Duration,
+) (model.Matrix, error) {
 	a, err := p.ask(ctx, "prometheus", expr, "query_range", url.Values{
-		"query": {expr}, "start": {seconds(start)}, "end": {seconds(end)}, "step": {strconv.FormatFloat(step.Seconds(), 'f', -1, 64)},
+		"query": {expr}, "start": {seconds(start)}, "end": {seconds(end)},
+		"step": {strconv.FormatFloat(step.Seconds(), 'f', -1, 64)},
 	}, nil)
 	if err != nil {
 		return nil, err

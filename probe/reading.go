@@ -39,7 +39,8 @@ func (g *Group) read(ctx context.Context, stretch time.Duration) error {
 		return err
 	}
 	if a.kind != kindMatrix {
-		return g.refuse(g.match, fmt.Sprintf("a %s instead of samples", quoted(a.kind)), `write a selector, such as {job="checkout"}, not an expression`)
+		return g.refuse(g.match, fmt.Sprintf("a %s instead of samples", quoted(a.kind)),
+			`write a selector, such as {job="checkout"}, not an expression`)
 	}
 	for id, r := range seen { // metrics without a goroutine count are some other process'
 		if len(r.counts) == 0 {

@@ -149,7 +149,8 @@ func (d *directory) journal() (Run, error) {
 		}
 		r.apply(e)
 		if r.Schema > Schema { // before its events, which may have another form
-			newer = fmt.Errorf("%s: written in format %d by leakgate %s; this leakgate reads up to format %d", d.name, r.Schema, r.Tool, Schema)
+			newer = fmt.Errorf("%s: written in format %d by leakgate %s; this leakgate reads up to format %d", d.name,
+				r.Schema, r.Tool, Schema)
 			return newer
 		}
 		return nil
@@ -210,7 +211,8 @@ func (d *directory) profiles(r *Run) error {
 		}
 		p, err := d.profile(c.Target, c.File)
 		if err != nil {
-			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind, Round: c.Round, Needed: c.Kind != Trying && c.Kind != Evidence && c.Kind != Holding})
+			r.Gaps = append(r.Gaps, Gap{At: c.At, Target: c.Target, What: c.File, Error: err.Error(), Kind: c.Kind,
+				Round: c.Round, Needed: c.Kind != Trying && c.Kind != Evidence && c.Kind != Holding})
 			continue
 		}
 		c.Profile = p
@@ -230,7 +232,8 @@ func (d *directory) profiles(r *Run) error {
 			_, m.Profile, err = d.reader(m.Target).ReadHeap(raw)
 		}
 		if err != nil { // the numbers beside it are there
-			r.Gaps = append(r.Gaps, Gap{At: m.At, Target: m.Target, What: m.File, Error: err.Error(), Kind: m.Kind, Round: m.Round})
+			r.Gaps = append(r.Gaps, Gap{At: m.At, Target: m.Target, What: m.File, Error: err.Error(), Kind: m.Kind,
+				Round: m.Round})
 		}
 	}
 	return d.ctx.Err() // what it ended is no gap

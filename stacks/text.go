@@ -60,7 +60,8 @@ func parseText(data []byte) (*Profile, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading text profile: %w", err)
 	case r.total != r.sum:
-		return nil, fmt.Errorf("%w: its total is %d, but its records add up to %d: was it cut off?", ErrInconsistent, r.total, r.sum)
+		return nil, fmt.Errorf("%w: its total is %d, but its records add up to %d: was it cut off?", ErrInconsistent,
+			r.total, r.sum)
 	case r.nameless > 0:
 		return nil, fmt.Errorf("%w: %d of %d goroutines have only addresses", ErrNoSymbols, r.nameless, r.total)
 	}

@@ -32,7 +32,8 @@ func Accept(file string, rules []Ignore, today time.Time) ([]Ignore, error) {
 	}
 	had, problems := (&decoder{file: file, partial: judgedBy}).parseRules(text)
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("nothing written: %s is not a list of ignore rules: %v", file, problems) // not wrapped: the problems alone would not say what for
+		// Not wrapped: the problems alone would not say what for.
+		return nil, fmt.Errorf("nothing written: %s is not a list of ignore rules: %v", file, problems)
 	}
 	var added []Ignore
 	for _, r := range rules {
@@ -54,7 +55,8 @@ func Accept(file string, rules []Ignore, today time.Time) ([]Ignore, error) {
 		return nil, fmt.Errorf("writing rules: %w", err)
 	}
 	text = append(text, more...)
-	if now, problems := (&decoder{file: file, partial: judgedBy}).parseRules(text); len(problems) > 0 || len(now) != len(had)+len(added) {
+	if now, problems := (&decoder{file: file, partial: judgedBy}).parseRules(text); len(problems) > 0 ||
+		len(now) != len(had)+len(added) {
 		return nil, fmt.Errorf("leakgate cannot append to %s: it is not a list with a dash per rule", file)
 	}
 	if err := replaceFile(file, text); err != nil {
@@ -91,7 +93,8 @@ func nodes(rules []Ignore) *yaml.Node {
 		n := &yaml.Node{Kind: yaml.MappingNode}
 		add := func(k, v, tag string) {
 			if v != "" {
-				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: k}, &yaml.Node{Kind: yaml.ScalarNode, Value: strings.ReplaceAll(v, "${", "$${"), Tag: tag})
+				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: k},
+					&yaml.Node{Kind: yaml.ScalarNode, Value: strings.ReplaceAll(v, "${", "$${"), Tag: tag})
 			}
 		}
 		add("function", r.Function, "!!str")

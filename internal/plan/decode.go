@@ -154,7 +154,8 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	for i := range t.NumField() {
 		key := t.Field(i).Tag.Get("yaml")
 		if t.Field(i).Tag.Get("required") == "true" && !seen[key] && !misspelt[key] {
-			d.problem(n, join(path, key), "", "missing: %s", strings.ToLower(t.Field(i).Tag.Get("doc")[:1])+strings.TrimSuffix(t.Field(i).Tag.Get("doc")[1:], "."))
+			d.problem(n, join(path, key), "", "missing: %s",
+				strings.ToLower(t.Field(i).Tag.Get("doc")[:1])+strings.TrimSuffix(t.Field(i).Tag.Get("doc")[1:], "."))
 		}
 	}
 }
@@ -167,7 +168,8 @@ func (d *decoder) key(k *yaml.Node, path string) (string, bool) {
 	}
 	switch {
 	case n.ShortTag() == "!!merge":
-		d.problem(k, join(path, "<<"), "give the alias to a whole value, or write the keys out", "merge keys are not supported")
+		d.problem(k, join(path, "<<"), "give the alias to a whole value, or write the keys out",
+			"merge keys are not supported")
 	case n.Kind != yaml.ScalarNode || isNull(n):
 		d.problem(k, path, "", "want a string as a key, not %s", describe(n, path))
 	default:

@@ -151,10 +151,12 @@ func (d *decoder) validate(p *Plan) {
 		d.bad("report.dir", "", "is empty")
 	}
 	if p.Settle.Quiet > p.Settle.Timeout && d.sound("settle.timeout") {
-		d.bad("settle.quiet", "", "%s is longer than settle.timeout, %s", time.Duration(p.Settle.Quiet), time.Duration(p.Settle.Timeout))
+		d.bad("settle.quiet", "", "%s is longer than settle.timeout, %s", time.Duration(p.Settle.Quiet),
+			time.Duration(p.Settle.Timeout))
 	}
 	if p.Settle.Quiet < Duration(500*time.Millisecond) {
-		d.bad("settle.quiet", "2s is the default", "%s is too short to see whether a count is level; the minimum is 500ms", time.Duration(p.Settle.Quiet))
+		d.bad("settle.quiet", "2s is the default", "%s is too short to see whether a count is level; the minimum is 500ms",
+			time.Duration(p.Settle.Quiet))
 	}
 	d.enums(reflect.ValueOf(p).Elem(), "")
 }

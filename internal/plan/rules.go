@@ -19,7 +19,8 @@ func (d *decoder) policy(p *Plan) {
 		d.bad("policy.goroutines.percent", "", "%v is not between 0 and 100", p.Policy.Goroutines.Percent)
 	}
 	if strings.ContainsAny(p.Policy.GroupBy, "=\"\n") {
-		d.bad("policy.group_by", "write the label's name alone, such as tenant", "%s is not the name of a goroutine label", quoted(p.Policy.GroupBy))
+		d.bad("policy.group_by", "write the label's name alone, such as tenant", "%s is not the name of a goroutine label",
+			quoted(p.Policy.GroupBy))
 	}
 	d.rules(p.Policy.Ignore, "policy.ignore")
 	d.ignoreFile(p)
@@ -49,7 +50,8 @@ func (d *decoder) rules(rules []Ignore, path string) {
 			}
 		}
 		if none {
-			d.bad(at, "add function: with a regular expression for the blamed function", "has no function, frame, created_by or label; it would match every stack")
+			d.bad(at, "add function: with a regular expression for the blamed function",
+				"has no function, frame, created_by or label; it would match every stack")
 		}
 		if d.given(at+".reason") && r.Reason == "" {
 			d.bad(at+".reason", "", "is empty; say why the stack may grow")
@@ -69,7 +71,8 @@ func (d *decoder) ignoreFile(p *Plan) {
 	name := p.Resolve(p.Policy.IgnoreFile)
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		d.bad("policy.ignore_file", "paths are relative to the plan's folder; judge --accept writes the file", "no such file: %s", p.Policy.IgnoreFile)
+		d.bad("policy.ignore_file", "paths are relative to the plan's folder; judge --accept writes the file",
+			"no such file: %s", p.Policy.IgnoreFile)
 		return
 	}
 	if err != nil {

@@ -113,7 +113,8 @@ func rateUnit(per string) (time.Duration, error) {
 
 // Syntax of a Rate.
 func (r *Rate) Syntax() (pattern, example string) {
-	return `^\s*(max|\+?(` + numberSyntax + `)\s*(/\s*(` + spanSyntax + `|(ns|us|µs|μs|ms|s|m|h))` + spanSyntax + `*)?)\s*$`, "200/s"
+	return `^\s*(max|\+?(` + numberSyntax + `)\s*(/\s*(` + spanSyntax + `|(ns|us|µs|μs|ms|s|m|h))` + spanSyntax +
+		`*)?)\s*$`, "200/s"
 }
 
 // Share is a part of a whole, from 0 to 1, written 0.05 or 5%.
@@ -183,7 +184,8 @@ func (d *Date) Syntax() (pattern, example string) {
 type Size uint64
 
 // sizeUnits are the units of a Size, as Kubernetes writes them.
-var sizeUnits = map[string]float64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+var sizeUnits = map[string]float64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 1 << 10, "Mi": 1 << 20,
+	"Gi": 1 << 30, "Ti": 1 << 40}
 
 var isSize = regexp.MustCompile(`^(` + numberSyntax + `)\s*(k|M|G|T|Ki|Mi|Gi|Ti)?$`)
 

@@ -48,7 +48,8 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 		case !ok && !isName.MatchString(name):
 			d.problem(n, path, "write ${NAME}, or $${ for the text ${ itself", "%s does not name a variable", quoted(m))
 		case !ok:
-			d.problem(n, path, "export it, or write $${"+name+"} for the text itself", "environment variable %s is not set", name)
+			d.problem(n, path, "export it, or write $${"+name+"} for the text itself", "environment variable %s is not set",
+				name)
 		case secret || secretQuery.MatchString(name): // ${HOOK_TOKEN} in an address
 			d.secret(val)
 		}
@@ -60,7 +61,8 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 		if d.env == nil {
 			d.problem(n, path, "write the value out", "%s is not set while judging", quoted(n.Value))
 		} else {
-			d.problem(n, path, "set the variable, or write the value out", "%s is not set, and the thresholds depend on it", quoted(n.Value))
+			d.problem(n, path, "set the variable, or write the value out", "%s is not set, and the thresholds depend on it",
+				quoted(n.Value))
 		}
 	case !known:
 		d.unsound[path] = true
@@ -151,7 +153,9 @@ func (p *Plan) Learn(address string, header http.Header) {
 			}
 		}
 	}
-	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < minSecret || slices.Contains(p.Secrets, s) })
+	secrets = slices.DeleteFunc(secrets, func(s string) bool {
+		return len(s) < minSecret || slices.Contains(p.Secrets, s)
+	})
 	if len(secrets) > 0 {
 		p.Secrets = append(p.Secrets, secrets...)
 		p.Hidden.Add(secrets, pairs)

@@ -39,7 +39,8 @@ func (d *decoder) targets(p *Plan) {
 func (d *decoder) source(p *Plan, t *Target, at string) {
 	switch {
 	case t.Pprof == "" && t.Selector == "" && !d.given(at+".pprof") && !d.given(at+".selector"):
-		d.bad(at+".pprof", "or add a selector, and prometheus: {url: …}", "missing: address of net/http/pprof, up to and including /debug/pprof")
+		d.bad(at+".pprof", "or add a selector, and prometheus: {url: …}",
+			"missing: address of net/http/pprof, up to and including /debug/pprof")
 	case t.Pprof != "" || d.given(at+".pprof"):
 		if u := d.url(t.Pprof, at+".pprof"); t.Name == "" && u != nil {
 			t.Name = u.Host
@@ -96,7 +97,8 @@ func (d *decoder) name(p *Plan, names map[string]int, i int) {
 	case p.Targets[first].Name == name:
 		d.bad(at, "give each target a name of its own", "targets[%d] has the same name, %s", first, quoted(name))
 	default:
-		d.bad(at, "", "%s makes the same file name as targets[%d].name, %s", quoted(name), first, quoted(p.Targets[first].Name))
+		d.bad(at, "", "%s makes the same file name as targets[%d].name, %s", quoted(name), first,
+			quoted(p.Targets[first].Name))
 	}
 }
 
@@ -124,7 +126,8 @@ func (d *decoder) load(p *Plan) {
 		d.bad("load.round", "", "must be more than 0")
 	}
 	if l.Rounds.Min < 2 {
-		d.bad("load.rounds.min", "only growth that repeats tells a leak from a pool", "%d is too few; the minimum is 2", l.Rounds.Min)
+		d.bad("load.rounds.min", "only growth that repeats tells a leak from a pool", "%d is too few; the minimum is 2",
+			l.Rounds.Min)
 	}
 	if l.Rounds.Max < l.Rounds.Min && d.sound("load.rounds.min") {
 		d.bad("load.rounds.max", "", "%d is less than min, %d", l.Rounds.Max, l.Rounds.Min)
@@ -170,7 +173,8 @@ func (d *decoder) kinds(p *Plan) {
 	if l.None != nil && !d.given("load.rate") {
 		l.Rate = 0 // what others send is their business, unless the plan says what it has to be
 	}
-	if l.None != nil && (l.None.Requests != "" || l.None.Connections != "") && p.Prometheus.URL == "" && d.sound("prometheus.url") {
+	if l.None != nil && (l.None.Requests != "" || l.None.Connections != "") && p.Prometheus.URL == "" &&
+		d.sound("prometheus.url") {
 		d.bad("load.none", "add prometheus: {url: http://prometheus:9090}", "its queries need a Prometheus server")
 	}
 }

@@ -70,7 +70,8 @@ func source() common.DataSourceRef {
 func (c Config) panel(title, about, unit string, queries ...query) *timeseries.PanelBuilder {
 	p := timeseries.NewPanelBuilder().Title(title).Description(about).Unit(unit).Datasource(source()).Height(height).Span(width / 2)
 	for i, q := range queries {
-		p.WithTarget(prometheus.NewDataqueryBuilder().Expr(q.expr).LegendFormat(q.legend).RefId(string(rune('A' + i))).Datasource(source()).Range())
+		p.WithTarget(prometheus.NewDataqueryBuilder().Expr(q.expr).LegendFormat(q.legend).
+			RefId(string(rune('A' + i))).Datasource(source()).Range())
 	}
 	return p
 }
