@@ -1,10 +1,10 @@
-# Two commands do everything on a fresh machine: make demo, make test.
+# On a fresh machine, start with make demo and make test.
 GO      ?= go
 BIN     := bin
 TOOLS   := $(CURDIR)/.cache/bin
 
-# Programs that `go tool` does not build: what each of them requires would decide which
-# versions leakgate is built with (docs/dependencies.md).
+# These are not `tool` directives: their requirements would decide which versions leakgate
+# is built with (docs/dependencies.md).
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 PROMTOOL    := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
 GHZ         := github.com/bojand/ghz/cmd/ghz@v0.121.0
@@ -13,11 +13,11 @@ ACT         := github.com/nektos/act@v0.2.89
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 .DEFAULT_GOAL := help
-# Whatever has no name of a file is called by people.
+# Targets that are not files.
 .PHONY: $(shell awk -F: '/^[a-z][a-z-]*:/ {print $$1}' Makefile)
 
-# The list comes from the text after ## beside each target. A target without one is an
-# error, so that the list is whole; `make lint` makes it too.
+# The list is made from the text after ## beside each target. A target without such a text
+# is an error; `make lint` checks it.
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:/ { \
 		if (NF < 2) { sub(/:.*/, "", $$1); missing = missing " " $$1; next } \
@@ -33,7 +33,7 @@ demo: build ## the gate on a service that leaks, and on its healthy twin
 	@echo
 	@$(BIN)/leakgate demo --healthy; code=$$?; if [ $$code -ne 0 ]; then echo "demo: the healthy shop ended with $$code, want 0"; exit 1; fi
 
-# The race detector needs a C compiler; where there is none, .ci/run installs one.
+# The race detector needs a C compiler; .ci/run installs one if it is missing.
 test: ## every test, with the race detector
 	@command -v $$($(GO) env CC) >/dev/null || { echo "make test: the race detector needs a C compiler, and there is no $$($(GO) env CC); install gcc, or run .ci/run, which does"; exit 1; }
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
@@ -46,15 +46,15 @@ lint: ## gofmt, vet, staticcheck, govulncheck, go mod tidy, and this list
 	@$(MAKE) --no-print-directory help >/dev/null
 	@$(MAKE) --no-print-directory vuln
 
-# govulncheck needs its database; where that cannot be reached, it says so.
+# govulncheck needs its database; if that cannot be reached, the check is skipped.
 vuln: $(TOOLS)/govulncheck ## govulncheck alone; skipped where its database cannot be reached
 	@out=$$($(TOOLS)/govulncheck ./... 2>&1); code=$$?; echo "$$out" | tail -n 20; \
 	if [ $$code -ne 0 ] && echo "$$out" | grep -qE 'vuln.go.dev.*(dial|lookup|refused|timeout|Forbidden|403|no such host|EOF)'; then \
 		echo "make vuln: SKIPPED, the vulnerability database cannot be reached from here"; \
 	else exit $$code; fi
 
-# What others built reads the golden junit.xml files, and has to count the same.
-# Its packages are pinned, and go to .cache; the rest comes from the system.
+# Parsers of other projects read the golden junit.xml files, and have to find the same
+# counts. Their npm packages are pinned, in .cache; the rest comes from the system.
 JUNIT := internal/report/testdata
 JUNIT_PYTHON ?= python3
 JUNIT_NEEDS := node npm xmllint $(JUNIT_PYTHON)
@@ -89,34 +89,34 @@ matrix: ## every leak of the sample shop, and its healthy form 20 times
 matrix-short: ## two leaks, and the healthy shop once
 	$(GO) run ./internal/lab/matrix -healthy 1 -leaks send,rare
 
-# SHORT=1 takes a part of the corpus, in five minutes; it writes no table.
+# SHORT=1 runs a part of the corpus, in five minutes, and writes no table.
 accuracy: ## recall and false positives on the corpus; SHORT=1 takes five minutes
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus $(if $(SHORT),-short,-report docs/accuracy.md)
 
-# What a pass claims it would have caught is planted, and has to be caught.
+# Plants the leaks that a pass claims to catch; they have to be caught.
 claim: ## leaks planted at the rate that a pass claims to see; 20 minutes
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus -claim -confirm 20s -report docs/accuracy.md
 
-# Goroutines and heap together: ten runs of each service that says what it does.
-# As of the next two, SHORT=1 takes a part of it, and writes no table.
+# Goroutines and heap together: ten runs of each service with a known behaviour. Here and
+# in the next two, SHORT=1 runs a part, and writes no table.
 quadrants: ## heap and goroutines together, ten runs of each case; ten minutes, SHORT=1 for less
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus -quadrants -confirm 20s $(if $(SHORT),-short,-report docs/accuracy.md)
 
-# What the gate promises of time and confirmation, with the default plan.
+# The promises about time and confirmation, with the default plan.
 scenarios: ## time and confirmation with the default plan; twelve minutes, SHORT=1 for less
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	GOEXPERIMENT=goroutineleakprofile $(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus-proof .
 	$(GO) run ./internal/lab/scenarios -corpus $(BIN)/corpus -proof $(BIN)/corpus-proof $(if $(SHORT),-only clean,-report docs/accuracy.md)
 
-# Services that other people use all the time, so that they never come to rest.
+# Services that are in use all the time, so that they never come to rest.
 busy: ## services that never come to rest, 50 runs of the healthy one; 15 minutes, SHORT=1 for less
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	$(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus -busy -confirm 60s $(if $(SHORT),-short,-report docs/accuracy.md)
 
-# The decision over many seeds, in virtual time; RUNS=1000 takes five minutes.
+# Many seeds in virtual time; RUNS=1000 takes five minutes.
 RUNS ?= 1000
 simulate: ## error rates of the decision over RUNS seeds, in virtual time; five minutes
 	$(GO) run ./internal/lab/simulate -runs $(RUNS) -report docs/accuracy.md
@@ -124,33 +124,33 @@ simulate: ## error rates of the decision over RUNS seeds, in virtual time; five 
 simulate-short: ## the same with 60 seeds, and no table
 	$(GO) run ./internal/lab/simulate -runs 60
 
-# Faults on real services, each with its healthy twin: no leak is green, none healthy red.
-# ONLY=REGEXP takes some rows, O=FILE writes the table.
+# Faults on real services, each with a healthy twin: no leak may pass, no healthy service
+# may fail. ONLY=REGEXP selects rows, O=FILE writes the table.
 faults: build ## caches, restarts, balancers and networks that lie to the gate; ONLY=REGEXP for some; half an hour
 	$(GO) run ./internal/lab/faults -leakgate $(BIN)/leakgate -parallel 12 $(if $(ONLY),-only '$(ONLY)') $(if $(O),-o $(O))
 
 faults-short: build ## one fault of each kind
 	$(GO) run ./internal/lab/faults -leakgate $(BIN)/leakgate -short
 
-# Where there is no Chromium, root on a Debian system installs it; elsewhere the
-# tests skip and say so. SCREENSHOTS=DIR keeps pictures to look at.
+# If Chromium is missing, root on a Debian system installs it; otherwise the tests are
+# skipped. SCREENSHOTS=DIR keeps pictures.
 report-test: ## report.html in a headless Chromium; SCREENSHOTS=DIR keeps pictures
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing chromium" && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 		echo "make report-test: no chromium and none can be installed here: the tests will skip"
 	$(GO) test -tags chromium -count=1 -v -run 'Chromium|WithoutScripts|Screenshots' ./internal/report
 
-# Prometheus as a source: two instances, one of which leaks; restarts; two minutes,
-# and some more the first time, to build the server.
+# Prometheus as a source: two instances, one of which leaks, and restarts. It takes two
+# minutes, and longer the first time, to build the server.
 prometheus-test: $(TOOLS)/prometheus $(TOOLS)/promtool ## targets that only a real Prometheus knows; two minutes
 	PROMETHEUS=$(TOOLS)/prometheus PROMTOOL=$(TOOLS)/promtool $(GO) test -tags prometheus -count=1 -v -parallel 3 -timeout 20m ./internal/lab/e2e
 
-# WebSockets, server-sent events and long polls, two thousand of them held; eight minutes.
+# Two thousand WebSockets, server-sent events and long polls; eight minutes.
 streams-test: ## 2,000 WebSockets and event streams, held and cut off; eight minutes, SHORT=1 for less
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	CORPUS=$(CURDIR)/$(BIN)/corpus $(GO) test -tags streams -count=1 -v -timeout 30m ./internal/lab/e2e $(if $(SHORT),-run 'TestStreams/(ws-messages|poll)')
 
-# A gRPC service under ghz, by load.exec, and gRPC streams; three minutes.
+# A gRPC service with load.exec and ghz, and gRPC streams; three minutes.
 grpc-test: $(TOOLS)/ghz ## a gRPC service under ghz, and gRPC streams; three minutes
 	$(GO) build -C testdata/corpus -o $(CURDIR)/$(BIN)/corpus .
 	CORPUS=$(CURDIR)/$(BIN)/corpus GHZ=$(TOOLS)/ghz $(GO) test -tags grpc -count=1 -v -timeout 20m ./internal/lab/e2e
@@ -158,7 +158,7 @@ grpc-test: $(TOOLS)/ghz ## a gRPC service under ghz, and gRPC streams; three min
 prometheus: build $(TOOLS)/prometheus ## the gate on a real Prometheus server
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate
 
-# The action's script on a stand-in, then the example's jobs: about three minutes.
+# The action's script with a fake leakgate, then the jobs of the example; three minutes.
 action-test: $(TOOLS)/act ## the GitHub Action on the sample shop, run by act without containers; three minutes
 	ACT=$(TOOLS)/act ./action/test.sh
 

@@ -17,21 +17,20 @@ const k6Missed = 99
 // k6Schema is the major version of k6's machine-readable summary that is read.
 const k6Schema = "1"
 
-// k6Known are metrics of which a summary of k6 has at least one.
+// k6Known are metrics of which every k6 summary has at least one.
 var k6Known = [...]string{"http_reqs", "iterations", "checks", "checks_total", "vus_max", "browser_http_req_failed"}
 
 // k6Form is k6's summaries.
 var k6Form = summaryForm{"k6", readK6}
 
-// readK6 reads what k6 writes: with --new-machine-readable-summary, with
-// --summary-export, or as its handleSummary's data.
+// readK6 reads what k6 writes with --new-machine-readable-summary or --summary-export, or
+// what it passes to handleSummary.
 //
-// HTTP requests are counted as such, and http_req_failed says which of them failed.
-// Of other protocols k6 counts no requests: there, iterations stand for them, and
-// only the script's checks say which of them failed, since an iteration that threw an
-// error counts as any other. A check that failed is a request that failed, also
-// where http_req_failed says otherwise. What none of these tells is no success, and an
-// error.
+// HTTP requests are counted, and http_req_failed says which of them failed. For other
+// protocols k6 counts no requests: iterations stand in for them, and only the script's
+// checks say which failed, since k6 counts an iteration that threw an error like any other.
+// A failed check is a failed request, even if http_req_failed says otherwise. A request
+// about which none of these says anything is not a success, but an error.
 func readK6(text []byte) (summary, bool, error) {
 	var doc fields
 	if !object(text, having(&doc, func(f fields) bool { return isK6(k6Metrics(f)) || isK6(k6Results(f)) })) {
@@ -49,8 +48,8 @@ func readK6(text []byte) (summary, bool, error) {
 	return s, err == nil, err
 }
 
-// k6Metrics are the metrics of the older forms, by their names. Beside its values a
-// metric of handleSummary has its type; that of --summary-export is its values.
+// k6Metrics returns the metrics of the older formats, by name. A metric of handleSummary
+// has a type beside its values; one of --summary-export consists of its values.
 func k6Metrics(doc fields) map[string]fields {
 	all := doc.object("metrics")
 	metrics := make(map[string]fields, len(all))
@@ -64,8 +63,8 @@ func k6Metrics(doc fields) map[string]fields {
 	return metrics
 }
 
-// k6Results are the metrics of the machine-readable form, those of checks among them.
-// One that is there twice has no values.
+// k6Results returns the metrics of the machine-readable format, including those of checks.
+// A metric that is listed twice gets no values.
 func k6Results(doc fields) map[string]fields {
 	results := doc.object("results")
 	metrics := map[string]fields{}
@@ -85,7 +84,7 @@ func k6Results(doc fields) map[string]fields {
 	return metrics
 }
 
-// k6List is a list of objects, also where it is an object of them.
+// k6List reads a list of objects, or an object of objects.
 func k6List(raw json.RawMessage) []fields {
 	var list []fields
 	if json.Unmarshal(raw, &list) == nil {
@@ -109,7 +108,7 @@ func isK6(metrics map[string]fields) bool {
 	return slices.ContainsFunc(k6Known[:], func(name string) bool { return metrics[name] != nil })
 }
 
-// k6Version is the major version of the summary's schema.
+// k6Version returns the major version of the summary's schema.
 func k6Version(doc fields) (string, error) {
 	if !doc.given("version") {
 		return k6Schema, nil
@@ -154,7 +153,7 @@ func (r k6Report) summary() (summary, error) {
 	return s, r.rest(&s, times)
 }
 
-// untold is why it is not known which requests failed; nil if it is.
+// untold returns an error if it is unknown which requests failed.
 func (r k6Report) untold(http, checks k6Rate, iterations uint64) error {
 	other, told := r.other(), http.told && iterations <= http.total
 	switch {
@@ -180,7 +179,7 @@ func (r k6Report) untold(http, checks k6Rate, iterations uint64) error {
 	return nil
 }
 
-// addCheck is what makes k6 tell more.
+// addCheck is a hint: checks make k6 report failures.
 const addCheck = "add a check to the script"
 
 // other names what k6 measured of a protocol of which it counts no requests.

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// k6Rate is how many of what k6 counted were so.
+// k6Rate is how many of the requests, or checks, that k6 counted have failed.
 type k6Rate struct {
 	failed, total uint64
 	told          bool // which of them failed is known
@@ -23,8 +23,8 @@ func (c k6Rate) failures(n uint64) uint64 {
 	return min(n, max(c.failed, part(float64(c.failed)/float64(c.total), n)))
 }
 
-// toldOf is of how many requests checks tell something. Where there are more checks than
-// requests, each comes to several, and those that fell short are not known.
+// toldOf returns for how many requests checks say something. If there are more checks than
+// requests, each request has several, and it is unknown which of them got fewer.
 func (r k6Rate) toldOf(requests uint64) uint64 {
 	if requests == 0 || r.total <= requests {
 		return r.total
@@ -33,7 +33,7 @@ func (r k6Rate) toldOf(requests uint64) uint64 {
 	return r.total / each
 }
 
-// http is what k6 counted of HTTP, a browser's requests among them.
+// http returns what k6 counted of HTTP, including requests of a browser.
 func (r k6Report) http() (k6Rate, error) {
 	n, _, err := r.count("http_reqs")
 	if err != nil {
@@ -60,8 +60,8 @@ func (r k6Report) http() (k6Rate, error) {
 	return sum, err
 }
 
-// byStatus learns of requests by their statuses, where a script asks for these by
-// thresholds, as in http_reqs{status:200}: what is not among the good ones failed.
+// byStatus counts failures by status, if the script has thresholds for statuses, such as
+// http_reqs{status:200}: a request without a successful status has failed.
 func (r k6Report) byStatus(n uint64) (failed uint64, told bool, err error) {
 	good, expected := uint64(0), false
 	for name := range r.metrics {
@@ -95,8 +95,8 @@ func (r k6Report) byStatus(n uint64) (failed uint64, told bool, err error) {
 	return n - good, true, nil
 }
 
-// checks is how many checks the script made, and how many of them failed. The rate of
-// checks is that of those that passed.
+// checks returns how many checks the script made, and how many of them failed. k6's rate
+// of checks is that of those that passed.
 func (r k6Report) checks() (k6Rate, error) {
 	passed, total, given, err := r.rate("checks", 0)
 	if err != nil || given {
