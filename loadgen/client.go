@@ -18,7 +18,7 @@ import (
 type connections struct {
 	dialer net.Dialer
 	socket string
-	over   context.Context // ends with the phase, and every dial with it
+	over   context.Context // ends with the phase; so do all dials
 	end    context.CancelFunc
 
 	mu   sync.Mutex
@@ -70,8 +70,7 @@ func (c *connections) dial(ctx context.Context, network, addr string) (net.Conn,
 	return out, nil
 }
 
-// closeAll ends every connection and every dial, and with them every request in
-// flight.
+// closeAll ends all connections and dials, and with them all requests in flight.
 func (c *connections) closeAll() {
 	c.end()
 	c.mu.Lock()
@@ -106,7 +105,7 @@ type entry struct {
 	typical atomic.Int64 // latency to the response's header, nanoseconds, smoothed; 0: none yet
 }
 
-// errAbandoned is how a request ends whose client hung up on purpose.
+// errAbandoned is the error of a request whose client hung up on purpose.
 var errAbandoned = errors.New("leakgate: abandoned")
 
 func newClient(cfg Config) *client {
@@ -138,7 +137,7 @@ func newClient(cfg Config) *client {
 	return c
 }
 
-// stop ends what is in flight and refuses what comes.
+// stop ends what is in flight and refuses new requests.
 func (c *client) stop() {
 	c.stopped.Store(true)
 	c.conns.closeAll()
@@ -187,8 +186,8 @@ func (c *client) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// hangUp sends a request and gives it up at a random moment before its answer
-// is due, or at the answer's first byte if that comes sooner.
+// hangUp sends a request and abandons it at a random moment before its response is due, or
+// at the first byte of the response if that comes sooner.
 func (c *client) hangUp(req *http.Request, e *entry) error {
 	ctx, cancel := context.WithCancel(req.Context())
 	defer cancel()
@@ -235,3 +234,6 @@ func (b *countingBody) Close() error {
 	}
 	return b.ReadCloser.Close()
 }
+
+// noRedirect returns a redirect as it came: the plan says what is asked for.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

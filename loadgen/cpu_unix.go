@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// cpuTime is how much processor time this process has used; 0 where the system
-// does not tell.
+// cpuTime is the processor time that this process has used; 0 if the system does not report
+// it.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -7,8 +7,8 @@ import (
 
 const schedLatencies = "/sched/latencies:seconds"
 
-// delays is how often goroutines of this process that could run have waited so
-// long for a processor, since its start.
+// delays is a histogram of how long runnable goroutines of this process have waited for a
+// processor since its start.
 func delays() *metrics.Float64Histogram {
 	s := []metrics.Sample{{Name: schedLatencies}}
 	metrics.Read(s)
@@ -18,7 +18,7 @@ func delays() *metrics.Float64Histogram {
 	return s[0].Value.Float64Histogram()
 }
 
-// waited is what nine in ten goroutines waited at most between two readings.
+// waited is the 90th percentile of the waits between two readings.
 func waited(before, after *metrics.Float64Histogram) time.Duration {
 	if before == nil || after == nil || len(before.Counts) != len(after.Counts) {
 		return 0

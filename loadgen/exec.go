@@ -23,16 +23,16 @@ import (
 type ExecConfig struct {
 	Command []string // program and arguments
 	Dir     string   // where it is started
-	Env     []string // its environment, beside what each phase adds
-	Summary string   // form of its summary; auto: by its looks
-	Rate    float64  // requests per second that a phase asks for; 0: as many as can be
-	// Logs is where what it prints is kept, a file per phase; nowhere if empty.
+	Env     []string // its environment; each phase adds its variables
+	Summary string   // format of its summary; auto: detected
+	Rate    float64  // requests per second that a phase asks for; 0: as fast as possible
+	// Logs is the folder for its output, one file per phase; empty: not kept.
 	Logs string
 	// Mask takes secrets out of what is kept; nil: nothing is secret.
 	Mask func([]byte) []byte
 }
 
-// Exec drives load by a command that is started for each phase.
+// Exec sends load with a command that it starts for each phase.
 type Exec struct {
 	cfg ExecConfig
 
@@ -40,7 +40,7 @@ type Exec struct {
 	n  int // phases so far
 }
 
-// NewExec checks a config and makes a driver of it.
+// NewExec checks a config and returns its driver.
 func NewExec(cfg ExecConfig) (*Exec, error) {
 	if len(cfg.Command) == 0 {
 		return nil, ErrNoRequests
@@ -51,25 +51,24 @@ func NewExec(cfg ExecConfig) (*Exec, error) {
 	return &Exec{cfg: cfg}, nil
 }
 
-// Progress is not known before the command ends.
+// Progress is unknown until the command exits.
 func (e *Exec) Progress() uint64 { return 0 }
 
 const (
 	// overtime is how much longer than its phase a command may take: to start, to
 	// wait for the last answers, to sum up.
 	overtime = 30 * time.Second
-	// endingTime is how long it gets to end once it is asked to.
+	// endingTime is how long it may take to exit once it is asked to.
 	endingTime = 2 * time.Second
-	// maxOutput bounds what is read of what a command prints or writes, in bytes: ghz
-	// has a line for each request. maxLog bounds what is kept of it beside the run.
+	// maxOutput bounds the output that is read, in bytes: ghz writes a line per request.
+	// maxLog bounds what is kept of it with the run.
 	maxOutput = 64 << 20
 	maxLog    = 4 << 20
-	// leastTime is the share of its phase for which a command has to run that says
-	// nothing of what it sent.
+	// leastTime is the share of its phase for which a command without a summary has to run.
 	leastTime = 0.5
 )
 
-// Run starts the command and waits for it, and for nothing that it leaves behind.
+// Run starts the command and waits for it, but not for processes that it leaves behind.
 func (e *Exec) Run(ctx context.Context, phase Phase) record.Load {
 	load := record.Load{Planned: phase.Duration, Asked: e.cfg.Rate, Entries: []record.Entry{{Name: e.name()}}}
 	e.mu.Lock()
@@ -98,7 +97,8 @@ func (e *Exec) Run(ctx context.Context, phase Phase) record.Load {
 	case ctx.Err() != nil:
 		load.Stopped = record.StoppedByUs
 	case within.Err() != nil:
-		load.Stopped = fmt.Sprintf("the load was stopped: %s did not end within %s after its time", e.cfg.Command[0], overtime)
+		load.Stopped = fmt.Sprintf("the load was stopped: %s was still running %s after the end of its phase",
+			e.cfg.Command[0], overtime)
 	default:
 		e.result(&load, phase, ran)
 	}
@@ -106,16 +106,16 @@ func (e *Exec) Run(ctx context.Context, phase Phase) record.Load {
 	return load
 }
 
-// ran is what came of the command.
+// ran is the result of running the command.
 type ran struct {
 	err       error
 	took      time.Duration
 	left      bool // it left processes behind
 	out, errs output
-	summary   string // file in which it may have written one
+	summary   string // file to which it may have written one
 }
 
-// maxName is how much of a command names it in reports, in bytes.
+// maxName is how much of a command line reports show as its name, in bytes.
 const maxName = 80
 
 func (e *Exec) name() string {
@@ -133,7 +133,7 @@ func (e *Exec) mask(text []byte) []byte {
 	return e.cfg.Mask(text)
 }
 
-// variables tell the command what the phase asks for.
+// variables returns the environment variables that say what the phase asks for.
 func (e *Exec) variables(phase Phase, summary string) []string {
 	rate := "0"
 	if e.cfg.Rate > 0 {
@@ -146,13 +146,14 @@ func (e *Exec) variables(phase Phase, summary string) []string {
 	}
 }
 
-// result makes a load of what came of the command.
+// result fills in the load from the result of the command.
 func (e *Exec) result(load *record.Load, phase Phase, ran ran) {
 	program := e.cfg.Command[0]
 	var ended *exec.ExitError
 	switch {
 	case ran.left, errors.Is(ran.err, exec.ErrWaitDelay):
-		load.Stopped = fmt.Sprintf("%s ended and left processes behind, which were ended too: let it wait for them", program)
+		load.Stopped = fmt.Sprintf("%s exited and left processes behind, which leakgate ended: make it wait for them",
+			program)
 		return
 	case ran.err != nil && !errors.As(ran.err, &ended):
 		load.Stopped = "the load was not sent: " + ran.err.Error()
@@ -169,48 +170,50 @@ func (e *Exec) result(load *record.Load, phase Phase, ran ran) {
 		}
 	case ran.err != nil: // nothing is known of what it sent
 	case ran.took < time.Duration(leastTime*float64(phase.Duration)):
-		load.Stopped = fmt.Sprintf("%s ended after %s of %s, and said nothing of what it sent: let it load for $LEAKGATE_DURATION", program, ran.took.Round(10*time.Millisecond), phase.Duration)
+		load.Stopped = fmt.Sprintf("%s exited after %s of %s without a summary of what it sent: make it load for $LEAKGATE_DURATION", program, ran.took.Round(10*time.Millisecond), phase.Duration)
 	default: // it ran: more is not known
 		load.Uncounted = true
 		load.Sent, load.Answered, load.Succeeded = 1, 1, 1
 		load.Entries[0].Sent, load.Entries[0].Answered, load.Entries[0].Succeeded = 1, 1, 1
 	}
 	if ended != nil && load.Stopped == "" && (!found || ended.ExitCode() != s.missed) {
-		load.Stopped = fmt.Sprintf("the load failed: %s ended with %s%s", program, ended.ProcessState, lastLine(e.mask(ran.errs.Bytes())))
+		load.Stopped = fmt.Sprintf("the load failed: %s exited with %s%s", program, ended.ProcessState,
+			lastLine(e.mask(ran.errs.Bytes())))
 	}
 }
 
-// summary reads what the command wrote where it was told to, or printed; some print
-// it with their log.
+// summary reads the summary from the file, from standard output or from standard error,
+// where some commands print it with their log.
 func (e *Exec) summary(ran ran) (summary, bool, error) {
 	if f, err := os.Open(ran.summary); err == nil {
 		defer f.Close()
 		text, err := io.ReadAll(io.LimitReader(f, maxOutput+1))
 		if err != nil || len(text) > maxOutput {
-			return summary{}, false, cmp.Or(err, fmt.Errorf("$LEAKGATE_SUMMARY has more than %d MiB", maxOutput>>20))
+			return summary{}, false, cmp.Or(err, fmt.Errorf("$LEAKGATE_SUMMARY is larger than %d MiB", maxOutput>>20))
 		}
 		if len(bytes.TrimSpace(text)) > 0 {
 			s, found, err := readSummary(e.cfg.Summary, text)
 			if !found && err == nil && e.cfg.Summary != "none" {
-				err = fmt.Errorf("what is in $LEAKGATE_SUMMARY is none of %s", knownForms())
+				err = fmt.Errorf("$LEAKGATE_SUMMARY holds no summary that is known; known: %s", strings.Join(SummaryForms(), ", "))
 			}
 			return s, found, err
 		}
 	}
 	s, found, err := readSummary(e.cfg.Summary, ran.out.Bytes())
-	if !found && (err == nil || errors.Is(err, errNoSummary)) { // one that is of no use is one
+	if !found && (err == nil || errors.Is(err, errNoSummary)) { // a summary with an error is one, too
 		s2, found2, err2 := readSummary(e.cfg.Summary, ran.errs.Bytes())
 		if found2 || err2 != nil && !errors.Is(err2, errNoSummary) {
 			return s2, found2, err2
 		}
 	}
 	if !found && err == nil && ran.out.cut && e.cfg.Summary != "none" {
-		err = fmt.Errorf("%s printed more than %d MiB; let it write its summary to $LEAKGATE_SUMMARY", e.cfg.Command[0], maxOutput>>20)
+		err = fmt.Errorf("%s printed more than %d MiB; make it write its summary to $LEAKGATE_SUMMARY", e.cfg.Command[0],
+			maxOutput>>20)
 	}
 	return s, found, err
 }
 
-// lastLine is the last line of what a command wrote, for a message: secrets are taken out
+// lastLine is the last line of a command's output, for a message. Secrets have to be masked
 // before it is cut.
 func lastLine(text []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
@@ -220,8 +223,8 @@ func lastLine(text []byte) string {
 	return ""
 }
 
-// keep writes what the command printed beside the run, less its middle if it is long.
-// That it cannot is no fault of the load.
+// keep stores the command's output with the run, without its middle if it is long. Failing
+// to do so is not the load's fault.
 func (e *Exec) keep(ran ran) {
 	if e.cfg.Logs == "" {
 		return
@@ -234,13 +237,14 @@ func (e *Exec) keep(ran ran) {
 		text = slices.Concat(text[:maxLog/2], []byte("\n[…]\n"), text[len(text)-maxLog/2:])
 	}
 	if os.MkdirAll(e.cfg.Logs, 0o755) == nil {
-		_ = os.WriteFile(filepath.Join(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1)), text, 0o644) // as the other files of a run
+		// As the other files of a run.
+		_ = os.WriteFile(filepath.Join(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1)), text, 0o644)
 	}
 }
 
 // output keeps the beginning of what is written to it.
 type output struct {
-	text bytes.Buffer // not embedded: its ReadFrom would know no bound
+	text bytes.Buffer // not embedded: its ReadFrom would be unbounded
 	cut  bool
 }
 

@@ -52,16 +52,16 @@ func TestExec(t *testing.T) {
 		{name: "two summaries", script: "cat " + sample("ghz.json") + "; cat " + sample("vegeta.json") + " >&2; cat " + sample("ghz.json"), sent: 2000, failed: 20},
 		{name: "k6 without HTTP", script: `echo '{"metrics": {"iterations": {"count": 200}, "checks": {"passes": 150, "fails": 50}}}'`, sent: 200, failed: 50},
 		{name: "k6 without HTTP and checks", script: `echo '{"metrics": {"iterations": {"count": 200}}}'`, stopped: "add a check to the script"},
-		{name: "k6 that was aborted", script: "cat " + sample("k6.json") + "; exit 107", sent: 1500, failed: 15, stopped: "sh ended with exit status 107"},
+		{name: "k6 that was aborted", script: "cat " + sample("k6.json") + "; exit 107", sent: 1500, failed: 15, stopped: "sh exited with exit status 107"},
 		{name: "nothing to read", script: "echo hello; sleep 0.1", uncounted: true, sent: 1},
 		{name: "nothing to be read", script: "sleep 0.1; cat " + sample("ghz.json"), summary: "none", uncounted: true, sent: 1},
-		{name: "nothing done", script: "true", done: true, stopped: "said nothing of what it sent"},
-		{name: "cut off in the file", script: "head -c 100 " + sample("ghz.json") + " > $LEAKGATE_SUMMARY; sleep 0.1", stopped: "none of k6, ghz, vegeta, wrk"},
+		{name: "nothing done", script: "true", done: true, stopped: "without a summary of what it sent"},
+		{name: "cut off in the file", script: "head -c 100 " + sample("ghz.json") + " > $LEAKGATE_SUMMARY; sleep 0.1", stopped: "no summary that is known; known: k6, ghz, vegeta, wrk"},
 		{name: "goes on in the background", script: "sleep 60 >/dev/null 2>&1 & sleep 0.1", stopped: "left processes behind"},
 		{name: "goes on, and holds the output", script: "sleep 60 & sleep 0.1", stopped: "left processes behind"},
 		{name: "another form than said", script: "cat " + sample("ghz.json"), summary: "wrk", stopped: "there is no summary of wrk"},
-		{name: "fails", script: "echo no such host >&2; exit 7", stopped: "sh ended with exit status 7: no such host"},
-		{name: "fails with a summary", script: "cat " + sample("ghz.json") + "; exit 1", sent: 2000, failed: 20, stopped: "sh ended with exit status 1"},
+		{name: "fails", script: "echo no such host >&2; exit 7", stopped: "sh exited with exit status 7: no such host"},
+		{name: "fails with a summary", script: "cat " + sample("ghz.json") + "; exit 1", sent: 2000, failed: 20, stopped: "sh exited with exit status 1"},
 	} {
 		phase := 100 * time.Millisecond
 		if c.done {
@@ -176,7 +176,7 @@ func TestExecBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	l = d.Run(t.Context(), loadgen.Phase{Duration: time.Second})
-	if l.Entries[0].Name != "sh -c echo *** >&2; exit 3" || l.Stopped != "the load failed: sh ended with exit status 3: ***" {
+	if l.Entries[0].Name != "sh -c echo *** >&2; exit 3" || l.Stopped != "the load failed: sh exited with exit status 3: ***" {
 		t.Errorf("load %q stopped by %q, want secrets masked", l.Entries[0].Name, l.Stopped)
 	}
 }

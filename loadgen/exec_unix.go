@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// ownGroup puts a command into a process group of its own, which is ended as a
-// whole: a script's children are the load.
+// ownGroup puts a command into its own process group, which is ended as a whole: the
+// children of a script are the load.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 }
 
-// endGroup ends what a command that is over has left of its group, and reports whether
-// there was anything.
+// endGroup ends what is left of the group of a command that has exited, and reports whether
+// anything was.
 func endGroup(cmd *exec.Cmd) bool {
 	if cmd.Process == nil {
 		return false
@@ -36,12 +36,11 @@ func endGroup(cmd *exec.Cmd) bool {
 	return left
 }
 
-// endingPause is the time between two looks whether a group is gone.
+// endingPause is the time between two checks whether a group is gone.
 const endingPause = 10 * time.Millisecond
 
-// onlyDead reports whether all processes of a group have ended and nobody has asked for
-// their status, as happens where process 1 of a container does not. Where /proc does
-// not say, it is false.
+// onlyDead reports whether all processes of a group are zombies, as happens if process 1 of
+// a container does not reap them. Without /proc, it reports false.
 func onlyDead(group int) bool {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(files) == 0 {
@@ -54,7 +53,8 @@ func onlyDead(group int) bool {
 		}
 		// The program's name, in brackets, may hold anything; then come state, parent and group.
 		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(group) && string(fields[0]) != "Z" && string(fields[0]) != "X" {
+		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(group) && string(fields[0]) != "Z" &&
+			string(fields[0]) != "X" {
 			return false
 		}
 	}

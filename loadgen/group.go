@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// maxGroups is how many kinds of request from a file are reported apart.
+	// maxGroups is how many kinds of request from a file get a line of their own.
 	maxGroups = 50
-	// others is the line of those that are not.
+	// others is the line of the rest.
 	others = "(other requests)"
 )
 
-// Group makes equal requests share one line of the results, and gives different ones
-// different names. If there are more than 50 kinds, those of a method and a path share
-// a line, and what is beyond 50 of these is one line too.
+// Group gives equal requests one line of the results, and different ones different names.
+// If there are more than 50 kinds, those with the same method and path share a line, and
+// beyond 50 of these, the rest does.
 func Group(requests []Request) []Request {
 	out := slices.Clone(requests)
 	kinds := make([]kind, len(out))
@@ -38,8 +38,8 @@ func Group(requests []Request) []Request {
 	return out
 }
 
-// TellApart gives requests that each have a line of their own different names: those
-// of the same name get the place where they are written.
+// TellApart gives different names to requests that each have their own line: if names are
+// the same, the place in the file is added.
 func TellApart(requests []Request) []Request {
 	out := slices.Clone(requests)
 	kinds := make([]kind, len(out))
@@ -51,7 +51,7 @@ func TellApart(requests []Request) []Request {
 	return out
 }
 
-// kind is the same for two requests that are sent alike.
+// kind is the same for two requests that are sent in the same way.
 type kind [sha256.Size]byte
 
 func kindOf(r Request) kind {
@@ -84,7 +84,8 @@ func tellApart(requests []Request, kinds []kind) {
 	}
 }
 
-// nameByPath names requests by method and path, and says of the rest what differs.
+// nameByPath names requests by method and path, and says what differs if several share a
+// name.
 func nameByPath(requests []Request, kinds []kind) {
 	type group struct {
 		kinds map[kind]bool
@@ -112,7 +113,7 @@ func nameByPath(requests []Request, kinds []kind) {
 		case !lines[paths[i]] && len(lines) >= maxGroups:
 			r.Name = others
 			continue
-		case len(g.kinds) == 1: // its own name tells all
+		case len(g.kinds) == 1: // its own name says it all
 		case g.mixed:
 			r.Name = paths[i] + "?…"
 		case g.query != "":
@@ -124,7 +125,7 @@ func nameByPath(requests []Request, kinds []kind) {
 	}
 }
 
-// parameters is a query without its values.
+// parameters is a query string without its values.
 func parameters(query string) string {
 	if query == "" {
 		return ""

@@ -1,7 +1,7 @@
-// Package loadgen drives load: requests over HTTP, connections that are held, a
-// command that sends it, or none but that of others. It owns its clients and their
-// connections: when a phase is over, none is left open, and nothing runs that a
-// command has started. It keeps no response body, follows no redirect, and never has
+// Package loadgen sends load: requests over HTTP, connections that are held open, a command
+// that sends the load, or nothing where others send it. It owns its clients and their
+// connections: when a phase is over, no connection is open, and no process that a command
+// has started is running. It keeps no response body, follows no redirect, and never has
 // more requests in flight than it was told to.
 package loadgen
 
@@ -21,8 +21,8 @@ import (
 
 // Driver sends phases of load. The phases of one driver run one after another.
 type Driver interface {
-	// Run sends one phase and returns what came of it. It ends within a second
-	// of ctx, with what was sent until then.
+	// Run sends one phase and returns its result. It returns within a second after ctx is
+	// cancelled, with what was sent until then.
 	Run(ctx context.Context, phase Phase) record.Load
 	// Progress is the number of requests sent so far in the phase that runs.
 	Progress() uint64
@@ -32,21 +32,21 @@ type Driver interface {
 type Phase struct {
 	Round    int // 0: warm-up
 	Duration time.Duration
-	Ramp     time.Duration // the rate rises in a straight line over this time, then stays
-	Only     []int         // send only these, by their line of the results; nil: all
+	Ramp     time.Duration // the rate rises linearly over this time, then stays
+	Only     []int         // send only these, by their line in the results; nil: all
 	Rate     float64       // instead of the config's; 0: as configured
 }
 
 // Config describes the load.
 type Config struct {
 	Requests    []Request
-	Rate        float64       // requests per second; 0: as many as the connections carry
-	Connections int           // most requests in flight at once; 0: 256, or 64 when Rate is 0
+	Rate        float64       // requests per second; 0: as fast as the connections allow
+	Connections int           // maximum requests in flight; 0: 256, or 64 if Rate is 0
 	Timeout     time.Duration // per request, from first to last byte
 	TLS         *tls.Config   // nil: the system's roots
 	HTTP2       bool          // negotiate HTTP/2 over TLS
 	H2C         bool          // speak HTTP/2 without TLS
-	UnixSocket  string        // connect here, whatever host the URLs name
+	UnixSocket  string        // connect to this socket instead of the hosts in the URLs
 	UserAgent   string
 	StopErrors  float64 // stop when more than this share of requests fails, once stopAfter were sent; 0: never
 }
@@ -58,21 +58,21 @@ type Request struct {
 	Header  http.Header
 	Body    []byte
 	Weight  int     // how often, relative to the others; 0 counts as 1
-	Abandon float64 // share whose client hangs up before the answer
+	Abandon float64 // share whose client hangs up before the response
 	MayFail bool    // its failures do not count towards StopErrors
 	Name    string  // in results; method and URL if empty
-	Place   string  // where it is written, as targets.http:7; tells requests of the same name apart
-	Grouped bool    // shares its line of the results with the requests of the same name
+	Place   string  // where it is written, such as targets.http:7; tells requests of the same name apart
+	Grouped bool    // shares its line in the results with requests of the same name
 }
 
-// name is the request's line in the results.
+// name is the request's name in the results.
 func (r Request) name() string {
 	return cmp.Or(r.Name, cmp.Or(r.Method, http.MethodGet)+" "+r.URL)
 }
 
 const (
 	defaultConnections    = 256
-	defaultMaxConnections = 64 // measured on two cores: more workers than this only take turns
+	defaultMaxConnections = 64 // measured on two cores: more workers than this only wait for each other
 	stopAfter             = 100
 )
 

@@ -10,16 +10,16 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// NoneConfig says how load that comes from elsewhere is counted. What is nil is not
-// known.
+// NoneConfig says how load that comes from elsewhere is counted. A nil function means
+// unknown.
 type NoneConfig struct {
 	Rate        float64                                // requests per second that are expected; 0: any number
 	Requests    func(context.Context) (float64, error) // answered so far
 	Connections func(context.Context) (float64, error) // open now
 }
 
-// None sends nothing: each phase only waits, and counts what others send. They do not
-// stop after a phase, so that each counts from the end of the one before.
+// None sends nothing: each phase only waits, and counts what others send. Since they do not
+// stop after a phase, each phase counts from the end of the previous one.
 type None struct {
 	cfg  NoneConfig
 	open atomic.Int64
@@ -29,17 +29,17 @@ type None struct {
 	at      time.Time // when that was
 }
 
-// NewNone makes a driver that sends nothing.
+// NewNone returns a driver that sends nothing.
 func NewNone(cfg NoneConfig) *None { return &None{cfg: cfg} }
 
-// Progress is not known before a phase ends.
+// Progress is unknown until a phase ends.
 func (n *None) Progress() uint64 { return 0 }
 
-// Open is the number of connections that are open now, as far as it is known.
+// Open is the number of open connections, as far as it is known.
 func (n *None) Open() int { return int(n.open.Load()) }
 
-// asking is the time between two questions for the open connections, or a twentieth of
-// a short phase, and leastAsking is the least.
+// asking is the time between two queries for the open connections, or a twentieth of a
+// short phase; leastAsking is its minimum.
 const (
 	asking      = time.Second
 	leastAsking = 100 * time.Millisecond
@@ -75,9 +75,9 @@ func (n *None) Run(ctx context.Context, phase Phase) record.Load {
 		load.Uncounted = true
 		n.fill(&load, 1)
 	case now < before:
-		load.Stopped = "counting the load: the number of requests went down, as after a restart"
+		load.Stopped = "counting the load: the number of requests went down, as it does after a restart"
 	case math.Round(now-before) == 0:
-		load.Stopped = fmt.Sprintf("counting the load: the number of requests stayed at %.0f: does anybody send any, and is load.round longer than the interval at which they are scraped?", now)
+		load.Stopped = fmt.Sprintf("counting the load: the number of requests stayed at %.0f: is anybody sending requests, and is load.round longer than the scrape interval?", now)
 	default:
 		n.fill(&load, uint64(math.Round(now-before)))
 		load.Asked = n.cfg.Rate
@@ -130,13 +130,13 @@ const (
 	mostOpen = 1 << 30
 )
 
-// counted is a number as a count: NaN, infinities, negative and absurd ones are none. One
-// that a query has extrapolated need not be whole.
+// counted converts a number to a count, and rejects NaN, infinities, and negative or absurd
+// numbers. A number that a query has extrapolated need not be whole.
 func counted(what string, v, most float64) (uint64, error) {
 	if v >= 0 && v <= most {
 		return uint64(math.Round(v)), nil
 	}
-	return 0, fmt.Errorf("%g is not a number of %s: does the query sum up a counter or a gauge?", v, what)
+	return 0, fmt.Errorf("%g is not a number of %s: does the query sum a counter or a gauge?", v, what)
 }
 
 func (n *None) fill(load *record.Load, sent uint64) {

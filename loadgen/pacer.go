@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// schedule says when each request is due: a rate that rises in a straight line
-// from zero over ramp and then stays.
+// schedule says when each request is due: the rate rises linearly from zero over ramp, and
+// then stays.
 type schedule struct {
 	rate     float64 // requests per second; 0: at once
 	ramp     time.Duration
 	duration time.Duration
 }
 
-// due is when request n (from 0) is to be sent, from the start of the phase.
+// due is when request n (from 0) is due, from the start of the phase.
 func (s schedule) due(n uint64) time.Duration {
 	if s.rate == 0 {
 		return 0
@@ -28,8 +28,7 @@ func (s schedule) due(n uint64) time.Duration {
 	return time.Duration((ramp + (x-inRamp)/s.rate) * float64(time.Second))
 }
 
-// expected is how many requests are due within the phase; 0 where the rate has
-// no limit.
+// expected is how many requests are due within the phase; 0 if the rate is unlimited.
 func (s schedule) expected() uint64 {
 	ramp := min(s.ramp, s.duration).Seconds()
 	n := s.rate * (s.duration.Seconds() - ramp/2)
@@ -39,7 +38,7 @@ func (s schedule) expected() uint64 {
 	return uint64(math.Round(n))
 }
 
-// pacer is a vegeta.Pacer that waits by itself, so that the wait ends with its
+// pacer is a vegeta.Pacer that does the waiting itself, so that the wait ends with its
 // context: vegeta would sleep through it.
 type pacer struct {
 	schedule
@@ -47,7 +46,7 @@ type pacer struct {
 	timer *time.Timer
 }
 
-// Pace waits until the next request is due. It always returns a wait of zero.
+// Pace waits until the next request is due. The wait that it returns is always zero.
 func (p *pacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 	if elapsed >= p.duration || p.ctx.Err() != nil {
 		return 0, true

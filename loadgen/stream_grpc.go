@@ -27,8 +27,8 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// raw carries messages as they are on the wire: what is in them is the plan's
-// business, and nobody reads the answers.
+// raw is a codec that passes messages on as bytes: the plan says what they hold, and nobody
+// reads the responses.
 type raw struct{}
 
 func (raw) Name() string { return "proto" }
@@ -54,9 +54,12 @@ type rpc struct {
 	stream grpc.ClientStream
 	stop   context.CancelFunc
 
-	quiet context.CancelFunc // ends the sending of messages
+	quiet context.CancelFunc // stops sending messages
 	sent  chan struct{}      // it has ended
 }
+
+// grpcKind is streams of gRPC.
+var grpcKind = streamKind{GRPC, "gRPC", openGRPC}
 
 func openGRPC(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error) {
 	u, err := url.Parse(s.URL)
@@ -67,8 +70,11 @@ func openGRPC(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 	if u.Scheme == "https" {
 		creds = credentials.NewTLS(cfg.TLS)
 	}
-	conn, err := grpc.NewClient("passthrough:///"+u.Host, grpc.WithTransportCredentials(creds), grpc.WithUserAgent(cfg.UserAgent),
-		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) { return conns.dial(ctx, "tcp", addr) }))
+	conn, err := grpc.NewClient("passthrough:///"+u.Host, grpc.WithTransportCredentials(creds),
+		grpc.WithUserAgent(cfg.UserAgent),
+		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+			return conns.dial(ctx, "tcp", addr)
+		}))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +86,8 @@ func openGRPC(ctx context.Context, cfg StreamsConfig, s Stream, conns *connectio
 	life, stop := context.WithCancel(context.Background())
 	opening := context.AfterFunc(ctx, stop)
 	life = s.withHeader(life)
-	stream, err := conn.NewStream(life, &grpc.StreamDesc{StreamName: s.Method, ClientStreams: true, ServerStreams: true}, s.Method, grpc.ForceCodec(raw{}))
+	stream, err := conn.NewStream(life, &grpc.StreamDesc{StreamName: s.Method, ClientStreams: true, ServerStreams: true},
+		s.Method, grpc.ForceCodec(raw{}))
 	if err == nil {
 		err = stream.SendMsg(message)
 	}
@@ -113,7 +120,7 @@ func (s Stream) withHeader(ctx context.Context) context.Context {
 	return ctx
 }
 
-// read takes in what the server sends until the stream ends.
+// read receives what the server sends until the stream ends.
 func (r *rpc) read() {
 	for {
 		if err := r.stream.RecvMsg(nil); err != nil {
@@ -128,13 +135,13 @@ func (r *rpc) read() {
 	}
 }
 
-// close says that nothing more will be sent, waits a moment for the server to end
-// the stream, and cancels it if it does not.
+// close half-closes the stream, waits a moment for the server to end it, and cancels it if
+// the server does not.
 func (r *rpc) close() {
 	timer := time.NewTimer(farewell)
 	defer timer.Stop()
 	r.quiet()
-	select { // one may be on its way, and no two may speak at once
+	select { // a message may be in flight, and two goroutines must not send at once
 	case <-r.sent:
 		_ = r.stream.CloseSend()
 		select {
@@ -148,7 +155,7 @@ func (r *rpc) close() {
 	<-r.sent
 }
 
-// plainStatus leaves out how gRPC words its errors.
+// plainStatus removes gRPC's own wording from an error.
 func plainStatus(err error) error {
 	if s, ok := status.FromError(err); ok && err != nil {
 		if s.Code() == codes.DeadlineExceeded {
@@ -159,14 +166,14 @@ func plainStatus(err error) error {
 	return err
 }
 
-// encoded is a message as bytes, which all connections of a stream share.
+// encoded is a message as bytes, shared by all connections of a stream.
 type encoded struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-// message is the plan's message as bytes. An empty one is that of every type; for
-// any other, the server is asked what its method takes.
+// message returns the plan's message as bytes. The empty message is valid for every type;
+// for any other, the server is asked what its method takes.
 func (s Stream) message(ctx context.Context, conn *grpc.ClientConn) ([]byte, error) {
 	if strings.TrimSpace(s.Send) == "" || strings.TrimSpace(s.Send) == "{}" {
 		return []byte{}, nil
@@ -178,17 +185,17 @@ func (s Stream) message(ctx context.Context, conn *grpc.ClientConn) ([]byte, err
 	}
 	input, err := inputOf(ctx, conn, s.Method)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the message of %s: %w", s.Method, err)
+		return nil, fmt.Errorf("looking up the message type of %s: %w", s.Method, err)
 	}
 	m := dynamicpb.NewMessage(input)
 	if err := protojson.Unmarshal([]byte(s.Send), m); err != nil {
-		return nil, fmt.Errorf("send is no %s: %w", input.FullName(), err)
+		return nil, fmt.Errorf("send is not a valid %s: %w", input.FullName(), err)
 	}
 	s.encoded.text, err = proto.Marshal(m)
 	return s.encoded.text, err
 }
 
-// inputOf asks a server, by reflection, what a method takes.
+// inputOf asks a server for the message type of a method, by reflection.
 func inputOf(ctx context.Context, conn *grpc.ClientConn, method string) (protoreflect.MessageDescriptor, error) {
 	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
 	client, err := reflection.NewServerReflectionClient(conn).ServerReflectionInfo(ctx)
@@ -222,14 +229,15 @@ func inputOf(ctx context.Context, conn *grpc.ClientConn, method string) (protore
 	return methodInput(files, protoreflect.FullName(service), protoreflect.Name(name))
 }
 
-func methodInput(files *protoregistry.Files, service protoreflect.FullName, method protoreflect.Name) (protoreflect.MessageDescriptor, error) {
+func methodInput(files *protoregistry.Files, service protoreflect.FullName,
+	method protoreflect.Name) (protoreflect.MessageDescriptor, error) {
 	d, err := files.FindDescriptorByName(service)
 	if err != nil {
 		return nil, err
 	}
 	s, ok := d.(protoreflect.ServiceDescriptor)
 	if !ok {
-		return nil, fmt.Errorf("%s is no service", service)
+		return nil, fmt.Errorf("%s is not a service", service)
 	}
 	m := s.Methods().ByName(method)
 	if m == nil {

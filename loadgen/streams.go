@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,28 +16,21 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// The kinds of connection that last.
-const (
-	WebSocket = "websocket"
-	SSE       = "sse"
-	Poll      = "poll"
-	GRPC      = "grpc"
-)
-
-// Stream is connections of one kind that are opened, held and closed.
+// Stream describes connections of one kind that are opened, held and closed.
 type Stream struct {
 	Kind        string // WebSocket, SSE, Poll or GRPC
 	URL         string
 	Method      string // of GRPC: /package.Service/Method
 	Header      http.Header
 	Connections int           // held at once
-	Hold        time.Duration // how long each is held; 0: to the end of the phase
+	Hold        time.Duration // how long each is held; 0: until the end of the phase
 	Cut         float64       // share that is cut off instead of closed
 	Send        string        // message to send once open; for GRPC as JSON
-	Every       time.Duration // how often it is sent again; 0: once
+	Every       time.Duration // interval at which it is repeated; 0: it is sent once
 	Name        string        // in results; kind and URL if empty
 
-	encoded *encoded // Send for GRPC, once it is known what the method takes
+	open    opener   // of its kind
+	encoded *encoded // Send for GRPC, once the type of the message is known
 }
 
 func (s Stream) name() string {
@@ -52,7 +45,7 @@ type StreamsConfig struct {
 	UserAgent string
 }
 
-// Streams drives load that is connections rather than requests. When a phase is
+// Streams sends load that consists of connections instead of requests. When a phase is
 // over, all of them are closed.
 type Streams struct {
 	cfg    StreamsConfig
@@ -60,7 +53,7 @@ type Streams struct {
 	open   atomic.Int64
 }
 
-// NewStreams checks a config and makes a driver of it.
+// NewStreams checks a config and returns its driver.
 func NewStreams(cfg StreamsConfig) (*Streams, error) {
 	if len(cfg.Streams) == 0 {
 		return nil, ErrNoRequests
@@ -68,29 +61,15 @@ func NewStreams(cfg StreamsConfig) (*Streams, error) {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.Streams = slices.Clone(cfg.Streams)
 	for i, s := range cfg.Streams {
-		if openers[s.Kind] == nil {
-			return nil, fmt.Errorf("stream %d: %q is no kind of connection", i, s.Kind)
+		kind, known := streamKindOf(s.Kind)
+		if !known {
+			return nil, fmt.Errorf("stream %d: %q is not a kind of stream; known: %s", i, s.Kind,
+				strings.Join(StreamKinds(), ", "))
 		}
-		cfg.Streams[i].encoded = &encoded{}
+		cfg.Streams[i].open, cfg.Streams[i].encoded = kind.open, &encoded{}
 	}
 	return &Streams{cfg: cfg}, nil
 }
-
-// held is an open connection.
-type held interface {
-	// done is closed when the other side has ended it, or it has failed; then err
-	// says why, nil for an end that is usual.
-	done() <-chan struct{}
-	err() error
-	// close ends it politely, and waits a moment for the other side to agree.
-	close()
-}
-
-// opener opens a connection over the given dialer, whose connections are cut off
-// from outside.
-type opener func(ctx context.Context, cfg StreamsConfig, s Stream, conns *connections) (held, error)
-
-var openers = map[string]opener{WebSocket: openWebSocket, SSE: openEvents, Poll: openPoll, GRPC: openGRPC}
 
 // Progress is the number of connections opened so far in the phase that runs.
 func (s *Streams) Progress() uint64 { return s.opened.Load() }
@@ -99,22 +78,23 @@ func (s *Streams) Progress() uint64 { return s.opened.Load() }
 func (s *Streams) Open() int { return int(s.open.Load()) }
 
 const (
-	// openShare is the share of a phase in which connections are opened, one after
-	// the other, and closeShare that in which they are closed.
+	// openShare is the share of a phase in which connections are opened, one after another;
+	// closeShare is the share in which they are closed.
 	openShare, closeShare = 0.2, 0.1
 	mostOpening           = 10 * time.Second
 	mostClosing           = 2 * time.Second
 	// sampling is the time between two counts of the open connections, or a twentieth of
 	// a short phase.
 	sampling = 500 * time.Millisecond
-	// pause is how long a connection that could not be opened waits to try again, and
-	// one that the server has ended waits to be opened again.
+	// pause is how long to wait before a connection is opened again that could not be
+	// opened, or that the server has closed.
 	pause = 200 * time.Millisecond
 )
 
-// Plateau is the part of a phase in which all connections are open.
+// Plateau returns the part of a phase in which all connections are open.
 func Plateau(phase time.Duration) (from, to time.Duration) {
-	return min(time.Duration(openShare*float64(phase)), mostOpening), phase - min(time.Duration(closeShare*float64(phase)), mostClosing)
+	return min(time.Duration(openShare*float64(phase)), mostOpening),
+		phase - min(time.Duration(closeShare*float64(phase)), mostClosing)
 }
 
 // Run holds the streams' connections for one phase.
@@ -145,7 +125,8 @@ func (s *Streams) Run(ctx context.Context, phase Phase) record.Load {
 	}
 	for _, t := range tallies {
 		e := t.result()
-		load.Sent, load.Answered, load.Succeeded, load.Abandoned = load.Sent+e.Sent, load.Answered+e.Answered, load.Succeeded+e.Succeeded, load.Abandoned+e.Abandoned
+		load.Sent, load.Answered, load.Succeeded, load.Abandoned = load.Sent+e.Sent, load.Answered+e.Answered,
+			load.Succeeded+e.Succeeded, load.Abandoned+e.Abandoned
 		load.Entries = append(load.Entries, e)
 	}
 	for _, o := range load.Open {
@@ -162,7 +143,7 @@ func (s *Streams) Try(ctx context.Context) []Tried {
 		conns := newConnections(Config{Timeout: s.cfg.Timeout})
 		opening, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 		start := time.Now()
-		c, err := openers[st.Kind](opening, s.cfg, st, conns)
+		c, err := st.open(opening, s.cfg, st, conns)
 		cancel()
 		out[i].Latency = time.Since(start)
 		if err != nil {
@@ -175,7 +156,7 @@ func (s *Streams) Try(ctx context.Context) []Tried {
 	return out
 }
 
-// count records how many connections are open, every so often, until it is stopped.
+// count records the number of open connections at an interval, until it is stopped.
 func (s *Streams) count(began time.Time, every time.Duration, stop <-chan struct{}) []record.Open {
 	var out []record.Open
 	tick := time.NewTicker(every)
@@ -190,9 +171,10 @@ func (s *Streams) count(began time.Time, every time.Duration, stop <-chan struct
 	}
 }
 
-// slot keeps one connection open from its place in the opening to its place in the
-// closing; at is that place, from 0 to 1.
-func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase time.Duration, began time.Time, at float64) {
+// slot keeps one connection open. Its turn to be opened and to be closed is at, from 0 to
+// 1.
+func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase time.Duration, began time.Time,
+	at float64) {
 	from, to := Plateau(phase)
 	if !rest(ctx, time.Duration(at*float64(from))) {
 		return
@@ -211,14 +193,14 @@ func (s *Streams) slot(ctx context.Context, st Stream, t *streamTally, phase tim
 	}
 }
 
-// hold opens a connection and keeps it until a moment. It reports whether it ended
-// before, so that another has to be opened.
+// hold opens a connection and keeps it open until the given time. It reports whether the
+// connection ended earlier, so that another has to be opened.
 func (s *Streams) hold(ctx context.Context, st Stream, t *streamTally, until time.Time) bool {
 	conns := newConnections(Config{Timeout: s.cfg.Timeout})
 	defer conns.closeAll()
 	opening, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	start := time.Now()
-	c, err := openers[st.Kind](opening, s.cfg, st, conns)
+	c, err := st.open(opening, s.cfg, st, conns)
 	cancel()
 	if ctx.Err() != nil && err != nil {
 		return false
@@ -233,7 +215,7 @@ func (s *Streams) hold(ctx context.Context, st Stream, t *streamTally, until tim
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
-	case <-ctx.Done(): // cut off, and no fault of the service
+	case <-ctx.Done(): // cut off, which is not the service's fault
 		cutOff(c, conns)
 		t.closed(nil, true)
 		return false
@@ -253,14 +235,14 @@ func (s *Streams) hold(ctx context.Context, st Stream, t *streamTally, until tim
 	return false
 }
 
-// cutOff ends a connection as a client does that is gone, and waits until this side
-// has noticed.
+// cutOff ends a connection as if the client had vanished, and waits until this side has
+// noticed.
 func cutOff(c held, conns *connections) {
 	conns.closeAll()
 	<-c.done()
 }
 
-// rest waits, or tells that the phase was stopped.
+// rest waits, and reports whether it was not interrupted by the end of the phase.
 func rest(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -270,69 +252,6 @@ func rest(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// streamTally sums up the connections of one stream. The time to open one is its
-// latency.
-type streamTally struct {
-	record.Entry
-	mu    sync.Mutex
-	times []time.Duration
-}
-
-func (t *streamTally) opened(took time.Duration, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.Sent++
-	if err != nil {
-		t.fail(err)
-		return
-	}
-	t.Answered++
-	t.times = append(t.times, took)
-}
-
-func (t *streamTally) closed(err error, cut bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case err != nil:
-		t.fail(err)
-	default:
-		t.Succeeded++
-	}
-	if cut {
-		t.Cut++
-	}
-}
-
-func (t *streamTally) fail(err error) {
-	text := err.Error()
-	if errors.Is(err, context.DeadlineExceeded) {
-		text = record.TimeoutError
-	}
-	k := errorKind(text)
-	if _, known := t.Errors[k]; !known && len(t.Errors) >= maxErrorKinds {
-		k = "other"
-	}
-	t.Errors[k]++
-}
-
-func (t *streamTally) result() record.Entry {
-	e := t.Entry
-	if len(e.Errors) == 0 {
-		e.Errors = nil
-	}
-	if n := len(t.times); n > 0 {
-		slices.Sort(t.times)
-		at := func(q float64) time.Duration { return t.times[min(int(q*float64(n)), n-1)] }
-		sum := time.Duration(0)
-		for _, d := range t.times {
-			sum += d
-		}
-		e.Mean, e.P50, e.P90, e.P99, e.Max = sum/time.Duration(n), at(0.5), at(0.9), at(0.99), t.times[n-1]
-	}
-	return e
 }
 
 var _ Driver = (*Streams)(nil)

@@ -255,7 +255,7 @@ func TestStreamsFail(t *testing.T) {
 		{"no WebSocket", loadgen.Stream{Kind: loadgen.WebSocket, URL: strings.Replace(s.URL, "http", "ws", 1) + "/plain"}, "403 Forbidden instead of a WebSocket"},
 		{"refused events", loadgen.Stream{Kind: loadgen.SSE, URL: s.URL + "/plain"}, "403 Forbidden"},
 		{"no such gRPC method", loadgen.Stream{Kind: loadgen.GRPC, URL: s.grpc, Method: "/grpc.health.v1.Health/Nothing"}, "Unimplemented"},
-		{"no such message", loadgen.Stream{Kind: loadgen.GRPC, URL: s.grpc, Method: "/grpc.health.v1.Health/Watch", Send: `{"nothing": 1}`}, "send is no grpc.health.v1.HealthCheckRequest"},
+		{"no such message", loadgen.Stream{Kind: loadgen.GRPC, URL: s.grpc, Method: "/grpc.health.v1.Health/Watch", Send: `{"nothing": 1}`}, "send is not a valid grpc.health.v1.HealthCheckRequest"},
 		{"nobody there", loadgen.Stream{Kind: loadgen.Poll, URL: "http://127.0.0.1:1/"}, "connection refused"},
 	} {
 		c.stream.Connections = 1

@@ -6,24 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
 )
 
-// summary is what a load generator says of its requests.
+// summary is what a load generator says about its requests.
 type summary struct {
 	requests, failed uint64
 	codes            map[string]uint64
 	errors           map[string]uint64
 	mean, p50, p90   time.Duration
 	p99, max         time.Duration
-	workers          int // requests in flight at once; 0: not said
-	missed           int // exit status that only says that a threshold of its own was missed; 0: none
+	workers          int // requests in flight at once; 0: unknown
+	missed           int // exit status that only means that one of its own thresholds was missed; 0: none
 }
 
-// fill puts the summary into a load of one entry.
+// fill copies the summary into a load with one entry.
 func (s summary) fill(load *record.Load) {
 	e := &load.Entries[0]
 	e.Sent, e.Succeeded = s.requests, s.requests-min(s.failed, s.requests)
@@ -36,29 +35,45 @@ func (s summary) fill(load *record.Load) {
 	e.Mean, e.P50, e.P90, e.P99, e.Max = s.mean, s.p50, s.p90, s.p99, s.max
 	load.Sent, load.Answered, load.Succeeded = e.Sent, e.Answered, e.Succeeded
 	load.Workers = s.workers
-	if d := load.Planned.Seconds(); load.Workers == 0 && d > 0 { // by Little's law, if all had been as slow as the slowest
+	// By Little's law, as if all had been as slow as the slowest.
+	if d := load.Planned.Seconds(); load.Workers == 0 && d > 0 {
 		load.Workers = int(math.Ceil(min(float64(s.requests)/d*s.max.Seconds(), float64(s.requests))))
 	}
 }
 
-// forms are the summaries that are known, in the order in which they are tried. An
-// error is of a summary that is one, and is of no use: its parts have to add up to
-// what it says of itself, and what it does not tell is no success.
-var forms = []struct {
-	name string
-	read func([]byte) (summary, bool, error)
-}{{"k6", readK6}, {"ghz", readGhz}, {"vegeta", readVegeta}, {"wrk", readWrk}}
+// summaryForm is the format of one load generator's summary.
+type summaryForm struct {
+	name string // as a plan and an error name it
+	// read reads the last summary in a text, and reports whether there is one. An error is
+	// about a summary that exists but cannot be used: its parts have to add up to its
+	// totals, and a request that it says nothing about is not taken for a success.
+	read func([]byte) (s summary, found bool, err error)
+}
 
-// errNoSummary is of a text that is no summary of the form that was named.
+// summaryForms returns all forms, in the order in which they are tried. A new form is one
+// line here, and one file.
+func summaryForms() []summaryForm { return []summaryForm{k6Form, ghzForm, vegetaForm, wrkForm} }
+
+// SummaryForms returns the names of the summaries that a load command may print.
+func SummaryForms() []string {
+	var names []string
+	for _, f := range summaryForms() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// errNoSummary is returned for a text without a summary in the given format.
 var errNoSummary = errors.New("there is no summary")
 
-// readSummary reads a summary of a known form; found is false if there is none.
+// readSummary reads a summary in the given format, or in any if form is auto; found is
+// false if there is none.
 func readSummary(form string, text []byte) (s summary, found bool, err error) {
 	if form == "none" {
 		return s, false, nil
 	}
 	auto := form == "" || form == "auto"
-	for _, f := range forms {
+	for _, f := range summaryForms() {
 		if !auto && form != f.name {
 			continue
 		}
@@ -73,15 +88,15 @@ func readSummary(form string, text []byte) (s summary, found bool, err error) {
 }
 
 const (
-	// maxTries is how many braces of a text are tried as the beginning of an object.
+	// maxTries is how many braces in a text are tried as the beginning of an object.
 	maxTries = 10_000
-	// maxTried is how much is read in these tries, in bytes: an object in which there
-	// are others is read again for each of them.
+	// maxTried is how much these tries may read, in bytes: nested objects are read once for
+	// each level.
 	maxTried = maxOutput
 )
 
-// object finds the last JSON object that is accepted in a text that may have a log
-// around it, of JSON objects too.
+// object finds the last JSON object that is accepted, in a text that may also contain a
+// log, even one of JSON objects.
 func object(text []byte, accept func([]byte) bool) bool {
 	found, tried := false, 0
 	for range maxTries {
@@ -104,11 +119,11 @@ func object(text []byte, accept func([]byte) bool) bool {
 	return found
 }
 
-// fields are the members of a JSON object, as they were written: what decides is looked
-// at strictly, and what does not is not looked at.
+// fields are the members of a JSON object, not yet decoded: those that decide are checked
+// strictly, the others are not looked at.
 type fields map[string]json.RawMessage
 
-// having makes a function for object of one that looks at an object's members.
+// having turns a condition on an object's members into an accept function for object.
 func having(into *fields, good func(fields) bool) func([]byte) bool {
 	return func(text []byte) bool {
 		var doc fields
@@ -118,12 +133,4 @@ func having(into *fields, good func(fields) bool) func([]byte) bool {
 		*into = doc
 		return true
 	}
-}
-
-func knownForms() string {
-	names := make([]string, len(forms))
-	for i, f := range forms {
-		names[i] = f.name
-	}
-	return strings.Join(names, ", ")
 }

@@ -16,6 +16,9 @@ const (
 	ghzOK, ghzNobody = "OK", "Unavailable"
 )
 
+// ghzForm is the JSON of ghz.
+var ghzForm = summaryForm{"ghz", readGhz}
+
 // readGhz reads what ghz prints with --format json. It counts each call by its status
 // code, and each that is not OK by its error too.
 func readGhz(text []byte) (summary, bool, error) {
@@ -56,19 +59,20 @@ func (s *summary) ghzCodes(doc fields) error {
 	case err != nil:
 		return err
 	case told == 0 && wrong == 0 && s.requests > 0:
-		return fmt.Errorf("ghz says %d requests, and has neither status codes nor errors of them", s.requests)
+		return fmt.Errorf("ghz counted %d requests, but neither status codes nor errors", s.requests)
 	case told == 0 && wrong != s.requests:
-		return fmt.Errorf("ghz says %d requests, and its errors add up to %d, without status codes", s.requests, wrong)
+		return fmt.Errorf("ghz counted %d requests, but its errors add up to %d, and there are no status codes",
+			s.requests, wrong)
 	case told == 0:
 		s.failed = wrong
 		s.unanswered(ghzUnanswered(errs))
 		return nil
 	case told != s.requests:
-		return fmt.Errorf("ghz says %d requests, and its status codes add up to %d", s.requests, told)
+		return fmt.Errorf("ghz counted %d requests, but its status codes add up to %d", s.requests, told)
 	}
 	s.codes, s.failed = codes, told-codes[ghzOK]
 	if wrong > 0 && wrong != s.failed {
-		return fmt.Errorf("ghz's status codes say that %d requests failed, and its errors add up to %d", s.failed, wrong)
+		return fmt.Errorf("by ghz's status codes %d requests failed, but its errors add up to %d", s.failed, wrong)
 	}
 	if n := codes[ghzNobody]; n > 0 {
 		s.errors = map[string]uint64{ghzNobody: n}

@@ -33,7 +33,7 @@ func (f fields) number(name, what string) (n float64, given bool, err error) {
 		return 0, false, nil
 	}
 	if !f.given(name) || json.Unmarshal(raw, &n) != nil || math.IsInf(n, 0) || math.IsNaN(n) {
-		return 0, false, fmt.Errorf("%s is %s, which is no number", what, quoted(raw))
+		return 0, false, fmt.Errorf("%s is %s, which is not a number", what, quoted(raw))
 	}
 	if n < 0 {
 		return 0, false, fmt.Errorf("%s is %s, which is below zero", what, quoted(raw))
@@ -48,7 +48,7 @@ func (f fields) count(name, what string) (uint64, bool, error) {
 		return 0, false, err
 	}
 	if n != math.Trunc(n) || n > maxCount {
-		return 0, false, fmt.Errorf("%s is %s, which is no count", what, quoted(f[name]))
+		return 0, false, fmt.Errorf("%s is %s, which is not a count", what, quoted(f[name]))
 	}
 	return uint64(n), true, nil
 }
@@ -84,7 +84,7 @@ func (f fields) counts(name, what string) (map[string]uint64, uint64, error) {
 	}
 	var members fields
 	if json.Unmarshal(f[name], &members) != nil {
-		return nil, 0, fmt.Errorf("%s is %s, which is no list of counts", what, quoted(f[name]))
+		return nil, 0, fmt.Errorf("%s is %s, which is not an object of counts", what, quoted(f[name]))
 	}
 	counts, sum := make(map[string]uint64, len(members)), uint64(0)
 	for key := range members {

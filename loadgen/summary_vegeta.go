@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// vegetaForm is the JSON of vegeta's report.
+var vegetaForm = summaryForm{"vegeta", readVegeta}
+
 // readVegeta reads what `vegeta report -type=json` prints. It counts each request by
 // its status code, which is 0 where there was no whole answer, and lists the errors
 // without counting them.
@@ -26,7 +29,7 @@ func readVegeta(text []byte) (summary, bool, error) {
 	case err != nil:
 		return summary{}, false, err
 	case told != n:
-		return summary{}, false, fmt.Errorf("vegeta says %d requests, and its status codes add up to %d", n, told)
+		return summary{}, false, fmt.Errorf("vegeta counted %d requests, but its status codes add up to %d", n, told)
 	}
 	s := summary{requests: n, codes: map[string]uint64{}}
 	for code, n := range codes {
@@ -62,15 +65,15 @@ func (s *summary) vegetaAgrees(doc fields) error {
 	}
 	ok := s.requests - s.failed
 	if s.requests > 0 && math.Abs(success-float64(ok)/float64(s.requests)) > rateSlack {
-		return fmt.Errorf("vegeta says that %.4g of its requests succeeded, and by its status codes %d of %d did",
+		return fmt.Errorf("vegeta says that a share of %.4g succeeded, but by its status codes %d of %d did",
 			success, ok, s.requests)
 	}
 	var list []string
 	if doc.given("errors") && json.Unmarshal(doc["errors"], &list) != nil {
-		return fmt.Errorf("vegeta's errors are %s, which is no list of texts", quoted(doc["errors"]))
+		return fmt.Errorf("vegeta's errors are %s, which is not a list of strings", quoted(doc["errors"]))
 	}
 	if uint64(len(list)) > s.failed {
-		return fmt.Errorf("vegeta lists %d errors, the first of them %s, and by its status codes %d requests failed",
+		return fmt.Errorf("vegeta lists %d errors, the first of them %s, but by its status codes %d requests failed",
 			len(list), quoted([]byte(list[0])), s.failed)
 	}
 	return nil

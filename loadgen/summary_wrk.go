@@ -19,6 +19,9 @@ var (
 // wrkErrors are the kinds of Socket errors, in wrk's order.
 var wrkErrors = [...]string{"connect", "read", "write", "timeout"}
 
+// wrkForm is the text that wrk prints.
+var wrkForm = summaryForm{"wrk", readWrk}
+
 // readWrk reads what wrk prints; of several summaries the last.
 func readWrk(text []byte) (summary, bool, error) {
 	found := wrkRequests.FindAllSubmatchIndex(text, -1)
@@ -32,7 +35,7 @@ func readWrk(text []byte) (summary, bool, error) {
 	case !end && len(users) == 0: // some other program's words
 		return summary{}, false, nil
 	case !end:
-		return summary{}, false, errors.New("wrk's summary is cut off: there is no Requests/sec")
+		return summary{}, false, errors.New("wrk's summary is cut off: it has no Requests/sec")
 	}
 	n, err := wrkCount("requests", text[m[2]:m[3]])
 	if err != nil {
@@ -58,16 +61,16 @@ func (s *summary) wrkFailures(text []byte) error {
 			return err
 		}
 		if n > s.requests {
-			return fmt.Errorf("wrk says %d requests, and %d Non-2xx or 3xx responses", s.requests, n)
+			return fmt.Errorf("wrk counted %d requests, but %d Non-2xx or 3xx responses", s.requests, n)
 		}
 		s.failed = n
 	} else if bytes.Contains(text, []byte("Non-2xx")) {
-		return errors.New("wrk's line of Non-2xx or 3xx responses is not understood")
+		return errors.New("wrk's line of Non-2xx or 3xx responses cannot be read")
 	}
 	e := wrkSocket.FindSubmatch(text)
 	if e == nil {
 		if bytes.Contains(text, []byte("Socket errors")) {
-			return errors.New("wrk's line of Socket errors is not understood")
+			return errors.New("wrk's line of Socket errors cannot be read")
 		}
 		return nil
 	}
@@ -91,7 +94,7 @@ func (s *summary) wrkFailures(text []byte) error {
 func wrkCount(what string, text []byte) (uint64, error) {
 	n, err := strconv.ParseUint(string(text), 10, 64)
 	if err != nil || n > maxCount {
-		return 0, fmt.Errorf("wrk's %s is %s, which is no count", what, quoted(text))
+		return 0, fmt.Errorf("wrk's %s is %s, which is not a count", what, quoted(text))
 	}
 	return n, nil
 }

@@ -86,7 +86,8 @@ func ownLimitStop(tallies []*tally) string {
 	if float64(failed) <= mostOwnLimit*float64(sent) {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d requests were not sent for %s: raise it, or lower load.connections", failed, sent, record.OwnLimitError)
+	return fmt.Sprintf("%d of %d requests were not sent because of %s: raise it, or lower load.connections", failed,
+		sent, record.OwnLimitError)
 }
 
 // ownLimit is how dialling ends there: only what this process opens can say so, as

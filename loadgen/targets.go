@@ -8,11 +8,10 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/leakgate/leakgate/internal/input"
 )
@@ -34,12 +33,39 @@ func ReadTargets(file, format string) ([]Request, error) {
 		return nil, fmt.Errorf("reading targets: %w", err)
 	}
 	if format == "" {
-		format = vegeta.HTTPTargetFormat
-		if strings.EqualFold(filepath.Ext(file), ".json") {
-			format = vegeta.JSONTargetFormat
-		}
+		format = formatByEnding(file)
 	}
 	return parseTargets(data, format, file)
+}
+
+// targetFormat is a format of files of targets.
+type targetFormat struct {
+	name    string // as a plan names it
+	endings []string
+	read    func(data []byte, file string) ([]Request, error)
+}
+
+// targetFormats returns all formats; the first is for files with any other ending. A new
+// format is one line here, and one file.
+func targetFormats() []targetFormat { return []targetFormat{httpFormat, jsonFormat} }
+
+// TargetFormats returns the names of the formats of files of targets.
+func TargetFormats() []string {
+	var names []string
+	for _, f := range targetFormats() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// formatByEnding returns the format for a file's ending.
+func formatByEnding(file string) string {
+	for _, f := range targetFormats() {
+		if slices.Contains(f.endings, strings.ToLower(filepath.Ext(file))) {
+			return f.name
+		}
+	}
+	return targetFormats()[0].name
 }
 
 // parseTargets reads the targets of a file, beside which their bodies may lie.
@@ -48,16 +74,11 @@ func parseTargets(data []byte, format, file string) ([]Request, error) {
 		return nil, fmt.Errorf("%s: is UTF-16 (save it as UTF-8)", file)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	var out []Request
-	var err error
-	switch format {
-	case vegeta.HTTPTargetFormat:
-		out, err = (&httpTargets{file: file, lines: strings.Split(string(data), "\n")}).read()
-	case vegeta.JSONTargetFormat:
-		out, err = (&jsonTargets{file: file, data: data}).read()
-	default:
-		return nil, fmt.Errorf("%s, in %s format: no such target format; http or json", file, format)
+	i := slices.IndexFunc(targetFormats(), func(f targetFormat) bool { return f.name == format })
+	if i < 0 {
+		return nil, fmt.Errorf("%s: %q is not a target format; known: %s", file, format, strings.Join(TargetFormats(), ", "))
 	}
+	out, err := targetFormats()[i].read(data, file)
 	if err == nil && len(out) == 0 {
 		err = fmt.Errorf("%s, in %s format: %w", file, format, ErrNoRequests)
 	}
@@ -101,14 +122,14 @@ func (e *TargetError) Unwrap() error { return e.Err }
 // place names a line of a file in reports.
 func place(file string, line int) string { return fmt.Sprintf("%s:%d", filepath.Base(file), line) }
 
-// pastedVersion is the end of a request line, which is no part of a URL.
+// pastedVersion matches the end of a request line, which is not part of a URL.
 var pastedVersion = regexp.MustCompile(`\s(HTTP/\d\S*)$`)
 
-// checkURL reports what is wrong with the URL of a target, and what to do. It never
-// repeats what may be secret.
+// checkURL returns what is wrong with the URL of a target, and a hint. It never repeats
+// anything that may be secret.
 func checkURL(text string) (message, hint string) {
 	if m := pastedVersion.FindStringSubmatch(text); m != nil {
-		return fmt.Sprintf("%q stands behind the URL", m[1]), "leave it out: a target is the method and the whole URL"
+		return fmt.Sprintf("%q follows the URL", m[1]), "leave it out: a target is a method and a full URL"
 	}
 	for i, c := range text {
 		if !unicode.IsSpace(c) && !unicode.IsControl(c) && c != utf8.RuneError {
@@ -119,7 +140,7 @@ func checkURL(text string) (message, hint string) {
 		case c == ' ':
 			what = "a blank"
 		case c == utf8.RuneError:
-			what, escaped = "a byte that is no UTF-8", fmt.Sprintf("%%%02X", text[i])
+			what, escaped = "a byte that is not UTF-8", fmt.Sprintf("%%%02X", text[i])
 		}
 		return fmt.Sprintf("%s in the URL %s", what, shownURL(text)), "write " + escaped + " for it"
 	}
@@ -131,13 +152,13 @@ func checkURL(text string) (message, hint string) {
 			err = reason.Err
 		}
 		if strings.Contains(text, "%") {
-			return fmt.Sprintf("%s is no URL: %s", shownURL(text), err), "write %25 for a per cent sign"
+			return fmt.Sprintf("%s is not a URL: %s", shownURL(text), err), "write %25 for a percent sign"
 		}
-		return fmt.Sprintf("%s is no URL", shownURL(text)), "begin it with http:// or https://"
+		return fmt.Sprintf("%s is not a URL", shownURL(text)), "begin it with http:// or https://"
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Sprintf("%s is no http or https URL", shownURL(text)), "begin it with http:// or https://"
+		return fmt.Sprintf("%s is not an http or https URL", shownURL(text)), "begin it with http:// or https://"
 	case u.Host == "":
-		return fmt.Sprintf("%s has no host", shownURL(text)), "write the whole URL, as http://host/path"
+		return fmt.Sprintf("%s has no host", shownURL(text)), "write the full URL, such as http://host/path"
 	}
 	return "", ""
 }

@@ -6,7 +6,17 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
+
+// httpFormat is vegeta's http format.
+var httpFormat = targetFormat{
+	name: vegeta.HTTPTargetFormat, endings: []string{".http"},
+	read: func(data []byte, file string) ([]Request, error) {
+		return (&httpTargets{file: file, lines: strings.Split(string(data), "\n")}).read()
+	},
+}
 
 // httpTargets reads vegeta's http format: a line with method and URL, and below it
 // its headers and the file of its body, up to an empty line.
@@ -32,13 +42,13 @@ func (h *httpTargets) read() ([]Request, error) {
 	return out, nil
 }
 
-// line takes the next line, without the blanks around it.
+// line returns the next line, without surrounding blanks.
 func (h *httpTargets) line() string {
 	h.next++
 	return strings.TrimSpace(h.lines[h.next-1])
 }
 
-// fail makes an error of the line that was taken last.
+// fail makes an error about the last line that was read.
 func (h *httpTargets) fail(message, hint string) *TargetError {
 	return &TargetError{File: h.file, Line: h.next, Message: message, Hint: hint}
 }
@@ -49,7 +59,7 @@ var (
 	anyMethod    = regexp.MustCompile(`(?i)^(get|head|post|put|patch|delete|options|trace|connect)$`)
 )
 
-// target reads a request whose first line was taken.
+// target reads a request, given its first line.
 func (h *httpTargets) target(line string) (Request, error) {
 	method, address := line, ""
 	if i := strings.IndexAny(line, " \t"); i >= 0 {
@@ -57,13 +67,13 @@ func (h *httpTargets) target(line string) (Request, error) {
 	}
 	switch {
 	case strings.HasPrefix(line, "{"):
-		return Request{}, h.fail("an object is no target in http format", "if the file is JSON, set load.format: json")
+		return Request{}, h.fail("an object is not a target in http format", "if the file is JSON, set load.format: json")
 	case !isMethod.MatchString(method) && anyMethod.MatchString(method):
-		return Request{}, h.fail(shown(method)+" is no method", "write "+strings.ToUpper(method))
+		return Request{}, h.fail(shown(method)+" is not a method", "write "+strings.ToUpper(method))
 	case !isMethod.MatchString(method):
-		return Request{}, h.fail(shown(method)+" is no method", "a target begins with one, as GET http://host/path")
+		return Request{}, h.fail(shown(method)+" is not a method", "begin a target with one, such as GET http://host/path")
 	case address == "":
-		return Request{}, h.fail("no URL behind "+shown(method), "write the whole URL, as GET http://host/path")
+		return Request{}, h.fail("no URL after "+shown(method), "write the full URL, such as GET http://host/path")
 	}
 	if message, hint := checkURL(address); message != "" {
 		return Request{}, h.fail(message, hint)
@@ -76,10 +86,10 @@ func (h *httpTargets) target(line string) (Request, error) {
 	return r, err
 }
 
-// betweenTargets is what vegeta needs to know where headers end.
-const betweenTargets = "an empty line goes between two requests"
+// betweenTargets is a hint: vegeta needs to know where headers end.
+const betweenTargets = "put an empty line between two requests"
 
-// below reads what stands below a request's first line.
+// below reads the lines below a request's first line.
 func (h *httpTargets) below(r *Request) error {
 	for h.next < len(h.lines) {
 		line := h.line()
@@ -100,9 +110,9 @@ func (h *httpTargets) below(r *Request) error {
 		case strings.ContainsAny(name, " \t") && isMethod.MatchString(first):
 			return h.fail(shown(name)+" is not the name of a header", betweenTargets)
 		case !ok || strings.ContainsAny(name, " \t"):
-			return h.fail(shown(first)+" begins no header", "write it as Name: value; "+betweenTargets)
+			return h.fail(shown(first)+" is not a header", "write Name: value; "+betweenTargets)
 		case name == "" || value == "":
-			return h.fail("a header without "+missing(name), "write it as Name: value")
+			return h.fail("a header without "+missing(name), "write Name: value")
 		}
 		r.Header[name] = append(r.Header[name], value) // in its own spelling, as vegeta does
 	}
@@ -125,7 +135,8 @@ func (h *httpTargets) body(name string) ([]byte, error) {
 	}
 	body, err := os.ReadFile(file)
 	if err != nil {
-		fail := h.fail("reading the body: "+err.Error(), "a body's file lies beside the targets, or in the working directory")
+		fail := h.fail("reading the body: "+err.Error(),
+			"put the body's file beside the targets, or in the working directory")
 		fail.Err = err
 		return nil, fail
 	}

@@ -7,14 +7,14 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// Together drives several loads at once as one. Their lines of the results follow
-// each other.
+// Together runs several drivers at once as one. Their lines in the results follow one
+// another.
 type Together struct {
 	drivers []Driver
 	lines   []int // of each driver's results
 }
 
-// NewTogether makes one driver of several, which have so many lines of results each.
+// NewTogether combines several drivers, given how many lines of results each has.
 func NewTogether(drivers []Driver, lines []int) *Together {
 	return &Together{drivers: drivers, lines: lines}
 }
@@ -27,7 +27,7 @@ func (t *Together) Progress() (n uint64) {
 	return n
 }
 
-// Run sends one phase with every driver that has a part in it.
+// Run sends one phase with every driver that takes part in it.
 func (t *Together) Run(ctx context.Context, phase Phase) record.Load {
 	loads := make([]record.Load, len(t.drivers))
 	var wg sync.WaitGroup
@@ -56,7 +56,8 @@ func (t *Together) Run(ctx context.Context, phase Phase) record.Load {
 		out.Asked, out.Expected = out.Asked+l.Asked, out.Expected+l.Expected
 		out.Workers, out.Connections, out.Held = out.Workers+l.Workers, out.Connections+l.Connections, out.Held+l.Held
 		out.Opened += l.Opened
-		out.Sent, out.Answered, out.Succeeded, out.Abandoned = out.Sent+l.Sent, out.Answered+l.Answered, out.Succeeded+l.Succeeded, out.Abandoned+l.Abandoned
+		out.Sent, out.Answered, out.Succeeded, out.Abandoned = out.Sent+l.Sent, out.Answered+l.Answered,
+			out.Succeeded+l.Succeeded, out.Abandoned+l.Abandoned
 		out.CPU, out.Delay = max(out.CPU, l.CPU), max(out.Delay, l.Delay)
 		out.Entries = append(out.Entries, l.Entries...)
 		if out.Stopped == "" {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Tried is the answer to one request, sent on its own.
+// Tried is the response to one request, sent by itself.
 type Tried struct {
 	Code    int // HTTP status; 0 without an answer
 	Error   string
@@ -27,7 +27,8 @@ func (v *Vegeta) Try(ctx context.Context) []Tried {
 	defer c.close()
 	unhook := context.AfterFunc(ctx, c.stop)
 	defer unhook()
-	hc := &http.Client{Transport: c, Timeout: cfg.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	hc := &http.Client{Transport: c, Timeout: cfg.Timeout,
+		CheckRedirect: noRedirect}
 	out := make([]Tried, len(v.targets))
 	for i := range v.targets {
 		out[i] = v.try(hc, i)

@@ -4,21 +4,18 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/leakgate/leakgate/record"
 )
 
-// Vegeta drives load with vegeta's library.
+// Vegeta sends load with vegeta's library.
 type Vegeta struct {
 	cfg      Config
 	targets  []vegeta.Target
@@ -28,7 +25,7 @@ type Vegeta struct {
 	progress atomic.Uint64
 }
 
-// NewVegeta checks a config and makes a driver of it.
+// NewVegeta checks a config and returns its driver.
 func NewVegeta(cfg Config) (*Vegeta, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -42,7 +39,8 @@ func NewVegeta(cfg Config) (*Vegeta, error) {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
 		u.Fragment = strconv.Itoa(i) // tells results apart; a fragment is never sent
-		v.targets = append(v.targets, vegeta.Target{Method: r.Method, URL: u.String(), Header: wireHeader(r.Header), Body: r.Body})
+		v.targets = append(v.targets, vegeta.Target{Method: r.Method, URL: u.String(), Header: wireHeader(r.Header),
+			Body: r.Body})
 		weights[i] = max(r.Weight, 1)
 	}
 	v.order = interleave(weights)
@@ -68,8 +66,8 @@ func wireHeader(h http.Header) http.Header {
 // maxOrder bounds the length of the repeating order.
 const maxOrder = 1 << 17
 
-// interleave spreads entries by weight as evenly as can be, so that every
-// stretch of the load has each entry's share (smooth weighted round robin).
+// interleave spreads entries by weight as evenly as possible, so that every stretch of the
+// load has each entry's share (smooth weighted round robin).
 func interleave(weights []int) []int {
 	total := 0
 	for _, w := range weights {
@@ -131,8 +129,38 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	defer unhook()
 
 	s := schedule{rate: cmp.Or(phase.Rate, v.cfg.Rate), ramp: phase.Ramp, duration: phase.Duration}
+	load := record.Load{Asked: s.rate, Planned: phase.Duration, Expected: s.expected(), Connections: v.cfg.Connections}
+	tallies := make([]*tally, len(v.names))
+	for i, name := range v.names {
+		tallies[i] = newTally(name)
+	}
+	used := startUsage()
+	load.Stopped = v.attack(ctx, cancel, c, s, phase.Only, tallies)
+	c.close()
+	if ctx.Err() != nil && load.Stopped == "" {
+		load.Stopped = record.StoppedByUs
+	}
+	if stop := ownLimitStop(tallies); stop != "" { // instead of the failures that it caused
+		load.Stopped = stop
+	}
+	load.Workers = int(c.peak.Load())
+	load.CPU, load.Delay = used.since()
+	for i, e := range c.entries {
+		tallies[v.lines[i]].BytesIn += e.bytesIn.Load()
+	}
+	addUp(&load, tallies)
+	return load
+}
+
+// firstWorkers is how many workers a phase with a rate begins with; vegeta adds more on
+// demand.
+const firstWorkers = 10
+
+// attack sends the requests of a phase. If it was stopped early, it returns why.
+func (v *Vegeta) attack(ctx context.Context, cancel context.CancelCauseFunc, c *client, s schedule, only []int,
+	tallies []*tally) (stopped string) {
 	workers := v.cfg.Connections
-	first := min(workers, 10)
+	first := min(workers, firstWorkers)
 	if s.rate == 0 {
 		first = workers
 	}
@@ -140,47 +168,30 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 		vegeta.Client(&http.Client{
 			Transport:     c,
 			Timeout:       v.cfg.Timeout,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			CheckRedirect: noRedirect,
 		}),
 		vegeta.Workers(uint64(first)), vegeta.MaxWorkers(uint64(workers)), vegeta.MaxBody(0),
 	)
 	// A worker that waits for the answer of a stopped phase must not hold it up.
 	defer context.AfterFunc(ctx, func() { attacker.Stop() })()
-
-	load := record.Load{Asked: s.rate, Planned: phase.Duration, Expected: s.expected()}
-	tallies := make([]*tally, len(v.names))
-	for i, name := range v.names {
-		tallies[i] = newTally(name)
-	}
 	guard := errorGuard{limit: v.cfg.StopErrors}
-	began, cpu, delay := time.Now(), cpuTime(), delays()
-	for r := range attacker.Attack(v.targeter(phase.Only), &pacer{schedule: s, ctx: ctx}, 0, "") {
+	for r := range attacker.Attack(v.targeter(only), &pacer{schedule: s, ctx: ctx}, 0, "") {
 		i := entryOf(r.URL)
 		if i < 0 || ctx.Err() != nil && r.Code == 0 {
 			continue // cut off by the end, not by the service
 		}
 		v.progress.Add(1)
 		failed := tallies[v.lines[i]].add(r)
-		if stop := guard.add(failed, v.cfg.Requests[i].MayFail); stop != "" && load.Stopped == "" {
-			load.Stopped = stop
+		if stop := guard.add(failed, v.cfg.Requests[i].MayFail); stop != "" && stopped == "" {
+			stopped = stop
 			cancel(nil)
 		}
 	}
-	c.close()
-	if ctx.Err() != nil && load.Stopped == "" {
-		load.Stopped = record.StoppedByUs
-	}
-	if stop := ownLimitStop(tallies); stop != "" { // and not what it made of the requests
-		load.Stopped = stop
-	}
-	load.Workers, load.Connections = int(c.peak.Load()), workers
-	if wall := time.Since(began); wall > 0 {
-		load.CPU = math.Round(1000*(cpuTime()-cpu).Seconds()/wall.Seconds()/float64(runtime.GOMAXPROCS(0))) / 1000
-	}
-	load.Delay = waited(delay, delays())
-	for i, e := range c.entries {
-		tallies[v.lines[i]].BytesIn += e.bytesIn.Load()
-	}
+	return stopped
+}
+
+// addUp adds the results of a phase's requests to its load.
+func addUp(load *record.Load, tallies []*tally) {
 	for _, t := range tallies {
 		e := t.result()
 		load.Sent += e.Sent
@@ -189,13 +200,12 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 		load.Abandoned += e.Abandoned
 		load.Entries = append(load.Entries, e)
 	}
-	return load
 }
 
-// Lines is how many lines the results have.
+// Lines is the number of lines in the results.
 func (v *Vegeta) Lines() int { return len(v.names) }
 
-// nameLines gives every entry its line of the results.
+// nameLines gives every entry its line in the results.
 func (v *Vegeta) nameLines() {
 	grouped := map[string]int{}
 	for _, r := range v.cfg.Requests {
@@ -243,7 +253,7 @@ func entryOf(u string) int {
 	return -1
 }
 
-// errorGuard stops a load that mostly fails: staging is shared.
+// errorGuard stops a load that mostly fails, since staging is shared.
 type errorGuard struct {
 	limit        float64
 	sent, failed uint64

@@ -11,16 +11,18 @@ import (
 )
 
 const (
-	// mostSeries bounds an answer of Prometheus. Of an instance a dozen series are read:
-	// enough for four thousand instances. Each costs up to a kilobyte of labels.
+	// mostSeries bounds the series in an answer from Prometheus. With a dozen series per
+	// instance, it is enough for four thousand instances. Each series costs up to a
+	// kilobyte of labels.
 	mostSeries = 50_000
-	// mostSamples bounds one series: the most points that Prometheus itself gives of a
-	// series in a range query.
+	// mostSamples bounds the samples of one series: Prometheus itself returns no more
+	// points per series in a range query.
 	mostSamples = 11_000
-	// mostRemarks bounds warnings, each; one says all that there is to do.
+	// mostRemarks bounds the number of warnings and of remarks; one is enough to know what
+	// to do.
 	mostRemarks = 100
-	// latestSample bounds the time of a sample, in seconds since 1970: the year 2286. What
-	// is beyond is milliseconds or nonsense.
+	// latestSample bounds the time of a sample, in seconds since 1970: the year 2286.
+	// Anything later is in milliseconds, or nonsense.
 	latestSample = 1e10
 )
 
@@ -48,14 +50,14 @@ type answer struct {
 type series struct {
 	labels    model.Metric
 	samples   []model.SamplePair
-	histogram bool // it has native histograms, which are no numbers
+	histogram bool // it has native histograms, which are not numbers
 }
 
-// errNotAPI is what an answer is that is not the API's.
+// errNotAPI is returned for an answer that does not come from the API.
 var errNotAPI = errors.New("not an answer of Prometheus' HTTP API")
 
-// readAnswer decodes an answer element by element, so that no more is kept than its
-// series. A take of nil takes all; one that returns an error ends the reading.
+// readAnswer decodes an answer element by element, so that only its series are kept. A nil
+// take accepts all of them; reading stops if take returns an error.
 func readAnswer(r io.Reader, take func(series) error) (answer, error) {
 	var a answer
 	dec := json.NewDecoder(r)
@@ -64,7 +66,7 @@ func readAnswer(r io.Reader, take func(series) error) (answer, error) {
 		if _, err = dec.Token(); errors.Is(err, io.EOF) {
 			err = nil
 		} else if err == nil {
-			err = fmt.Errorf("%w: something follows its end", errNotAPI)
+			err = fmt.Errorf("%w: there is more after its end", errNotAPI)
 		}
 	}
 	return a, broken(dec, err)
@@ -152,8 +154,8 @@ func (a *answer) field(dec *json.Decoder, key string, take func(series) error) e
 	return skip(dec)
 }
 
-// warning reads one warning. Prometheus told its remarks among them before it had a
-// field for them.
+// warning reads one warning. Before Prometheus had a field for remarks, they were among the
+// warnings.
 func (a *answer) warning(dec *json.Decoder) error {
 	var w string
 	err := dec.Decode(&w)
@@ -163,7 +165,7 @@ func (a *answer) warning(dec *json.Decoder) error {
 	return err
 }
 
-// skip reads a value of no interest: infos, and what other servers add.
+// skip skips a value of no interest: infos, and what other servers add.
 func skip(dec *json.Decoder) error {
 	for depth := 0; ; {
 		token, err := dec.Token()

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	hintServer   = "prometheus.url is the address in front of /api/v1, as http://prometheus:9090"
-	hintSelector = `a selector is written as in PromQL: {job="checkout", namespace="staging"}`
-	hintPartial  = "a part of the answer may be missing: are all of the server's stores there?"
+	hintServer   = "prometheus.url is the address before /api/v1, such as http://prometheus:9090"
+	hintSelector = `write the selector as in PromQL: {job="checkout", namespace="staging"}`
+	hintPartial  = "part of the answer may be missing: are all of the server's stores up?"
 )
 
-// ask sends one query, and takes the answer only if it is whole.
+// ask sends one query, and accepts the answer only if it is complete.
 func (p *Prometheus) ask(
 	ctx context.Context, who, expr, method string, form url.Values, take func(series) error,
 ) (answer, error) {
@@ -33,7 +33,7 @@ func (p *Prometheus) ask(
 	switch tooLarge := (*http.MaxBytesError)(nil); {
 	case err == nil || a.status == "error":
 	case errors.As(err, &tooLarge):
-		return a, p.refuse(who, expr, ErrTooLarge.Error(), "a selector of fewer instances, or a longer step")
+		return a, p.refuse(who, expr, ErrTooLarge.Error(), "use a selector for fewer instances, or a longer step")
 	case resp.StatusCode != http.StatusOK:
 		return a, p.badStatus(who, expr, resp)
 	default:
@@ -42,8 +42,8 @@ func (p *Prometheus) ask(
 	return a, p.whole(who, expr, a, resp)
 }
 
-// send sends a query as POST, and as GET where something in front of the server lets none
-// pass but that.
+// send sends a query as POST, or as GET if a proxy in front of the server allows nothing
+// else.
 func (p *Prometheus) send(ctx context.Context, method string, form url.Values) (*http.Response, error) {
 	u := p.base.JoinPath("api/v1", method)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(form.Encode()))
@@ -72,21 +72,21 @@ func (p *Prometheus) send(ctx context.Context, method string, form url.Values) (
 	return p.client.Do(req)
 }
 
-// whole is an error for an answer that says that it is an error, or not all there is.
+// whole returns an error for an answer that reports an error, or that is incomplete.
 func (p *Prometheus) whole(who, expr string, a answer, resp *http.Response) error {
 	limited := resp.Header.Get("M3-Results-Limited") // M3 says so in a header alone
 	switch {
 	case a.status == "error" || a.status == "success" && (a.message != "" || a.errorType != ""):
 		return p.refused(who, expr, a, resp)
 	case a.status != "success":
-		return p.refuse(who, expr, fmt.Sprintf("an answer with status %s, not success", quoted(a.status)), hintServer)
+		return p.refuse(who, expr, fmt.Sprintf("an answer with status %s instead of success", quoted(a.status)), hintServer)
 	case resp.StatusCode != http.StatusOK:
 		return p.badStatus(who, expr, resp)
 	case a.partial:
-		return p.refuse(who, expr, "a part of the answer: the server says isPartial",
-			"some of its storage nodes did not answer: are all of them up? or have it deny partial responses")
+		return p.refuse(who, expr, "part of the answer: the server says isPartial",
+			"some of its storage nodes did not answer: bring them up, or have the server deny partial responses")
 	case limited != "":
-		return p.refuse(who, expr, "a part of the answer: the server says M3-Results-Limited: "+quoted(limited), hintPartial)
+		return p.refuse(who, expr, "part of the answer: the server says M3-Results-Limited: "+quoted(limited), hintPartial)
 	case len(a.warnings) > 0:
 		var all []string
 		for _, w := range a.warnings {
@@ -105,10 +105,11 @@ func (p *Prometheus) refused(who, expr string, a answer, resp *http.Response) *E
 		e.Got = "an error without a message, of type " + quoted(a.errorType)
 	}
 	switch {
-	case a.errorType == "bad_data" || resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnprocessableEntity:
+	case a.errorType == "bad_data" || resp.StatusCode == http.StatusBadRequest ||
+		resp.StatusCode == http.StatusUnprocessableEntity:
 		e.Hint = hintSelector
 	case a.errorType == "timeout":
-		e.Hint = "ask less: a shorter window, or a selector of fewer instances"
+		e.Hint = "ask for less: a shorter window, or a selector for fewer instances"
 	}
 	return e
 }
@@ -132,9 +133,9 @@ func (p *Prometheus) badStatus(who, expr string, resp *http.Response) *Error {
 	e.Status = resp.StatusCode
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		e.Hint = "set prometheus.auth in the plan, and prometheus.tenant where there are tenants"
+		e.Hint = "set prometheus.auth in the plan, and prometheus.tenant if the server has tenants"
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		e.Hint = "something in front of the server answers for it"
+		e.Hint = "a proxy answers instead of the server: is the server up?"
 	case http.StatusTooManyRequests:
 		e.Hint = "the server limits queries: raise its limit, or run when it is less busy"
 	case http.StatusPartialContent:
@@ -145,8 +146,8 @@ func (p *Prometheus) badStatus(who, expr string, resp *http.Response) *Error {
 
 func (p *Prometheus) failed(who, expr string, err error) *Error {
 	e := failed(who, p.asked(expr), p.timeout, err)
-	if strings.HasPrefix(e.Hint, "does the target hang?") {
-		e.Hint = "does the server hang? prometheus.timeout sets how long to wait"
+	if strings.HasPrefix(e.Hint, "is the target hanging?") {
+		e.Hint = "is the server hanging? prometheus.timeout sets how long to wait"
 	}
 	return e
 }

@@ -21,7 +21,7 @@ func Fetch(ctx context.Context, address string) ([]byte, error) {
 	return t.get(ctx, u, t.cfg.Memory.Lease())
 }
 
-// quickly is how long a look for pprof or metrics may take.
+// quickly is the timeout of a search for pprof or metrics.
 const quickly = 2 * time.Second
 
 // ServesPprof reports whether net/http/pprof answers at an address.

@@ -11,14 +11,14 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// CodeStale is what a run is judged by where an answer is a copy of an older one.
+// CodeStale is the code of a run in which an answer was a copy of an older one.
 const CodeStale = "profile-stale"
 
-// staleHint is the next thing to do about a copy.
-const staleHint = "something between leakgate and the target keeps copies, as a proxy, a CDN or a mesh: " +
-	"go around it, or let it pass requests for pprof and metrics through"
+// staleHint says what to do about a copy.
+const staleHint = "something between leakgate and the target caches answers, such as a proxy, a CDN or a mesh: " +
+	"bypass it, or exclude pprof and metrics from its cache"
 
-// askFresh are the headers by which caches let a request through.
+// askFresh sets the headers that make caches pass a request on.
 func askFresh(h http.Header) {
 	h.Set("Cache-Control", "no-cache, no-store, max-age=0")
 	h.Set("Pragma", "no-cache")
@@ -30,9 +30,11 @@ var cacheHit = regexp.MustCompile(`(?i)(^|[\s,;_-])(hit|stale|updating|revalidat
 
 // cacheHeaders are where caches say whether they answered: Varnish and CDNs, nginx,
 // Cloudflare, and the standard one.
-var cacheHeaders = []string{"X-Cache", "X-Cache-Status", "X-Proxy-Cache", "Cf-Cache-Status", "X-Varnish-Cache", "Cache-Status"}
+var cacheHeaders = []string{"X-Cache", "X-Cache-Status", "X-Proxy-Cache", "Cf-Cache-Status", "X-Varnish-Cache",
+	"Cache-Status"}
 
-// copied is what shows that an answer comes from a cache, or is empty.
+// copied returns the header that shows that an answer comes from a cache; empty if there is
+// none.
 func copied(h http.Header) string {
 	if age, err := strconv.Atoi(strings.TrimSpace(h.Get("Age"))); err == nil && age > 0 {
 		return fmt.Sprintf("Age: %d", age)
@@ -55,8 +57,8 @@ func (t *Target) stale(asked, got string) *Error {
 	return t.hidden(&Error{Target: t.name, Asked: asked, Got: got, Hint: staleHint, Code: CodeStale})
 }
 
-// advances checks that a profile is newer than the one before. Go writes into a profile
-// when it was taken; what a cache keeps has the time of its first reader.
+// advances checks that a profile is newer than the previous one. Go records in a profile
+// when it was taken; a cached copy keeps its old time.
 func (t *Target) advances(asked string, taken time.Time) *Error {
 	if taken.IsZero() {
 		return nil
@@ -67,16 +69,16 @@ func (t *Target) advances(asked string, taken time.Time) *Error {
 	case last.IsZero() || taken.After(last):
 		return nil
 	case taken.Equal(last):
-		return t.stale(asked, fmt.Sprintf("the profile is a copy of the one before: both were taken at %s", clockOf(taken)))
+		return t.stale(asked, fmt.Sprintf("the profile is a copy of the previous one: both were taken at %s", clockOf(taken)))
 	}
-	return t.stale(asked, fmt.Sprintf("the profile is older than the one before: it was taken at %s, that at %s; "+
-		"a copy, or another process' whose clock differs", clockOf(taken), clockOf(last)))
+	return t.stale(asked, fmt.Sprintf("the profile is older than the previous one: it was taken at %s, that one at %s; "+
+		"it is a copy, or comes from another process with a different clock", clockOf(taken), clockOf(last)))
 }
 
 func clockOf(t time.Time) string { return t.Format("15:04:05.000000") }
 
-// readings is what was read of a target last, by which the next reading is known to be a
-// new one of the same process.
+// readings is what was last read from a target. It shows whether the next reading is new,
+// and from the same process.
 type readings struct {
 	profile    time.Time // when the newest profile was taken, by the target's clock
 	read       time.Time // when it was read, by ours

@@ -9,17 +9,19 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/leakgate/leakgate/internal/promql"
 )
 
-// CodeInstances is the Code of an Error that says that an instance came.
+// CodeInstances is the Code of an Error about an instance that has appeared.
 const CodeInstances = "instances-changed"
 
-// Group is every process that a selector stands for, as Prometheus knows them.
+// Group is all processes that Prometheus finds by a selector.
 type Group struct {
 	prom     *Prometheus
 	name     string
 	selector string
-	parsed   Selector
+	parsed   promql.Selector
 	counters []string // the metrics that count, the preferred first
 	match    string   // the selector, for all metrics that are read
 
@@ -28,37 +30,37 @@ type Group struct {
 	seen  map[model.Fingerprint]*reading
 	known map[model.Fingerprint]string // instances at the start, and their names
 	every time.Duration                // between two scrapes
-	skew  time.Duration                // the server's clock less the one here
+	skew  time.Duration                // the server's clock minus the local one
 }
 
-// NewGroup makes a group of the instances that a selector, as {job="checkout"},
-// stands for. It sends nothing. What is not a selector, Discover refuses.
+// NewGroup makes a group of the instances that match a selector, such as {job="checkout"}.
+// It sends nothing. Discover refuses what is not a selector.
 func NewGroup(p *Prometheus, name, selector string) *Group {
-	g := &Group{prom: p, name: name, selector: selector, counters: counters}
+	g := &Group{prom: p, name: name, selector: selector, counters: promql.Counters()}
 	var err error
-	if g.parsed, err = counting(selector); err != nil {
+	if g.parsed, err = promql.ParseCount(selector); err != nil {
 		return g
 	}
 	if g.parsed.Metric != "" { // it counts, and no other
 		g.counters = []string{g.parsed.Metric}
 	}
-	g.match = g.parsed.of(slices.Concat(g.counters, readAlso))
+	g.match = g.parsed.Of(slices.Concat(g.counters, readAlso))
 	return g
 }
 
 // Name is the group's name in the plan.
 func (g *Group) Name() string { return g.name }
 
-// discovery is how far back is looked to see how often instances are scraped.
+// discovery is how far to look back to see how often instances are scraped.
 const discovery = 5 * time.Minute
 
-// Discover asks for the instances that there are. From then on, these are the
-// group, and any other is a change.
+// Discover asks which instances exist. From then on, these are the group, and any other is
+// a change.
 func (g *Group) Discover(ctx context.Context) ([]*Series, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.match == "" {
-		_, err := counting(g.selector)
+		_, err := promql.ParseCount(g.selector)
 		return nil, g.refuse(g.selector, quoted(g.selector)+" "+err.Error(), hintSelector)
 	}
 	began := time.Now()
@@ -79,10 +81,12 @@ func (g *Group) Discover(ctx context.Context) ([]*Series, error) {
 	asked := g.prom.asked(g.selector)
 	switch {
 	case len(g.seen) == 0:
-		return nil, &Error{Target: g.name, Asked: asked, Got: "no goroutine count; looked for " + strings.Join(g.counters, ", "),
+		return nil, &Error{Target: g.name, Asked: asked,
+			Got:  "no goroutine count; looked for " + strings.Join(g.counters, ", "),
 			Hint: "try the selector in Prometheus: is the service scraped, and does it export Go's metrics?"}
 	case g.every == 0:
-		return nil, &Error{Target: g.name, Asked: asked, Got: "one sample only", Hint: "wait for a second scrape, then run again"}
+		return nil, &Error{Target: g.name, Asked: asked, Got: "only one sample",
+			Hint: "wait for a second scrape, then run again"}
 	}
 	g.known = map[model.Fingerprint]string{}
 	names := g.names(now)
@@ -92,13 +96,14 @@ func (g *Group) Discover(ctx context.Context) ([]*Series, error) {
 		out = append(out, &Series{group: g, name: name, id: id})
 	}
 	if len(out) == 0 {
-		return nil, &Error{Target: g.name, Asked: asked, Got: "only instances that are no longer scraped", Hint: "is the service up? see the targets page of Prometheus"}
+		return nil, &Error{Target: g.name, Asked: asked, Got: "only instances that are no longer scraped",
+			Hint: "is the service up? check the targets page of Prometheus"}
 	}
 	slices.SortFunc(out, func(a, b *Series) int { return strings.Compare(a.name, b.name) })
 	return out, nil
 }
 
-// gap is the usual time between two samples.
+// gap is the median time between two samples.
 func gap(counts []model.SamplePair) time.Duration {
 	var gaps []time.Duration
 	for i := 1; i < len(counts); i++ {
@@ -143,11 +148,11 @@ func (g *Group) names(now time.Time) map[model.Fingerprint]string {
 	return out
 }
 
-// stale is the age from which a newest sample says that scrapes fail.
+// stale is the age from which the newest sample shows that scrapes fail.
 func (g *Group) stale() time.Duration { return 3*g.every + time.Second }
 
-// refresh asks again unless that was done a moment ago, and checks that the
-// instances are the same.
+// refresh asks again, unless it did so a moment ago, and checks that the instances are the
+// same.
 func (g *Group) refresh(ctx context.Context) error {
 	if time.Since(g.asked) < min(max(g.every/5, 200*time.Millisecond), 2*time.Second) {
 		return g.same()
@@ -158,13 +163,14 @@ func (g *Group) refresh(ctx context.Context) error {
 	return g.same()
 }
 
-// same reports whether an instance has come that was not there at the start.
+// same returns an error if there is an instance that was not there at the start.
 func (g *Group) same() error {
 	now := time.Now().Add(g.skew)
 	for id, r := range g.seen {
 		if _, known := g.known[id]; !known && now.Sub(r.newest()) <= g.stale() {
-			return &Error{Target: g.name, Asked: g.prom.asked(g.selector), Got: fmt.Sprintf("an instance that was not there at the start: %s", r.labels),
-				Hint: "was it scaled or deployed in the middle of the run? run again when that is over", Code: CodeInstances}
+			return &Error{Target: g.name, Asked: g.prom.asked(g.selector),
+				Got:  fmt.Sprintf("an instance that was not there at the start: %s", r.labels),
+				Hint: "was the service scaled or deployed during the run? run again when that is over", Code: CodeInstances}
 		}
 	}
 	return nil

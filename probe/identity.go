@@ -18,7 +18,8 @@ func (t *Target) Count(ctx context.Context) (record.Sample, record.Identity, err
 		if err != nil {
 			return record.Sample{}, record.Identity{}, err
 		}
-		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Threads: m.threads, Metric: true, Taken: taken}, t.seen(m), nil
+		return record.Sample{Target: t.name, Goroutines: m.goroutines, Resident: m.resident, Threads: m.threads,
+			Metric: true, Taken: taken}, t.seen(m), nil
 	}
 	total, err := t.Total(ctx)
 	if err != nil {
@@ -133,8 +134,8 @@ func (t *Target) Identity(ctx context.Context, collect bool) (record.Identity, e
 	return s, err
 }
 
-// smallDump is the count of goroutines up to which a dump is taken only to see who the
-// target is: it stops the target for some ten milliseconds.
+// smallDump is the number of goroutines up to which a dump is taken just to identify the
+// target: it stops the target for about ten milliseconds.
 const smallDump = 2000
 
 // listeners are the addresses of the poll descriptors on which the target accepts
@@ -186,7 +187,7 @@ func (t *Target) serves(profile, query string) {
 }
 
 // hasNone reports whether an error means that the target does not have a profile, and
-// remembers that.
+// remembers it.
 func (t *Target) hasNone(err error, profile, query string) bool {
 	var e *Error
 	if !errors.As(err, &e) || !missing(e.Status) {
@@ -201,7 +202,7 @@ func (t *Target) hasNone(err error, profile, query string) bool {
 	return true
 }
 
-// missing reports whether a status says that there is no such profile.
+// missing reports whether a status means that the profile does not exist.
 func missing(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusForbidden
 }

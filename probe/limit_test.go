@@ -19,8 +19,8 @@ func TestOwnLimit(t *testing.T) {
 		err       error
 		got, code string
 	}{
-		{dial(syscall.EMFILE), "leakgate's own limit: it may open no more files", CodeOwnLimit},
-		{dial(syscall.ENFILE), "leakgate's own limit: its machine may open no more files", CodeOwnLimit},
+		{dial(syscall.EMFILE), "leakgate's own limit of open files is reached", CodeOwnLimit},
+		{dial(syscall.ENFILE), "the limit of open files of leakgate's machine is reached", CodeOwnLimit},
 		{dial(syscall.ECONNREFUSED), "connection refused", ""},
 		{fmt.Errorf("the answer is %q", "too many open files"), "too many open files", ""}, // the target's words
 	} {

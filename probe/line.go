@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// lineReader reads lines of any length, and keeps one at most.
+// lineReader reads lines of any length, and keeps at most one.
 type lineReader struct {
 	in  *bufio.Reader
 	buf []byte
@@ -19,8 +19,8 @@ type lineReader struct {
 	cut bool // only the beginning of the last line was read
 }
 
-// next is the next line, which is valid until the one after it. Of a long one that is not
-// needed, it is the beginning. The error is io.EOF at the end.
+// next returns the next line, which is valid until the next call. Of a long line that is
+// not needed, it returns only the beginning. The error is io.EOF at the end.
 func (l *lineReader) next() ([]byte, error) {
 	line, err := l.in.ReadSlice('\n')
 	if len(line) == 0 && err != nil {
@@ -47,7 +47,7 @@ func (l *lineReader) next() ([]byte, error) {
 	return l.buf, ended(err)
 }
 
-// ended leaves out the error of a last line without an end.
+// ended ignores the error of a last line without a newline.
 func ended(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -138,8 +138,8 @@ func (s *sample) readLabels(line []byte) (rest []byte, err error) {
 	}
 }
 
-// nextLabel reads what stands in braces: a label, or the metric's name, which is a value
-// without a label. Both are nil at the closing brace. Escapes are left as they are.
+// nextLabel reads an item in braces: a label, or the metric's name, which is a value
+// without a label. Both are nil at the closing brace. Escapes are not resolved.
 func nextLabel(line []byte) (name, value, rest []byte, err error) {
 	line = bytes.TrimLeft(line, " \t,")
 	if len(line) == 0 {
@@ -155,7 +155,7 @@ func nextLabel(line []byte) (name, value, rest []byte, err error) {
 	} else {
 		n := nameLength(line, false)
 		if n == 0 {
-			return nil, nil, nil, fmt.Errorf("%s is no label", quoted(line))
+			return nil, nil, nil, fmt.Errorf("%s is not a label", quoted(line))
 		}
 		name, line = line[:n], line[n:]
 	}
@@ -200,7 +200,7 @@ func nameLength(line []byte, colon bool) int {
 	return len(line)
 }
 
-// cutWord takes the first word off.
+// cutWord splits off the first word.
 func cutWord(line []byte) (word, rest []byte) {
 	line = bytes.TrimLeft(line, " \t")
 	if i := bytes.IndexAny(line, " \t"); i >= 0 {
@@ -213,7 +213,7 @@ func cutWord(line []byte) (word, rest []byte) {
 func number(word []byte) (float64, error) {
 	v, err := strconv.ParseFloat(string(word), 64)
 	if err != nil || bytes.ContainsAny(word, "pPxX_") {
-		return 0, fmt.Errorf("%s is no number", quoted(word))
+		return 0, fmt.Errorf("%s is not a number", quoted(word))
 	}
 	return v, nil
 }

@@ -82,8 +82,8 @@ func (t *Target) heapProfile(ctx context.Context, m *record.Memory) ([]byte, err
 
 var threadTotal = regexp.MustCompile(`^threadcreate profile: total (\d+)\n`)
 
-// startedThreads is how many threads the target has started, which never gets
-// less; 0 where its profile is not served.
+// startedThreads is how many threads the target has started, which never decreases; 0 if
+// its profile is not served.
 func (t *Target) startedThreads(ctx context.Context) (int, error) {
 	t.order.Lock()
 	defer t.order.Unlock()

@@ -5,22 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
-
-// counters are the metrics that count goroutines, the preferred first.
-var counters = []string{
-	"go_goroutines",                  // client_golang's default collector
-	"go_sched_goroutines_goroutines", // client_golang with runtime metrics
-	"go_goroutine_count",             // OpenTelemetry's runtime instrumentation, since its stable names
-	"process_runtime_go_goroutines",  // OpenTelemetry before
-	"runtime_go_goroutines",          // and before that
-}
-
-// Counters are the metrics that count goroutines, the preferred first.
-func Counters() []string { return slices.Clone(counters) }
 
 // allocated are the metrics that count the bytes allocated since the start.
 var allocated = []string{
@@ -103,7 +90,7 @@ func (t *Target) notAPage(err error) error {
 		return err
 	}
 	e := &Error{Target: t.name, Asked: "GET " + clean(t.metrics.String()), Got: err.Error(), Err: err,
-		Hint: "leave targets[].metrics out: the profile is counted then"}
+		Hint: "leave targets[].metrics out: leakgate then counts the profile"}
 	switch {
 	case number != nil:
 		e.Hint = number.hint()

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/leakgate/leakgate/internal/promql"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 // likes.
 var needed = func() map[string]bool {
 	all := map[string]bool{}
-	for _, name := range slices.Concat(counters, readAlso, []string{buildMetric}) {
+	for _, name := range slices.Concat(promql.Counters(), readAlso, []string{buildMetric}) {
 		all[name] = true
 	}
 	return all
@@ -90,7 +92,7 @@ func readPage(r io.Reader) (page, error) {
 		}
 		if first && line[0] == '<' {
 			return p, &pageError{"an HTML page, not metrics",
-				"targets[].metrics is the full address, as in http://host:8080/metrics"}
+				"targets[].metrics is the full address, such as http://host:8080/metrics"}
 		}
 		if line[0] == '#' {
 			p.comment(line)
@@ -228,10 +230,10 @@ var noCount = []string{"histogram", "gaugehistogram", "summary", "info", "states
 // *impossible.
 func (p page) metrics(now time.Time) (metrics, error) {
 	m := metrics{goVersion: p.version, build: p.build}
-	for _, name := range counters {
+	for _, name := range promql.Counters() {
 		f, ok := p.found[name]
 		if kind := p.kinds[name]; slices.Contains(noCount, kind) {
-			return m, &pageError{got: fmt.Sprintf("%s is a %s, not a number of goroutines", name, kind)}
+			return m, &pageError{got: fmt.Sprintf("%s is a %s instead of a number of goroutines", name, kind)}
 		}
 		if !ok {
 			continue
@@ -250,7 +252,7 @@ func (p page) metrics(now time.Time) (metrics, error) {
 	case m.counter == "" && p.odd != "":
 		return m, &pageError{got: "not metrics: " + p.odd}
 	case m.counter == "":
-		return m, &pageError{got: "no goroutine count; looked for " + strings.Join(counters, ", ")}
+		return m, &pageError{got: "no goroutine count; looked for " + strings.Join(promql.Counters(), ", ")}
 	}
 	others := values{}
 	for name, f := range p.found {
@@ -267,10 +269,10 @@ func (f *found) single() error {
 	case f.series > 1:
 		return &pageError{got: fmt.Sprintf("%s has %d series, %s and %s; want one process per page",
 			f.name, f.series, shown(f.labels), shown(f.other)),
-			hint: "name the process's own page, not that of a gateway or a federation; or leave targets[].metrics out"}
+			hint: "use the process's own page, not that of a gateway or a federation; or leave targets[].metrics out"}
 	case f.twice:
-		return &pageError{got: fmt.Sprintf("%s is there twice, as %g and as %g", f.name, f.value, f.second),
-			hint: "do two exporters write to one page? leave targets[].metrics out: the profile is counted then"}
+		return &pageError{got: fmt.Sprintf("%s is listed twice, as %g and as %g", f.name, f.value, f.second),
+			hint: "do two exporters write to one page? leave targets[].metrics out: leakgate then counts the profile"}
 	}
 	return nil
 }

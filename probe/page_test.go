@@ -33,8 +33,8 @@ func TestPages(t *testing.T) {
 		{file: "trailing_space", want: metrics{goroutines: 8, start: 1.7e9, allocated: 12345}},
 		{file: "utf8", want: metrics{goroutines: 8, start: 1.7e9, allocated: 12345}},
 		{file: "utf8_goroutine", want: metrics{goroutines: 8, counter: "go.goroutine.count"}},
-		{file: "nan", err: "go_goroutines is NaN; a number of goroutines is a whole one from 1 to 100000000"},
-		{file: "neg", err: "go_goroutines is -8; a number of goroutines is a whole one from 1 to 100000000"},
+		{file: "nan", err: "go_goroutines is NaN; a number of goroutines is a whole number from 1 to 100000000"},
+		{file: "neg", err: "go_goroutines is -8; a number of goroutines is a whole number from 1 to 100000000"},
 	} {
 		text, err := os.ReadFile(filepath.Join("testdata/pages", c.file))
 		if err != nil {
@@ -136,15 +136,15 @@ func TestCountedLines(t *testing.T) {
 // A needed line that cannot be read, and a number that cannot be, are errors that quote
 // them. Each has a twin above that is read.
 func TestPagesRefused(t *testing.T) {
-	const number = "; a number of goroutines is a whole one from 1 to 100000000"
+	const number = "; a number of goroutines is a whole number from 1 to 100000000"
 	for _, c := range []struct{ page, want string }{
-		{"go_goroutines eight\n", `line 1 cannot be read: "eight" is no number: "go_goroutines eight"`},
-		{"a 1\ngo_goroutines\n", `line 2 cannot be read: "" is no number: "go_goroutines"`},
+		{"go_goroutines eight\n", `line 1 cannot be read: "eight" is not a number: "go_goroutines eight"`},
+		{"a 1\ngo_goroutines\n", `line 2 cannot be read: "" is not a number: "go_goroutines"`},
 		{"go_goroutines{a=\"b 8\n", `line 1 cannot be read: its quote is never closed: "go_goroutines{a=\"b 8"`},
 		{"go_goroutines{a} 8\n", `line 1 cannot be read: it has two names, go_goroutines and "a": "go_goroutines{a} 8"`},
-		{"go_goroutines 8 now\n", `line 1 cannot be read: "now" is no number: "go_goroutines 8 now"`},
+		{"go_goroutines 8 now\n", `line 1 cannot be read: "now" is not a number: "go_goroutines 8 now"`},
 		{"go_goroutines 8 1 2\n", `line 1 cannot be read: "2" follows its timestamp: "go_goroutines 8 1 2"`},
-		{"go_goroutines 0x10\n", `line 1 cannot be read: "0x10" is no number: "go_goroutines 0x10"`},
+		{"go_goroutines 0x10\n", `line 1 cannot be read: "0x10" is not a number: "go_goroutines 0x10"`},
 		{"go_goroutines {count:1,sum:2}\n", `line 1 cannot be read: it has two names, go_goroutines and "count"`},
 		{"go_goroutines \x1b[31m\n", `"go_goroutines \x1b[31m"`},
 		{"go_goroutines{a=\"" + strings.Repeat("x", 2<<20), "line 1 is longer than 1 MiB"},
@@ -162,9 +162,9 @@ func TestPagesRefused(t *testing.T) {
 		{"go_goroutines 8\nprocess_resident_memory_bytes -1\n", "process_resident_memory_bytes is -1; bytes are a number from 0"},
 		{"go_goroutines 8\nprocess_resident_memory_bytes +Inf\n", "process_resident_memory_bytes is +Inf; bytes"},
 		{"go_goroutines 8\ngo_memstats_alloc_bytes_total NaN\n", "go_memstats_alloc_bytes_total is NaN; bytes"},
-		{"# TYPE go_goroutines summary\ngo_goroutines{quantile=\"0.5\"} 8\n", "go_goroutines is a summary, not a number of goroutines"},
+		{"# TYPE go_goroutines summary\ngo_goroutines{quantile=\"0.5\"} 8\n", "go_goroutines is a summary instead of a number of goroutines"},
 		{"go_goroutines{i=\"a\"} 1\ngo_goroutines{i=\"b\"} 2\ngo_goroutines{i=\"c\"} 3\n", `go_goroutines has 3 series, {i="a"} and {i="b"}; want one process per page`},
-		{"go_goroutines 8\ngo_goroutines 9\n", "go_goroutines is there twice, as 8 and as 9"},
+		{"go_goroutines 8\ngo_goroutines 9\n", "go_goroutines is listed twice, as 8 and as 9"},
 		{"up 1\n", "no goroutine count; looked for go_goroutines, "},
 		{"", "no goroutine count"},
 		{"hello world foo\n", `not metrics: line 1 is "hello world foo"`},

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// mostGoroutines is more than a process can have, and mostThreads likewise: the stacks
-	// of so many goroutines, at 2 KiB the least, take 200 GB.
+	// mostGoroutines is more than a process can have: so many stacks, of at least 2 KiB
+	// each, take 200 GB. mostThreads likewise.
 	mostGoroutines = 1e8
 	mostThreads    = 1e8
 	// mostBytes is more than a machine has: 1 EiB.
 	mostBytes = 1 << 60
-	// clocksApart is how far a target's clock may be ahead of the one here for its start
-	// time to be one.
+	// clocksApart is how far a target's clock may be ahead of the local one before its
+	// start time is ignored.
 	clocksApart = 24 * time.Hour
 )
 
-// impossible is an error for a number that cannot be what its metric says.
+// impossible is an error for a number that its metric cannot have.
 type impossible struct {
 	metric string
 	value  float64
@@ -30,17 +30,18 @@ func (e *impossible) Error() string {
 	return fmt.Sprintf("%s is %s; %s", e.metric, strconv.FormatFloat(e.value, 'g', -1, 64), e.want)
 }
 
-// hint says where such a number comes from.
+// hint says where such a number may come from.
 func (e *impossible) hint() string {
 	return fmt.Sprintf("is %s overwritten by a recording rule or an exporter?", e.metric)
 }
 
-// whole is a number of goroutines or threads: NaN, infinities and fractions are none.
+// whole checks a number of goroutines or threads: NaN, infinities and fractions are
+// invalid.
 func whole(metric string, v float64, most float64, what string) (int, error) {
 	if v >= 1 && v <= most && v == math.Trunc(v) {
 		return int(v), nil
 	}
-	return 0, &impossible{metric, v, fmt.Sprintf("a number of %s is a whole one from 1 to %.0f", what, most)}
+	return 0, &impossible{metric, v, fmt.Sprintf("a number of %s is a whole number from 1 to %.0f", what, most)}
 }
 
 // inBytes is an amount of memory.
@@ -51,8 +52,8 @@ func inBytes(metric string, v float64) (uint64, error) {
 	return 0, &impossible{metric, v, fmt.Sprintf("bytes are a number from 0 to %.0f", float64(mostBytes))}
 }
 
-// startTime is a process's start in Unix seconds; 0, which is not known, for what cannot
-// be one: no target is refused for it, since other things show a restart too.
+// startTime is a process's start in Unix seconds; 0, which means unknown, for a number that
+// cannot be one. No target is refused for it, since other things show a restart too.
 func startTime(v float64, now time.Time) float64 {
 	if v > 0 && v <= float64(now.Add(clocksApart).Unix()) {
 		return v

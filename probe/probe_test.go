@@ -282,7 +282,7 @@ func TestErrors(t *testing.T) {
 	}{
 		{"404", answers(http.NotFound), "target returned 404 Not Found", `import _ "net/http/pprof"`, nil},
 		{"401", answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }), "401 Unauthorized", "targets[].auth", nil},
-		{"502", answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }), "502 Bad Gateway", "in front of the target", nil},
+		{"502", answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }), "502 Bad Gateway", "a proxy answers instead of the target", nil},
 		{"redirect", answers(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://user:pw@sso.invalid/x?state=secret", http.StatusFound)
 		}), "302 Found to https://***@sso.invalid/x?state=***", "final address", nil},
@@ -294,17 +294,17 @@ func TestErrors(t *testing.T) {
 			case <-r.Context().Done():
 			case <-release:
 			}
-		}), "no answer within 100ms", "does the target hang", context.DeadlineExceeded},
+		}), "no answer within 100ms", "is the target hanging", context.DeadlineExceeded},
 		{"said to be too large", answers(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(probe.MaxBody+1))
-		}), "the answer is larger than 64 MiB", "is this address a profile?", probe.ErrTooLarge},
+		}), "the answer is larger than 64 MiB", "does this address serve a profile?", probe.ErrTooLarge},
 		{"too large", answers(func(w http.ResponseWriter, _ *http.Request) {
 			for junk := make([]byte, 1<<20); ; {
 				if _, err := w.Write(junk); err != nil {
 					return
 				}
 			}
-		}), "the answer is larger than 64 MiB", "is this address a profile?", probe.ErrTooLarge},
+		}), "the answer is larger than 64 MiB", "does this address serve a profile?", probe.ErrTooLarge},
 	} {
 		patience := time.Minute
 		if c.is == context.DeadlineExceeded {

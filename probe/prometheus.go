@@ -98,22 +98,25 @@ func (p *Prometheus) query(ctx context.Context, who, expr string, take func(seri
 
 // Range asks for the values of an expression over some time. A value that is NaN says
 // that there is none, and is left out.
-func (p *Prometheus) Range(ctx context.Context, expr string, start, end time.Time, step time.Duration) (model.Matrix, error) {
+func (p *Prometheus) Range(
+	ctx context.Context, expr string, start, end time.Time, step time.Duration,
+) (model.Matrix, error) {
 	a, err := p.ask(ctx, "prometheus", expr, "query_range", url.Values{
-		"query": {expr}, "start": {seconds(start)}, "end": {seconds(end)}, "step": {strconv.FormatFloat(step.Seconds(), 'f', -1, 64)},
+		"query": {expr}, "start": {seconds(start)}, "end": {seconds(end)},
+		"step": {strconv.FormatFloat(step.Seconds(), 'f', -1, 64)},
 	}, nil)
 	if err != nil {
 		return nil, err
 	}
 	if a.kind != kindMatrix {
-		return nil, p.refuse("prometheus", expr, fmt.Sprintf("a %s, not values over time", quoted(a.kind)), hintServer)
+		return nil, p.refuse("prometheus", expr, fmt.Sprintf("a %s instead of values over time", quoted(a.kind)), hintServer)
 	}
 	m := model.Matrix{}
 	for _, s := range a.series {
 		values := slices.DeleteFunc(s.samples, func(v model.SamplePair) bool { return math.IsNaN(float64(v.Value)) })
 		for _, v := range values {
 			if math.IsInf(float64(v.Value), 0) {
-				return nil, p.refuse("prometheus", expr, fmt.Sprint(v.Value), "does the query divide by nothing?")
+				return nil, p.refuse("prometheus", expr, fmt.Sprint(v.Value), "does the query divide by zero?")
 			}
 		}
 		m = append(m, &model.SampleStream{Metric: s.labels, Values: values})
@@ -138,19 +141,19 @@ func (p *Prometheus) Number(ctx context.Context, expr string) (float64, error) {
 		for _, s := range a.series {
 			if len(s.samples) == 0 {
 				return 0, p.refuse("prometheus", expr, fmt.Sprintf("no number for %s", shown(s.labels.String())),
-					"sum up counters, not histograms")
+					"sum counters, not histograms")
 			}
 			sum += float64(s.samples[0].Value)
 			numbers++
 		}
 	default:
-		return 0, p.refuse("prometheus", expr, fmt.Sprintf("a %s, not a number", quoted(a.kind)), "")
+		return 0, p.refuse("prometheus", expr, fmt.Sprintf("a %s instead of a number", quoted(a.kind)), "")
 	}
 	switch {
 	case numbers == 0:
-		return 0, p.refuse("prometheus", expr, "nothing", "try the query in Prometheus: does it name series that there are?")
+		return 0, p.refuse("prometheus", expr, "nothing", "try the query in Prometheus: does it match any series?")
 	case math.IsNaN(sum) || math.IsInf(sum, 0):
-		return 0, p.refuse("prometheus", expr, fmt.Sprint(sum), "does the query divide by nothing?")
+		return 0, p.refuse("prometheus", expr, fmt.Sprint(sum), "does the query divide by zero?")
 	}
 	return sum, nil
 }

@@ -1,40 +1,18 @@
 package probe
 
-import (
-	"strconv"
-	"strings"
-	"unicode"
+import "github.com/leakgate/leakgate/internal/quote"
+
+const (
+	// mostQuoted is how much foreign text a message quotes, in bytes: two lines of a
+	// terminal.
+	mostQuoted = 160
+	// mostMessage is how much of a server's own message is kept, in bytes: with the query
+	// that it quotes, a dozen lines.
+	mostMessage = 1000
 )
 
-// mostQuoted is how much of foreign text a message quotes, in bytes: two lines of a
-// terminal.
-const mostQuoted = 160
+// quoted quotes foreign text for a message.
+func quoted[T ~string | ~[]byte](text T) string { return quote.Text(text, mostQuoted) }
 
-// quoted quotes foreign text for a message: escaped, and shortened.
-func quoted[T ~string | ~[]byte](text T) string {
-	if len(text) <= mostQuoted {
-		return strconv.Quote(string(text))
-	}
-	return strconv.Quote(strings.ToValidUTF8(string(text[:mostQuoted]), "")) + "…"
-}
-
-// mostMessage is how much of a server's own message is kept, in bytes: with the query that
-// it quotes, a dozen lines.
-const mostMessage = 1000
-
-// plain is a message of a server's own, without what would write to a terminal, and
-// shortened.
-func plain(text string) string {
-	if len(text) > mostMessage {
-		text = strings.ToValidUTF8(text[:mostMessage], "") + "…"
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		}
-	}
-	return b.String()
-}
+// plain is a server's own message, as it may go to a terminal.
+func plain(text string) string { return quote.Plain(text, mostMessage) }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/leakgate/leakgate/internal/promql"
 )
 
 // reading is what is known of an instance.
@@ -37,7 +39,8 @@ func (g *Group) read(ctx context.Context, stretch time.Duration) error {
 		return err
 	}
 	if a.kind != kindMatrix {
-		return g.refuse(g.match, fmt.Sprintf("a %s, not samples", quoted(a.kind)), `a selector, not an expression: {job="checkout"}`)
+		return g.refuse(g.match, fmt.Sprintf("a %s instead of samples", quoted(a.kind)),
+			`write a selector, such as {job="checkout"}, not an expression`)
 	}
 	for id, r := range seen { // metrics without a goroutine count are some other process'
 		if len(r.counts) == 0 {
@@ -59,7 +62,7 @@ func (g *Group) refuse(expr, got, hint string) *Error { return g.prom.refuse(g.n
 
 // impossible is an error for a number that an instance cannot have.
 func (g *Group) impossible(labels model.Metric, err error) *Error {
-	e := g.refuse(g.selector, fmt.Sprintf("of %s, %v", shown(labels.String()), err), "")
+	e := g.refuse(g.selector, fmt.Sprintf("for %s, %v", shown(labels.String()), err), "")
 	e.Err = err
 	var number *impossible
 	if errors.As(err, &number) {
@@ -71,22 +74,22 @@ func (g *Group) impossible(labels model.Metric, err error) *Error {
 // add takes one series in. An instance is what its series have in common. A series that
 // was not asked for is an error: another question was answered.
 func (g *Group) add(seen map[model.Fingerprint]*reading, s series) error {
-	name := string(s.labels[nameLabel])
+	name := string(s.labels[promql.NameLabel])
 	if !slices.Contains(g.counters, name) && !slices.Contains(readAlso, name) {
 		return g.refuse(g.match, fmt.Sprintf("a series that was not asked for: %s", shown(s.labels.String())), hintAnother)
 	}
-	if m, ok := g.parsed.contradicted(s.labels); ok {
-		return g.refuse(g.match, fmt.Sprintf("a series that %s does not select: %s", m, shown(s.labels.String())), hintAnother)
+	if m, ok := g.parsed.Contradicted(s.labels); ok {
+		return g.refuse(g.match, fmt.Sprintf("a series that %s does not match: %s", m, shown(s.labels.String())), hintAnother)
 	}
 	labels := s.labels.Clone()
-	delete(labels, nameLabel)
+	delete(labels, promql.NameLabel)
 	version := string(labels["version"])
 	if name == "go_info" {
 		delete(labels, "version")
 	}
 	rank := slices.Index(g.counters, name)
 	if s.histogram && rank >= 0 {
-		return g.refuse(g.match, fmt.Sprintf("a histogram for %s of %s, not a number", name, shown(labels.String())),
+		return g.refuse(g.match, fmt.Sprintf("a histogram instead of a number for %s of %s", name, shown(labels.String())),
 			(&impossible{metric: name}).hint())
 	}
 	samples := unmarked(s.samples)
@@ -113,7 +116,7 @@ func (g *Group) add(seen map[model.Fingerprint]*reading, s series) error {
 	return nil
 }
 
-const hintAnother = "does something between here and the server change queries or answers?"
+const hintAnother = "does a proxy between here and the server change queries or answers?"
 
 // unmarked leaves out NaN among numbers, and one alone: that is how a server that does not
 // hide them shows the marks that Prometheus sets where a scrape failed or a series ended.

@@ -42,23 +42,25 @@ func (s *Series) current(ctx context.Context) (reading, error) {
 	}
 	r, ok := g.seen[s.id]
 	if !ok {
-		return reading{}, s.gone("no sample any more")
+		return reading{}, s.gone("no samples any more")
 	}
 	if age := time.Now().Add(g.skew).Sub(r.newest()); age > g.stale() {
-		return reading{}, s.gone(fmt.Sprintf("no sample for %s, and it is scraped every %s", age.Round(time.Second), g.every))
+		return reading{}, s.gone(fmt.Sprintf("no sample for %s, though it is scraped every %s", age.Round(time.Second),
+			g.every))
 	}
 	return *r, nil
 }
 
 func (s *Series) gone(got string) *Error {
 	return &Error{Target: s.name, Asked: s.group.prom.asked(s.group.selector), Got: got,
-		Hint: "is the instance up? see the targets page of Prometheus"}
+		Hint: "is the instance up? check the targets page of Prometheus"}
 }
 
 // metrics is a reading as a page of metrics would tell it.
 func (s *Series) metrics(r reading) (m metrics, err error) {
 	m = metrics{counter: r.counter, goVersion: r.version}
-	if m.goroutines, err = whole(r.counter, float64(r.counts[len(r.counts)-1].Value), mostGoroutines, "goroutines"); err == nil {
+	newest := float64(r.counts[len(r.counts)-1].Value)
+	if m.goroutines, err = whole(r.counter, newest, mostGoroutines, "goroutines"); err == nil {
 		err = m.fill(r.last, time.Now().Add(s.group.skew))
 	}
 	if err != nil {
@@ -69,7 +71,8 @@ func (s *Series) metrics(r reading) (m metrics, err error) {
 
 // Identify says who the instance is.
 func (s *Series) Identify(ctx context.Context) (record.Target, error) {
-	out := record.Target{Name: s.name, Metrics: s.group.prom.address, Selector: s.group.selector, Every: s.group.every, CountOnly: true}
+	out := record.Target{Name: s.name, Metrics: s.group.prom.address, Selector: s.group.selector, Every: s.group.every,
+		CountOnly: true}
 	r, err := s.current(ctx)
 	if err != nil {
 		return out, err

@@ -107,7 +107,7 @@ func (t *Target) follow(asked string, text statText) error {
 	}
 	l := &t.last
 	if now.allocated == l.allocated && now.count == l.count {
-		return t.stale(asked, fmt.Sprintf("the statistics are a copy of those before: %d bytes allocated since the start, and again", now.allocated))
+		return t.stale(asked, fmt.Sprintf("the statistics are a copy of the previous ones: again %d bytes allocated since the start", now.allocated))
 	}
 	if ends := text.numbers("PauseEnd"); l.collection > 0 && len(ends) > 0 {
 		lost := now.count-l.count >= uint64(len(ends)) // so many since then that it may have left the list

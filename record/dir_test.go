@@ -328,9 +328,9 @@ func TestReadRefuses(t *testing.T) {
 		{"no version", `{"run":{"plan":"a"}}` + "\n", true, "its journal has no header"},
 		{"version below the first", `{"run":{"schema":-1}}` + "\n", true, "its journal has no header"},
 		{"line that is no JSON", `{"run":{"schema":1}}` + "\nnonsense\n" + `{"note":{}}` + "\n", false, "journal.jsonl:2: invalid character"},
-		{"newer", `{"run":{"schema":2,"tool":"9.0"}}` + "\n", false, "written in format 2 by leakgate 9.0; this one reads up to 1"},
+		{"newer", `{"run":{"schema":2,"tool":"9.0"}}` + "\n", false, "written in format 2 by leakgate 9.0; this leakgate reads up to format 1"},
 		// The version is the news, not that this one cannot read it.
-		{"newer, with events of another form", `{"run":{"schema":2,"tool":"9.0"}}` + "\n" + `{"phase":"soon"}` + "\n", false, "written in format 2 by leakgate 9.0; this one reads up to 1"},
+		{"newer, with events of another form", `{"run":{"schema":2,"tool":"9.0"}}` + "\n" + `{"phase":"soon"}` + "\n", false, "written in format 2 by leakgate 9.0; this leakgate reads up to format 1"},
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, record.JournalFile), []byte(c.journal), 0o644); err != nil {
@@ -506,8 +506,8 @@ func TestCreateRefuses(t *testing.T) {
 		want  string
 	}{
 		{"something else", []string{"out/thesis.txt"}, "out", "is not empty and not a run directory"},
-		{"something else in the way of the last run", []string{"out/journal.jsonl", "out.prev/thesis.txt"}, "out", "is something else"},
-		{"a file as the last run", []string{"out/journal.jsonl", "out.prev"}, "out", "is something else"},
+		{"something else in the way of the last run", []string{"out/journal.jsonl", "out.prev/thesis.txt"}, "out", "is not one"},
+		{"a file as the last run", []string{"out/journal.jsonl", "out.prev"}, "out", "is not one"},
 		{"file", []string{"out"}, "out", "not a directory"},
 		// Even root cannot create a directory below a file.
 		{"below a file", []string{"file"}, "file/out", "not a directory"},

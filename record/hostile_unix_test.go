@@ -66,7 +66,7 @@ func TestReadTakesFilesAlone(t *testing.T) {
 	}{
 		{"named pipe", fifo, "journal.jsonl is a named pipe, not a file"},
 		{"directory", folder, "journal.jsonl is a directory, not a file"},
-		{"8 GiB of nothing", sparse(8 << 30), "journal.jsonl has 8 GiB; more than 1 GiB is refused"},
+		{"8 GiB of nothing", sparse(8 << 30), "journal.jsonl has 8 GiB; at most 1 GiB is read"},
 		{"link out of the directory", linkTo(outside), "path escapes from parent"},
 		{"link to a device", linkTo("/dev/zero"), "path escapes from parent"},
 		{"link to itself", linkTo("journal.jsonl"), "too many levels"},
@@ -100,11 +100,11 @@ func TestReadTakesSeriesThatAreFiles(t *testing.T) {
 		want string
 	}{
 		{"named pipe", fifo, "series/shop.jsonl is a named pipe, not a file"},
-		{"sparse", sparse(1 << 40), "series/shop.jsonl has 1 TiB; more than 512 MiB is refused"},
+		{"sparse", sparse(1 << 40), "series/shop.jsonl has 1 TiB; at most 512 MiB is read"},
 		{"link to a device", linkTo("/dev/zero"), "path escapes from parent"},
 		{"one endless line", func(name string) error {
 			return os.WriteFile(name, []byte(`{"target":"`+strings.Repeat("x", 100<<10)+`"}`+"\n"), 0o644)
-		}, "shop.jsonl:1: the line is longer than 64 KiB, which is refused"},
+		}, "shop.jsonl:1: the line is longer than 64 KiB"},
 		// A line of a kilobyte is a sample with a long name.
 		{"long name", func(name string) error {
 			return os.WriteFile(name, []byte(`{"target":"`+strings.Repeat("x", 1<<10)+`"}`+"\n"), 0o644)
@@ -136,7 +136,7 @@ func TestReadTakesProfilesThatAreFiles(t *testing.T) {
 		want string
 	}{
 		{"named pipe", fifo, file + " is a named pipe, not a file"},
-		{"sparse", sparse(1 << 33), file + " has 8 GiB; more than 64 MiB is refused"},
+		{"sparse", sparse(1 << 33), file + " has 8 GiB; at most 64 MiB is read"},
 		{"link to a device", linkTo("/dev/zero"), "path escapes from parent"},
 	} {
 		dir := written(t)
@@ -155,7 +155,7 @@ func TestReadTakesDirectories(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "out")
 		inPlaceOf(t, dir, put)
 		within(t, name, func() {
-			if _, err := record.Read(dir); !errors.Is(err, record.ErrNotARun) || !strings.Contains(err.Error(), "it is no directory") {
+			if _, err := record.Read(dir); !errors.Is(err, record.ErrNotARun) || !strings.Contains(err.Error(), "it is not a directory") {
 				t.Errorf("Read(%s) = %v, want %v", name, err, record.ErrNotARun)
 			}
 		})
@@ -235,8 +235,8 @@ func TestCreateRefusesLinks(t *testing.T) {
 		name, to, want string
 	}{
 		// The disk is not there: its mount point must not be filled instead.
-		{"dangling", "/nowhere/at/all", "is a link to /nowhere/at/all, which is not there: make that folder, or remove the link"},
-		{"dangling beside it", "gone", "is a link to gone, which is not there"},
+		{"dangling", "/nowhere/at/all", "is a link to /nowhere/at/all, which does not exist: create that folder, or remove the link"},
+		{"dangling beside it", "gone", "is a link to gone, which does not exist"},
 		{"loop", "out", "too many links"},
 	} {
 		parent := t.TempDir()

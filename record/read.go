@@ -73,13 +73,13 @@ func ReadContext(ctx context.Context, dir string) (Run, error) {
 func openDir(dir string) (*os.Root, error) {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w: there is no such directory", dir, ErrNotARun)
+		return nil, fmt.Errorf("%s: %w: no such directory", dir, ErrNotARun)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading run directory: %w", err)
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("%s: %w: it is no directory", dir, ErrNotARun)
+		return nil, fmt.Errorf("%s: %w: it is not a directory", dir, ErrNotARun)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -141,7 +141,7 @@ func (d *directory) journal() (Run, error) {
 	var newer error
 	err := d.lines(JournalFile, maxJournal, maxEvent, func(line []byte) error {
 		if events++; events > maxEvents {
-			return fmt.Errorf("more than %d events are refused", maxEvents)
+			return fmt.Errorf("more than %d events", maxEvents)
 		}
 		var e event
 		if err := json.Unmarshal(line, &e); err != nil {
@@ -149,7 +149,8 @@ func (d *directory) journal() (Run, error) {
 		}
 		r.apply(e)
 		if r.Schema > Schema { // before its events, which may have another form
-			newer = fmt.Errorf("%s: written in format %d by leakgate %s; this one reads up to %d", d.name, r.Schema, r.Tool, Schema)
+			newer = fmt.Errorf("%s: written in format %d by leakgate %s; this leakgate reads up to format %d", d.name,
+				r.Schema, r.Tool, Schema)
 			return newer
 		}
 		return nil
@@ -158,7 +159,7 @@ func (d *directory) journal() (Run, error) {
 	case newer != nil:
 		return Run{}, newer
 	case errors.Is(err, fs.ErrNotExist):
-		return Run{}, fmt.Errorf("%s: %w: no %s in it", d.name, ErrNotARun, JournalFile)
+		return Run{}, fmt.Errorf("%s: %w: it has no %s", d.name, ErrNotARun, JournalFile)
 	case err != nil:
 		return Run{}, d.inDir("the journal", err)
 	case r.Schema < 1:
@@ -179,7 +180,7 @@ func (d *directory) series(r *Run) error {
 		read[name] = true
 		err := d.lines(name, maxSeries, maxSample, func(line []byte) error {
 			if len(r.Samples) == maxSamples {
-				return fmt.Errorf("more than %d samples are refused", maxSamples)
+				return fmt.Errorf("more than %d samples", maxSamples)
 			}
 			var s Sample
 			if err := json.Unmarshal(line, &s); err != nil {
@@ -233,7 +234,8 @@ func (d *directory) profiles(r *Run) error {
 			_, m.Profile, err = d.reader(m.Target).ReadHeap(raw)
 		}
 		if err != nil { // the numbers beside it are there
-			r.Gaps = append(r.Gaps, Gap{At: m.At, Target: m.Target, What: m.File, Error: err.Error(), Kind: m.Kind, Round: m.Round})
+			r.Gaps = append(r.Gaps, Gap{At: m.At, Target: m.Target, What: m.File, Error: err.Error(), Kind: m.Kind,
+				Round: m.Round})
 		}
 	}
 	return d.ctx.Err() // what it ended is no gap

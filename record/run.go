@@ -43,7 +43,7 @@ type Header struct {
 	Settings json.RawMessage `json:"settings"`
 }
 
-// Kind names what happens in a phase.
+// Kind says what happens in a phase.
 type Kind string
 
 // The phases of a run, in order; round, settle and confirm repeat.
@@ -57,8 +57,8 @@ const (
 	Evidence  Kind = "evidence"
 	Trying    Kind = "trial" // loading some requests alone, to learn which of them leaks
 	Holding   Kind = "held"  // only of captures: while connections are held
-	// Loaded is only of captures: while a round is loaded, the fewest goroutines of every
-	// stack over all profiles that were taken then; Seq is how many those are.
+	// Loaded is for captures only: during a round's load, the minimum count of every stack
+	// over all profiles taken then; Seq is the number of these profiles.
 	Loaded Kind = "loaded"
 	Leaked Kind = "leaked" // only of captures: goroutines that the runtime has proven can never wake
 )
@@ -79,8 +79,8 @@ type Target struct {
 	Profiles []string `json:"profiles,omitempty"`
 	Counter  string   `json:"counter,omitempty"`  // metric that counts goroutines; "" where the profile is counted
 	Selector string   `json:"selector,omitempty"` // by which Prometheus knows it
-	Group    string   `json:"group,omitempty"`    // name of the plan's target, where its selector stands for several processes
-	// CountOnly: how many goroutines it has is all that is known, every Every.
+	Group    string   `json:"group,omitempty"`    // name of the plan's target, if its selector matches several processes
+	// CountOnly means that only the number of goroutines is known, once per Every.
 	CountOnly bool          `json:"count_only,omitempty"`
 	Every     time.Duration `json:"every,omitempty"`
 	Identity
@@ -139,7 +139,7 @@ func (i Identity) BuildName() string {
 // Continuity is how an identity of a target relates to the one before.
 type Continuity string
 
-// Broken is of another process, Unbroken of the same; otherwise it is not known.
+// Broken means another process, Unbroken the same one; otherwise it is unknown.
 const (
 	Broken   Continuity = "broken"
 	Unbroken Continuity = "unbroken"
@@ -187,94 +187,7 @@ type Memory struct {
 	Profile  *stacks.Heap  `json:"-"`                  // parsed from File
 }
 
-// Load is what one phase of load asked for and got.
-type Load struct {
-	Kind    Kind          `json:"kind"` // Warmup or Round
-	Round   int           `json:"round,omitempty"`
-	Start   time.Duration `json:"start"`
-	End     time.Duration `json:"end"`
-	Asked   float64       `json:"asked"`   // requests per second; 0 means max
-	Planned time.Duration `json:"planned"` // how long it was to last
-	Workers int           `json:"workers"` // the most that were in flight at once
-	// Connections is the most that could have been in flight at once; 0 in runs of
-	// before it was recorded. CPU is the share of the processors that leakgate
-	// itself used, 0 to 1, and Delay for how long nine in ten of its goroutines
-	// waited for one at most; 0 where the system does not tell.
-	Connections int           `json:"connections,omitempty"`
-	CPU         float64       `json:"cpu,omitempty"`
-	Delay       time.Duration `json:"delay,omitempty"`
-	Expected    uint64        `json:"expected"` // requests that the rate asked for; 0 for max
-	Stopped     string        `json:"stopped,omitempty"`
-	Sent        uint64        `json:"sent"`             // requests, and connections that were opened
-	Opened      uint64        `json:"opened,omitempty"` // of them, connections
-	Answered    uint64        `json:"answered"`         // got a whole response, whatever its status
-	Succeeded   uint64        `json:"succeeded"`
-	Abandoned   uint64        `json:"abandoned"` // hung up on purpose; neither success nor failure
-	Entries     []Entry       `json:"entries"`
-	Held        int           `json:"held,omitempty"` // connections that were to be held open at once
-	Open        []Open        `json:"open,omitempty"` // how many were
-	// Uncounted: nobody knows how many requests were sent; each round counts as one.
-	Uncounted bool `json:"uncounted,omitempty"`
-}
-
-// Requests is how many requests were sent; of a load of connections alone, how many of
-// those were opened.
-func (l Load) Requests() uint64 {
-	if l.Opened < l.Sent {
-		return l.Sent - l.Opened
-	}
-	return l.Sent
-}
-
-// ByConnection reports whether a load was connections alone.
-func (l Load) ByConnection() bool { return l.Held > 0 && l.Opened == l.Sent }
-
-// Open is how many connections were open at a moment of a Load.
-type Open struct {
-	At   time.Duration `json:"at"` // from the start of the load
-	Open int           `json:"n"`
-}
-
-// Trial is a phase of load that sent only some of the plan's requests, after the
-// verdict, to learn which of them leaks. Its captures have the Kind Trying and
-// its Round; those of Round 0 precede the first trial.
-type Trial struct {
-	Load
-	Only []int `json:"only"` // positions in Load.Entries
-}
-
-// Entry is one request of the plan within a Load.
-type Entry struct {
-	Name      string            `json:"name"` // method and URL, without secrets
-	Sent      uint64            `json:"sent"`
-	Answered  uint64            `json:"answered"`
-	Succeeded uint64            `json:"succeeded"` // status 200 to 399
-	Abandoned uint64            `json:"abandoned,omitempty"`
-	Cut       uint64            `json:"cut,omitempty"` // connections that were cut off on purpose
-	Codes     map[string]uint64 `json:"codes,omitempty"`
-	Errors    map[string]uint64 `json:"errors,omitempty"` // at most a few kinds; the rest under "other"
-	BytesIn   uint64            `json:"bytes_in"`
-	BytesOut  uint64            `json:"bytes_out"`
-	Mean      time.Duration     `json:"mean"`
-	P50       time.Duration     `json:"p50"`
-	P90       time.Duration     `json:"p90"`
-	P99       time.Duration     `json:"p99"`
-	Max       time.Duration     `json:"max"`
-}
-
-// StoppedByUs is why a Load ended early when the run did, for instance by an
-// interrupt: no fault of the load.
-const StoppedByUs = "context"
-
-// TimeoutError is the kind of error, in an Entry, of requests that took longer
-// than the plan allows.
-const TimeoutError = "timeout"
-
-// OwnLimitError is the kind of error, in an Entry, of requests that were not sent
-// since leakgate itself may open no more files.
-const OwnLimitError = "leakgate's own limit of open files (ulimit -n)"
-
-// Settle is how a target came to rest after a phase of load.
+// Settle describes how a target came to rest after a phase of load.
 type Settle struct {
 	Target string        `json:"target"`
 	Kind   Kind          `json:"kind"` // Baseline or Settling
@@ -287,7 +200,7 @@ type Settle struct {
 	Arrive time.Duration `json:"arrive,omitempty"` // when a count that still fell would reach the baseline, from the end of the load
 }
 
-// Gap is a measurement that was due and is missing.
+// Gap is a measurement that was due but is missing.
 type Gap struct {
 	At     time.Duration `json:"at"`
 	Target string        `json:"target"`
@@ -302,7 +215,7 @@ type Gap struct {
 	Inconsistent bool `json:"inconsistent,omitempty"`
 }
 
-// Note is something that a person should know and no other record holds.
+// Note is something that a person should know and that no other record holds.
 type Note struct {
 	At      time.Duration `json:"at"`
 	Target  string        `json:"target,omitempty"`
@@ -310,7 +223,7 @@ type Note struct {
 	Message string        `json:"message"`
 }
 
-// Reasons for which a run ended.
+// Reasons why a run ended.
 const (
 	Complete    = "complete"    // it had what the verdict needs
 	Interrupted = "interrupted" // a signal

@@ -121,7 +121,7 @@ func TestTextForms(t *testing.T) {
 		{name: "text with trailing blanks", text: strings.ReplaceAll(plain, "\n", "  \n"), total: 6, label: "a=b"},
 		{name: "labels by another writer", text: strings.Replace(plain, `{"a":"b"}`, `{"a":"\/b"}`, 1), total: 6, label: "a=/b"},
 		{name: "labels that are none", text: strings.Replace(plain, `{"a":"b"}`, `{`, 1), total: 6},
-		{name: "prose in the middle", text: strings.Replace(plain, "1 @", "(5 more)\n1 @", 1), says: "no part of a goroutine profile"},
+		{name: "prose in the middle", text: strings.Replace(plain, "1 @", "(5 more)\n1 @", 1), says: "does not belong in a goroutine profile"},
 		{name: "frames without names", text: "goroutine profile: total 5\n5 @ 0x1 0x2\n#\t0x1\n", says: "no function names"},
 		{name: "two profiles", text: plain + plain, says: "a second profile begins"},
 		{name: "a heap profile", text: "heap profile: 1: 2 [3: 4] @ heap/1048576\n", says: "not a goroutine profile"},

@@ -66,7 +66,7 @@ func (d dump) goroutines() ([]*stack.Goroutine, error) {
 		rest = io.MultiReader(bytes.NewReader(suffix), rest)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("no goroutine in the dump (%d bytes, starting %.40q)", len(d.text), d.text)
+		return nil, fmt.Errorf("the dump has no goroutines (%d bytes, starting %.40q)", len(d.text), d.text)
 	}
 	return all, d.complete(all)
 }
@@ -91,12 +91,12 @@ func (d dump) complete(all []*stack.Goroutine) error {
 	switch {
 	case d.cut:
 		if len(all) < d.headers-1 {
-			return fmt.Errorf("%w: the dump has %d goroutines, and %d could be read", ErrInconsistent, d.headers, len(all))
+			return fmt.Errorf("%w: the dump has %d goroutines, but only %d could be read", ErrInconsistent, d.headers, len(all))
 		}
 	case len(all) != d.headers:
-		return fmt.Errorf("%w: the dump has %d goroutines, and %d could be read", ErrInconsistent, d.headers, len(all))
+		return fmt.Errorf("%w: the dump has %d goroutines, but only %d could be read", ErrInconsistent, d.headers, len(all))
 	case calls != d.calls:
-		return fmt.Errorf("%w: the dump has %d calls, and %d could be read", ErrInconsistent, d.calls, calls)
+		return fmt.Errorf("%w: the dump has %d calls, but only %d could be read", ErrInconsistent, d.calls, calls)
 	}
 	return nil
 }

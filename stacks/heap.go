@@ -69,7 +69,7 @@ func (r *Reader) parseHeap(data []byte, lease *budget.Lease) (*Heap, error) {
 		return nil, fmt.Errorf("%w: it counts %s", ErrNotHeap, m.sampleTypes())
 	}
 	if m.duration != 0 {
-		return nil, fmt.Errorf("it covers some time: %w; leave seconds= out of the address", ErrDelta)
+		return nil, fmt.Errorf("it covers a stretch of time: %w; leave seconds= out of the address", ErrDelta)
 	}
 	if root := m.goroot(); root != "" && root != r.root {
 		r.forget()

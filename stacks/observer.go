@@ -18,8 +18,9 @@ const (
 // handlers: of net/http for HTTP/1 and HTTP/2 (bundled, and as of Go 1.27 a package of
 // its own), of x/net and of fasthttp.
 var servers = map[string]bool{
-	"net/http.(*conn).serve":                                true,
-	"net/http.(*Server).Serve":                              true, // its go statement, where the wrapper is the outermost frame
+	"net/http.(*conn).serve": true,
+	// Its go statement, where the wrapper is the outermost frame.
+	"net/http.(*Server).Serve":                              true,
 	"net/http.(*http2serverConn).runHandler":                true,
 	"net/http/internal/http2.(*serverConn).runHandler":      true,
 	"golang.org/x/net/http2.(*serverConn).runHandler":       true,

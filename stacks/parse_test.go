@@ -83,9 +83,9 @@ func TestParseRefuses(t *testing.T) {
 		{"JSON", `{"error": "not found"}`, "JSON, not a profile"},
 		{"prose", "hello", "parsing profile"},
 		{"truncated gzip", good[:len(good)-6], "unexpected EOF"},
-		{"truncated text", "goroutine profile: total 5\n3 @ 0x1\n#\t0x1\tmain.f+0x1\t/a.go:1\n", "total 5, its records hold 3"},
+		{"truncated text", "goroutine profile: total 5\n3 @ 0x1\n#\t0x1\tmain.f+0x1\t/a.go:1\n", "total is 5, but its records add up to 3"},
 		{"addresses without frames", "goroutine profile: total 1\n1 @ 0x1 0x2\n# labels: {\n", "no function names"},
-		{"dump without goroutines", "goroutine x\n", "no goroutine in the dump"},
+		{"dump without goroutines", "goroutine x\n", "the dump has no goroutines"},
 		{"heap profile", heapProfile(t), "not a goroutine profile"},
 	} {
 		p, err := Parse([]byte(c.data))

@@ -82,9 +82,9 @@ const (
 	rawCost    = 64 // of a stack that differs from others in runtime frames alone
 )
 
-// NewReader makes a reader whose profiles, and what it makes of them, come out of a
-// budget.
-func NewReader(b *budget.Budget) *Reader {
+// NewReader returns a reader whose profiles, and what it remembers of them, are charged to
+// a budget; nil is unlimited.
+func NewReader(b *Budget) *Reader {
 	r := &Reader{
 		budget: b, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		numbers: &Numbers{keys: map[string]int{}, sites: map[string]int{}},

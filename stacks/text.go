@@ -60,9 +60,10 @@ func parseText(data []byte) (*Profile, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading text profile: %w", err)
 	case r.total != r.sum:
-		return nil, fmt.Errorf("%w: it says total %d, its records hold %d: truncated?", ErrInconsistent, r.total, r.sum)
+		return nil, fmt.Errorf("%w: its total is %d, but its records add up to %d: was it cut off?", ErrInconsistent,
+			r.total, r.sum)
 	case r.nameless > 0:
-		return nil, fmt.Errorf("%w: %d of %d goroutines have addresses only", ErrNoSymbols, r.nameless, r.total)
+		return nil, fmt.Errorf("%w: %d of %d goroutines have only addresses", ErrNoSymbols, r.nameless, r.total)
 	}
 	open := 1 // the request that was answered with this
 	if r.kind == leakedType {
@@ -85,7 +86,7 @@ func (r *textReader) line(line string) error {
 		r.flush()
 		c, err := strconv.Atoi(m[1])
 		if err != nil || c > maxCount {
-			return fmt.Errorf("count %q is no number of goroutines", m[1])
+			return fmt.Errorf("count %q is not a number of goroutines", m[1])
 		}
 		r.count, r.addresses = c, strings.Count(m[2], " ")
 		r.sum += c
@@ -99,7 +100,7 @@ func (r *textReader) line(line string) error {
 		return r.head(line)
 	}
 	if !textNoName.MatchString(line) && !textComment.MatchString(line) {
-		return fmt.Errorf("%.60q is no part of a goroutine profile", line)
+		return fmt.Errorf("%.60q does not belong in a goroutine profile", line)
 	}
 	return nil
 }

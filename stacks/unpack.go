@@ -44,7 +44,7 @@ func plain(data []byte, lease *budget.Lease) ([]byte, error) {
 		out = out[:len(out)+n]
 		switch {
 		case len(out) > MaxProfile:
-			return nil, fmt.Errorf("%w: over %d MiB after decompression", ErrTooLarge, MaxProfile>>20)
+			return nil, fmt.Errorf("%w: more than %d MiB after decompression", ErrTooLarge, MaxProfile>>20)
 		case errors.Is(err, io.EOF):
 			return out, nil
 		case err != nil:

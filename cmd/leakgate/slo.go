@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/spf13/cobra"
 
+	"github.com/leakgate/leakgate/internal/promql"
 	"github.com/leakgate/leakgate/internal/rules"
 	"github.com/leakgate/leakgate/internal/slo"
 	"github.com/leakgate/leakgate/probe"
@@ -133,9 +134,11 @@ func suspicion(ctx context.Context, p *probe.Prometheus, o sloOptions, sum func(
 		return recorded, err
 	}
 	c := rules.Config{Service: o.service, Slope: o.slope, Tolerance: o.tolerance}
-	if c.Metric, c.Selector, err = probe.SplitSelector(cmp.Or(o.selector, fmt.Sprintf("{job=%q}", o.service))); err != nil {
+	selector, err := promql.ParseCount(cmp.Or(o.selector, fmt.Sprintf("{job=%q}", o.service)))
+	if err != nil {
 		return recorded, usage(fmt.Errorf("--selector %w", err))
 	}
+	c.Metric, c.Selector = selector.Metric, selector.Braces()
 	worked, err := ask(c.Suspicion())
 	if err != nil || worked.Known > recorded.Known {
 		return worked, err

@@ -26,7 +26,7 @@ type ExceededError struct {
 }
 
 func (e *ExceededError) Error() string {
-	return fmt.Sprintf("it needs %s more, and %s of %s are in use",
+	return fmt.Sprintf("it needs %s more, with %s of %s in use",
 		Bytes(e.Wanted), Bytes(e.Used), Bytes(e.Limit))
 }
 

@@ -16,7 +16,7 @@ import (
 	"strconv"
 )
 
-// NotAFileError is of something in a file's place that is no regular file.
+// NotAFileError is returned for anything but a regular file.
 type NotAFileError struct {
 	Name string
 	Kind string // with its article
@@ -33,9 +33,9 @@ type TooLargeError struct {
 
 func (e *TooLargeError) Error() string {
 	if e.Has == 0 {
-		return fmt.Sprintf("%s has more than %s, which is refused", e.Name, size(e.Most))
+		return fmt.Sprintf("%s is larger than %s", e.Name, size(e.Most))
 	}
-	return fmt.Sprintf("%s has %s; more than %s is refused", e.Name, size(e.Has), size(e.Most))
+	return fmt.Sprintf("%s has %s; at most %s is read", e.Name, size(e.Has), size(e.Most))
 }
 
 // Open opens a regular file below root that has at most so many bytes.
@@ -162,7 +162,7 @@ func Lines(r io.Reader, name string, most int, f func(n int, line []byte) error)
 		}
 	}
 	if errors.Is(s.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("%s:%d: the line is longer than %s, which is refused", name, n+1, size(int64(most)))
+		return fmt.Errorf("%s:%d: the line is longer than %s", name, n+1, size(int64(most)))
 	}
 	return s.Err()
 }

@@ -25,8 +25,8 @@ func TestReadIsBounded(t *testing.T) {
 		want string // error
 	}{
 		{"as much as is taken", strings.NewReader(strings.Repeat("x", 2048)), ""},
-		{"one byte more", strings.NewReader(strings.Repeat("x", 2049)), "in has more than 2 KiB, which is refused"},
-		{"without an end", endless{}, "in has more than 2 KiB, which is refused"},
+		{"one byte more", strings.NewReader(strings.Repeat("x", 2049)), "in is larger than 2 KiB"},
+		{"without an end", endless{}, "in is larger than 2 KiB"},
 		{"nothing", strings.NewReader(""), ""},
 	} {
 		got, err := input.Read(context.Background(), c.from, "in", 2048)
@@ -60,7 +60,7 @@ func TestReadFile(t *testing.T) {
 	if b, err := input.ReadFile(context.Background(), file, 1536); err != nil || len(b) != 1536 {
 		t.Errorf("ReadFile = %d bytes, %v", len(b), err)
 	}
-	if _, err := input.ReadFile(context.Background(), file, 1024); said(err) != file+" has 1.5 KiB; more than 1 KiB is refused" {
+	if _, err := input.ReadFile(context.Background(), file, 1024); said(err) != file+" has 1.5 KiB; at most 1 KiB is read" {
 		t.Errorf("ReadFile(large) = %v", err)
 	}
 	if _, err := input.ReadFile(context.Background(), dir, 1024); said(err) != dir+" is a directory, not a file" {
@@ -91,7 +91,7 @@ func TestLines(t *testing.T) {
 		{"blank lines are counted, not handed on", "\n a\n\n\t\nb\n", []string{"2: a", "5:b"}, ""},
 		{"a last line without its end was not written in full", "a\nb", []string{"1:a"}, ""},
 		{"as long as is taken", "12345678\n", []string{"1:12345678"}, ""},
-		{"longer", "a\n123456789\n", []string{"1:a"}, "in:2: the line is longer than 8 bytes, which is refused"},
+		{"longer", "a\n123456789\n", []string{"1:a"}, "in:2: the line is longer than 8 bytes"},
 		{"f's error ends it", "stop\nb\n", []string{"1:stop"}, "stopped"},
 	} {
 		var got []string

@@ -83,7 +83,8 @@ const leastEncoded = 8
 // the same all the same, whatever it was joined with, as a user name or a line of JSON.
 func encoded(s string) forms {
 	out := forms{hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s)))}
-	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding, base64.RawURLEncoding} {
+	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding,
+		base64.RawURLEncoding} {
 		whole := enc.EncodeToString([]byte(s))
 		out = append(out, whole, url.QueryEscape(whole), lowerHex(url.QueryEscape(whole)))
 	}

@@ -13,7 +13,7 @@ import (
 	"unicode"
 )
 
-// Shown is what stands for a secret.
+// Shown replaces a secret.
 const Shown = "***"
 
 // Mask knows the secrets of one plan. A nil Mask knows none. Its methods may be called

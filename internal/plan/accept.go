@@ -14,9 +14,9 @@ import (
 )
 
 // acceptedHead opens a file of rules that leakgate writes.
-const acceptedHead = `# Growth that is known and accepted: leakgate no longer fails because of it. A plan
+const acceptedHead = `# Growth that is known and accepted: leakgate does not fail because of it. A plan
 # reads this file with policy: {ignore_file: FILE}. Give every rule an owner and a
-# last day (until: YYYY-MM-DD), and delete it when the leak is mended.
+# last day (until: YYYY-MM-DD), and delete it when the leak is fixed.
 `
 
 // Accept appends rules to a file of rules, which is made if it is not there. What
@@ -32,7 +32,8 @@ func Accept(file string, rules []Ignore, today time.Time) ([]Ignore, error) {
 	}
 	had, problems := (&decoder{file: file, partial: judgedBy}).parseRules(text)
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("nothing written: %s is no list of ignore rules: %v", file, problems) // not wrapped: the problems alone would not say what for
+		// Not wrapped: the problems alone would not say what for.
+		return nil, fmt.Errorf("nothing written: %s is not a list of ignore rules: %v", file, problems)
 	}
 	var added []Ignore
 	for _, r := range rules {
@@ -54,8 +55,9 @@ func Accept(file string, rules []Ignore, today time.Time) ([]Ignore, error) {
 		return nil, fmt.Errorf("writing rules: %w", err)
 	}
 	text = append(text, more...)
-	if now, problems := (&decoder{file: file, partial: judgedBy}).parseRules(text); len(problems) > 0 || len(now) != len(had)+len(added) {
-		return nil, fmt.Errorf("%s is not written as a list with a dash per rule, to which leakgate could append", file)
+	if now, problems := (&decoder{file: file, partial: judgedBy}).parseRules(text); len(problems) > 0 ||
+		len(now) != len(had)+len(added) {
+		return nil, fmt.Errorf("leakgate cannot append to %s: it is not a list with a dash per rule", file)
 	}
 	if err := replaceFile(file, text); err != nil {
 		return nil, err
@@ -91,7 +93,8 @@ func nodes(rules []Ignore) *yaml.Node {
 		n := &yaml.Node{Kind: yaml.MappingNode}
 		add := func(k, v, tag string) {
 			if v != "" {
-				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: k}, &yaml.Node{Kind: yaml.ScalarNode, Value: strings.ReplaceAll(v, "${", "$${"), Tag: tag})
+				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: k},
+					&yaml.Node{Kind: yaml.ScalarNode, Value: strings.ReplaceAll(v, "${", "$${"), Tag: tag})
 			}
 		}
 		add("function", r.Function, "!!str")

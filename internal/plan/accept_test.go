@@ -31,7 +31,7 @@ func TestAccept(t *testing.T) {
 		{name: "twice in one go", rules: []Ignore{rule("^a$"), rule("^a$")}, added: 1},
 		{name: "an indented list", before: "  - function: ^x$\n    reason: r\n", rules: []Ignore{rule("^a$")}, err: "dash per rule"},
 		{name: "a list on one line", before: "[{function: ^x$, reason: r}]\n", rules: []Ignore{rule("^a$")}, err: "dash per rule"},
-		{name: "a plan", before: "targets: []\n", rules: []Ignore{rule("^a$")}, err: "no list of ignore rules"},
+		{name: "a plan", before: "targets: []\n", rules: []Ignore{rule("^a$")}, err: "not a list of ignore rules"},
 		{name: "a rule without a reason", before: "- function: ^x$\n", rules: []Ignore{rule("^a$")}, err: "reason: missing"},
 	} {
 		file := filepath.Join(t.TempDir(), "rules.yaml")

@@ -25,7 +25,7 @@ func (d *decoder) address(text, path string, schemes []string) *url.URL {
 		return nil
 	}
 	if !strings.Contains(text, "://") {
-		d.bad(path, begin, "%s is not %s address", quote(cleanHost(text)), article(schemes[0]))
+		d.bad(path, begin, "%s is not %s address", quoted(cleanHost(text)), article(schemes[0]))
 		return nil
 	}
 	u, err := url.Parse(text)
@@ -36,9 +36,9 @@ func (d *decoder) address(text, path string, schemes []string) *url.URL {
 	case err != nil:
 		d.bad(path, "", "not an address: %s", urlReason(err, text))
 	case !slices.Contains(schemes, u.Scheme):
-		d.bad(path, begin, "%s is not %s address", quote(CleanURL(text)), article(schemes[0]))
+		d.bad(path, begin, "%s is not %s address", quoted(CleanURL(text)), article(schemes[0]))
 	case u.Host == "":
-		d.bad(path, "", "no host in the address")
+		d.bad(path, "", "the address has no host")
 	default:
 		return u
 	}
@@ -75,9 +75,9 @@ func urlReason(err error, text string) string {
 func (d *decoder) pair(at string, p *Plan, cert, key string) {
 	switch {
 	case cert != "" && key == "":
-		d.bad(at+".key", "", "missing: the key of cert")
+		d.bad(at+".key", "", "missing: the key for cert")
 	case cert == "" && key != "":
-		d.bad(at+".cert", "", "missing: the certificate of key")
+		d.bad(at+".cert", "", "missing: the certificate for key")
 	}
 	d.file1(at+".cert", p, cert)
 	d.file1(at+".key", p, key)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"reflect"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -70,7 +69,7 @@ func (d *decoder) root(text []byte) *yaml.Node {
 	}
 	switch err := document(dec, &second); {
 	case err == nil:
-		d.problem(&second, "", "", "more than one YAML document; a plan is one")
+		d.problem(&second, "", "", "more than one YAML document; a plan has one")
 	case !errors.Is(err, io.EOF):
 		d.syntax(text, err)
 	}
@@ -155,7 +154,8 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	for i := range t.NumField() {
 		key := t.Field(i).Tag.Get("yaml")
 		if t.Field(i).Tag.Get("required") == "true" && !seen[key] && !misspelt[key] {
-			d.problem(n, join(path, key), "", "missing: %s", strings.ToLower(t.Field(i).Tag.Get("doc")[:1])+strings.TrimSuffix(t.Field(i).Tag.Get("doc")[1:], "."))
+			d.problem(n, join(path, key), "", "missing: %s",
+				strings.ToLower(t.Field(i).Tag.Get("doc")[:1])+strings.TrimSuffix(t.Field(i).Tag.Get("doc")[1:], "."))
 		}
 	}
 }
@@ -168,9 +168,10 @@ func (d *decoder) key(k *yaml.Node, path string) (string, bool) {
 	}
 	switch {
 	case n.ShortTag() == "!!merge":
-		d.problem(k, join(path, "<<"), "give the alias to a whole value, or write the keys out", "merge keys are not read")
+		d.problem(k, join(path, "<<"), "give the alias to a whole value, or write the keys out",
+			"merge keys are not supported")
 	case n.Kind != yaml.ScalarNode || isNull(n):
-		d.problem(k, path, "", "want a text as a key, not %s", describe(n, path))
+		d.problem(k, path, "", "want a string as a key, not %s", describe(n, path))
 	default:
 		return n.Value, true
 	}
@@ -188,56 +189,6 @@ func (d *decoder) unknown(k *yaml.Node, key string, t reflect.Type, path string)
 	}
 	d.problem(k, join(path, key), hint, "unknown key")
 	return near
-}
-
-// someKeys lists the first keys of a struct, for a message.
-func someKeys(t reflect.Type) string {
-	known := keys(t)
-	if len(known) > 10 {
-		known = append(known[:3:3], "…")
-	}
-	return strings.Join(known, ", ")
-}
-
-// keys lists the YAML keys of a struct, in order.
-func keys(t reflect.Type) []string {
-	var out []string
-	for i := range t.NumField() {
-		if k := t.Field(i).Tag.Get("yaml"); k != "-" {
-			out = append(out, k)
-		}
-	}
-	return out
-}
-
-func fieldByKey(v reflect.Value, key string) (reflect.Value, bool) {
-	for i := range v.NumField() {
-		if k := v.Type().Field(i).Tag.Get("yaml"); k == key && k != "-" {
-			return v.Field(i), true
-		}
-	}
-	return reflect.Value{}, false
-}
-
-// defaults fills a struct from its tags, and the structs inside it.
-func (d *decoder) defaults(v reflect.Value) {
-	t := v.Type()
-	for i := range t.NumField() {
-		f := v.Field(i)
-		if text, ok := t.Field(i).Tag.Lookup("default"); ok {
-			var err error
-			if s, ok := f.Addr().Interface().(scalar); ok {
-				err = s.Set(text)
-			} else {
-				err = setBasic(f, text)
-			}
-			if err != nil {
-				d.problem(nil, t.Field(i).Name, "", "default %q: %v", text, err)
-			}
-		} else if f.Kind() == reflect.Struct {
-			d.defaults(f)
-		}
-	}
 }
 
 func (d *decoder) sequence(n *yaml.Node, v reflect.Value, path string) {
@@ -280,137 +231,4 @@ func (d *decoder) strings(n *yaml.Node, v reflect.Value, path string) {
 		out[key] = text.String()
 	}
 	v.Set(reflect.ValueOf(out))
-}
-
-func (d *decoder) scalar(n *yaml.Node, s scalar, path string) {
-	_, example := s.Syntax()
-	if n.Kind != yaml.ScalarNode || isNull(n) {
-		d.problem(n, path, "", "want a value such as %s, not %s", example, describe(n, path))
-		return
-	}
-	text, ok := d.expand(n, path)
-	if !ok {
-		return
-	}
-	err := s.Set(text)
-	switch {
-	case err != nil && text != n.Value: // what a variable holds is not for the log
-		d.problem(n, path, "", "want a value such as %s, not what %s holds", example, quote(n.Value))
-	case err != nil:
-		d.problem(n, path, "", "%v", err)
-	}
-}
-
-// request reads the short form: METHOD URL, or a URL alone.
-func (d *decoder) request(n *yaml.Node, r *Request, path string) {
-	d.defaults(reflect.ValueOf(r).Elem())
-	text, ok := d.expand(n, path)
-	words := strings.Fields(text)
-	switch {
-	case len(words) == 1 && (strings.Contains(words[0], "://") || !ok):
-		r.URL = words[0]
-	case len(words) == 2:
-		r.Method, r.URL = words[0], words[1]
-	case ok || d.partial != nil:
-		d.problem(n, path, "", "want METHOD URL, not %s", quote(cleanWords(n.Value)))
-	}
-}
-
-func (d *decoder) basic(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.ScalarNode {
-		d.problem(n, path, "", "want %s, not %s", kindName(v.Kind()), describe(n, path))
-		return
-	}
-	if isNull(n) {
-		d.problem(n, path, "", "has no value")
-		return
-	}
-	text, ok := d.expand(n, path)
-	if !ok && v.Kind() != reflect.String {
-		return
-	}
-	err := setBasic(v, text)
-	switch {
-	case err == nil:
-	case text != n.Value:
-		d.problem(n, path, "", "want %s, not what %s holds", kindName(v.Kind()), quote(n.Value))
-	case errors.Is(err, strconv.ErrRange):
-		d.problem(n, path, "", "%s is out of range", quote(text))
-	default:
-		d.problem(n, path, "", "want %s, not %s", kindName(v.Kind()), quote(text))
-	}
-}
-
-func setBasic(v reflect.Value, text string) error {
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(text)
-	case reflect.Bool:
-		switch text { // as YAML 1.2 has it
-		case "true", "True", "TRUE":
-			v.SetBool(true)
-		case "false", "False", "FALSE":
-			v.SetBool(false)
-		default:
-			return errors.New("want true or false")
-		}
-	case reflect.Int:
-		n, err := strconv.Atoi(strings.ReplaceAll(text, "_", ""))
-		if err != nil {
-			return err
-		}
-		v.SetInt(int64(n))
-	case reflect.Float64:
-		f, err := number(text)
-		if err != nil {
-			return err
-		}
-		v.SetFloat(f)
-	default:
-		return fmt.Errorf("no text form for %s", v.Kind())
-	}
-	return nil
-}
-
-func kindName(k reflect.Kind) string {
-	switch k {
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int:
-		return "a whole number"
-	case reflect.Float64:
-		return "a number"
-	}
-	return "a text"
-}
-
-// describe names a value in a message. A text where a secret may stand is not
-// repeated.
-func describe(n *yaml.Node, path string) string {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	switch {
-	case n.Kind == yaml.MappingNode:
-		return "a mapping"
-	case n.Kind == yaml.SequenceNode:
-		return "a list"
-	case isNull(n):
-		return "nothing"
-	case secretPlace.MatchString(path):
-		return "a text"
-	}
-	return quote(cleanWords(n.Value))
-}
-
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
-
-// maxQuoted is how much of a value a message repeats, in bytes.
-const maxQuoted = 80
-
-func quote(text string) string {
-	if len(text) <= maxQuoted {
-		return strconv.Quote(text)
-	}
-	return strconv.Quote(strings.ToValidUTF8(text[:maxQuoted], "")) + "…"
 }

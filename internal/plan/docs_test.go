@@ -143,7 +143,7 @@ func typeName(f reflect.StructField) string {
 	case reflect.Slice:
 		return "list"
 	case reflect.Map:
-		return "mapping of texts"
+		return "mapping of strings"
 	case reflect.Float64:
 		return "number"
 	case reflect.Int:
@@ -151,7 +151,7 @@ func typeName(f reflect.StructField) string {
 	case reflect.Bool:
 		return "true or false"
 	}
-	return "text"
+	return "string"
 }
 
 func defaultOf(f reflect.StructField) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -128,7 +129,7 @@ func (d *decoder) given(path string) bool { _, ok := d.at[path]; return ok }
 
 func (d *decoder) validate(p *Plan) {
 	if p.Version != 1 {
-		d.bad("version", "write version: 1", "format %d is not known to this leakgate", p.Version)
+		d.bad("version", "write version: 1", "this leakgate does not know format %d", p.Version)
 	}
 	d.prometheus(p)
 	d.targets(p)
@@ -138,10 +139,10 @@ func (d *decoder) validate(p *Plan) {
 		d.bad("production.replicas", "", "%d is not a number of replicas", p.Production.Replicas)
 	}
 	if d.given("production.rate") && p.Production.Rate == Max && d.sound("production.rate") {
-		d.bad("production.rate", "as 500/s", "max is not the rate of a production")
+		d.bad("production.rate", "such as 500/s", "max is not a production rate")
 	}
 	if p.Safety.Memory < leastMemory {
-		d.bad("safety.memory", "512Mi is the default", "%d bytes are too few; 64Mi at least", p.Safety.Memory)
+		d.bad("safety.memory", "512Mi is the default", "%d bytes are too few; the minimum is 64Mi", p.Safety.Memory)
 	}
 	if p.Safety.Goroutines < 0 {
 		d.bad("safety.goroutines", "0 sets no limit", "%d is negative", p.Safety.Goroutines)
@@ -150,9 +151,12 @@ func (d *decoder) validate(p *Plan) {
 		d.bad("report.dir", "", "is empty")
 	}
 	if p.Settle.Quiet > p.Settle.Timeout && d.sound("settle.timeout") {
-		d.bad("settle.quiet", "", "%s is longer than settle.timeout, %s", time.Duration(p.Settle.Quiet), time.Duration(p.Settle.Timeout))
+		d.bad("settle.quiet", "", "%s is longer than settle.timeout, %s", time.Duration(p.Settle.Quiet),
+			time.Duration(p.Settle.Timeout))
 	}
 	if p.Settle.Quiet < Duration(500*time.Millisecond) {
-		d.bad("settle.quiet", "2s is the default", "%s is too short to tell whether a count is level; 500ms at least", time.Duration(p.Settle.Quiet))
+		d.bad("settle.quiet", "2s is the default", "%s is too short to see whether a count is level; the minimum is 500ms",
+			time.Duration(p.Settle.Quiet))
 	}
+	d.enums(reflect.ValueOf(p).Elem(), "")
 }

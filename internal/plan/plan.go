@@ -17,15 +17,15 @@ type Plan struct {
 	Name    string   `yaml:"name" doc:"Name of the plan, used in every report. The file's name without its ending if absent."`
 	Targets []Target `yaml:"targets" required:"true" doc:"Every process to watch, one entry per replica."`
 
-	Prometheus Prometheus `yaml:"prometheus" doc:"A server of Prometheus' HTTP API, for targets that it knows and for queries."`
+	Prometheus Prometheus `yaml:"prometheus" doc:"A server with Prometheus' HTTP API, for targets with a selector and for queries."`
 
 	Load   Load   `yaml:"load" required:"true" doc:"The load to send."`
-	Settle Settle `yaml:"settle" doc:"How the targets come to rest after each round."`
+	Settle Settle `yaml:"settle" doc:"How long to wait for the targets to come to rest after each round."`
 	Policy Policy `yaml:"policy" doc:"What fails the gate."`
 
-	Production Production `yaml:"production" doc:"Where the service will run, to project when a leak would take all memory there."`
+	Production Production `yaml:"production" doc:"Where the service will run, to project when a leak would use up its memory there."`
 
-	Attribute bool `yaml:"attribute" default:"true" doc:"After a fail with more than one request: load requests alone, for a minute at most, to say which of them leaks."`
+	Attribute bool `yaml:"attribute" default:"true" doc:"After a fail of a plan with several requests, load some of them alone, for at most a minute, to find out which one leaks."`
 
 	Safety Safety `yaml:"safety" doc:"What stops the load at once, since staging is shared."`
 	Report Report `yaml:"report" doc:"Where the reports go."`
@@ -39,32 +39,32 @@ type Plan struct {
 
 // Target is a process to watch.
 type Target struct {
-	Name     string   `yaml:"name" doc:"Name in reports; host:port if absent."`
+	Name     string   `yaml:"name" doc:"Name in reports; host:port by default."`
 	Pprof    string   `yaml:"pprof" doc:"Address of net/http/pprof, up to and including /debug/pprof. A target needs this or a selector."`
 	Metrics  string   `yaml:"metrics" doc:"Address of Prometheus metrics: cheap counts, start time, memory."`
-	Selector string   `yaml:"selector" doc:"PromQL selector, as {job=\"checkout\"}: the instances that the prometheus server knows by it. Without pprof, only the number of goroutines is judged, per instance; with it, it stands for metrics."`
-	Auth     Auth     `yaml:"auth" doc:"How to authenticate to both."`
+	Selector string   `yaml:"selector" doc:"PromQL selector, such as {job=\"checkout\"}, for every instance that the Prometheus server finds by it. Without pprof, only the number of goroutines is judged, per instance; with pprof, the selector replaces metrics."`
+	Auth     Auth     `yaml:"auth" doc:"Credentials for both."`
 	CA       string   `yaml:"ca" doc:"PEM file with the certificates to trust."`
 	Skip     bool     `yaml:"insecure" doc:"Do not verify the target's certificate."`
-	Timeout  Duration `yaml:"timeout" default:"10s" doc:"How long one request for a profile or for metrics may take."`
-	Identity string   `yaml:"identity" default:"known" enum:"known,unknown" doc:"unknown: pass even if nothing shows that one process answered throughout. Without metrics, a heap profile and dumps, a restart during the run would not be noticed."`
+	Timeout  Duration `yaml:"timeout" default:"10s" doc:"Timeout of one request for a profile or for metrics."`
+	Identity string   `yaml:"identity" default:"known" enum:"known,unknown" doc:"unknown: pass even if nothing shows that the same process answered throughout. A restart during the run goes unnoticed if the target has neither metrics, nor a heap profile, nor dumps."`
 }
 
 // Prometheus is the server that is asked about targets.
 type Prometheus struct {
-	URL     string   `yaml:"url" doc:"Address of the server, in front of /api/v1."`
-	Auth    Auth     `yaml:"auth" doc:"How to authenticate to it."`
+	URL     string   `yaml:"url" doc:"Address of the server, up to /api/v1."`
+	Auth    Auth     `yaml:"auth" doc:"Credentials for the server."`
 	Tenant  string   `yaml:"tenant" doc:"Tenant, sent as X-Scope-OrgID."`
 	CA      string   `yaml:"ca" doc:"PEM file with the certificates to trust."`
 	Skip    bool     `yaml:"insecure" doc:"Do not verify the server's certificate."`
-	Timeout Duration `yaml:"timeout" default:"10s" doc:"How long one query may take."`
+	Timeout Duration `yaml:"timeout" default:"10s" doc:"Timeout of one query."`
 }
 
 // Auth is how leakgate shows who it is. Secrets belong in the environment.
 type Auth struct {
-	Bearer  string            `yaml:"bearer" doc:"Bearer token, as \"${TOKEN}\"."`
+	Bearer  string            `yaml:"bearer" doc:"Bearer token, such as \"${TOKEN}\"."`
 	Basic   *Basic            `yaml:"basic" doc:"User and password."`
-	Headers map[string]string `yaml:"headers" doc:"Further request headers."`
+	Headers map[string]string `yaml:"headers" doc:"Additional request headers."`
 	Cert    string            `yaml:"cert" doc:"PEM file with the client certificate."`
 	Key     string            `yaml:"key" doc:"PEM file with the client certificate's key."`
 }
@@ -72,39 +72,39 @@ type Auth struct {
 // Basic is HTTP basic authentication.
 type Basic struct {
 	User     string `yaml:"user" required:"true" doc:"User name."`
-	Password string `yaml:"password" doc:"Password, as \"${PASSWORD}\"."`
+	Password string `yaml:"password" doc:"Password, such as \"${PASSWORD}\"."`
 }
 
 // Load is the load to send, in rounds that are all alike.
 type Load struct {
-	Rate        Rate      `yaml:"rate" default:"100/s" doc:"Requests per unit of time (200/s, 1200/m), or max: as many as the connections carry."`
-	Connections int       `yaml:"connections" doc:"Most requests in flight at once, and most connections. If absent, as many as the rate needs, up to 256; 64 for rate max."`
-	Timeout     Duration  `yaml:"timeout" default:"5s" doc:"How long one request may take."`
-	Warmup      Duration  `yaml:"warmup" default:"10s" doc:"Load before the baseline, rising to the rate over its first half, so that pools, caches and connections exist before anything is compared."`
-	Round       Duration  `yaml:"round" default:"20s" doc:"Load per round."`
-	Rounds      Rounds    `yaml:"rounds" doc:"How many rounds."`
-	Success     Share     `yaml:"success" default:"0.99" doc:"Floor on the share of requests that succeed (status 200 to 399)."`
-	Delivered   Share     `yaml:"delivered" default:"0.9" doc:"Floor on the share of the asked rate that has to be sent."`
+	Rate        Rate      `yaml:"rate" default:"100/s" doc:"Requests per unit of time (200/s, 1200/m), or max: as fast as the connections allow."`
+	Connections int       `yaml:"connections" doc:"Maximum number of requests in flight, and of connections. By default as many as the rate needs, up to 256; 64 for rate max."`
+	Timeout     Duration  `yaml:"timeout" default:"5s" doc:"Timeout of one request."`
+	Warmup      Duration  `yaml:"warmup" default:"10s" doc:"Load before the baseline, ramped up over its first half, so that pools, caches and connections exist before anything is compared."`
+	Round       Duration  `yaml:"round" default:"20s" doc:"Duration of the load in each round."`
+	Rounds      Rounds    `yaml:"rounds" doc:"Number of rounds."`
+	Success     Share     `yaml:"success" default:"0.99" doc:"Minimum share of requests that succeed (status 200 to 399)."`
+	Delivered   Share     `yaml:"delivered" default:"0.9" doc:"Minimum share of the requested rate that is sent."`
 	Insecure    bool      `yaml:"insecure" doc:"Do not verify the service's certificate."`
-	HTTP2       bool      `yaml:"http2" default:"true" doc:"Speak HTTP/2 where TLS negotiates it."`
-	H2C         bool      `yaml:"h2c" doc:"Speak HTTP/2 without TLS."`
+	HTTP2       bool      `yaml:"http2" default:"true" doc:"Use HTTP/2 where TLS negotiates it."`
+	H2C         bool      `yaml:"h2c" doc:"Use HTTP/2 without TLS."`
 	CA          string    `yaml:"ca" doc:"PEM file with the certificates to trust."`
 	Cert        string    `yaml:"cert" doc:"PEM file with the client certificate."`
 	Key         string    `yaml:"key" doc:"PEM file with the client certificate's key."`
-	UnixSocket  string    `yaml:"unix_socket" doc:"Socket to connect to, whatever host the URLs name."`
-	Abandon     Share     `yaml:"abandon" doc:"Share of the requests (5%) whose client hangs up at a random moment before the answer."`
-	Requests    []Request `yaml:"requests" doc:"The requests, as METHOD URL or in full."`
-	Streams     []Stream  `yaml:"streams" doc:"Connections that are opened, held and closed, beside requests or instead of them."`
-	Exec        *Exec     `yaml:"exec" doc:"Instead of requests: a command that sends the load of a round, as ghz, k6, wrk or a script."`
-	None        *None     `yaml:"none" doc:"Instead of requests: the load comes from elsewhere, and each round only watches."`
+	UnixSocket  string    `yaml:"unix_socket" doc:"Socket to connect to instead of the hosts in the URLs."`
+	Abandon     Share     `yaml:"abandon" doc:"Share of the requests, such as 5%, whose client hangs up at a random moment before the response."`
+	Requests    []Request `yaml:"requests" doc:"The requests, as METHOD URL or as a mapping."`
+	Streams     []Stream  `yaml:"streams" doc:"Connections that are opened, held and closed, in addition to requests or instead of them."`
+	Exec        *Exec     `yaml:"exec" doc:"Instead of requests: a command that sends the load of a round, such as ghz, k6, wrk or a script."`
+	None        *None     `yaml:"none" doc:"Instead of requests: something else sends the load, and leakgate only watches."`
 	File        string    `yaml:"file" doc:"Instead of requests: a file in vegeta's http or json target format."`
-	Format      string    `yaml:"format" enum:"http,json" doc:"Format of file; by its ending if absent."`
+	Format      string    `yaml:"format" enum:"http,json" doc:"Format of the file; by its extension by default."`
 }
 
 // Rounds bounds the number of rounds.
 type Rounds struct {
-	Min int `yaml:"min" default:"2" doc:"Fewest rounds; 2 at least, since growth that repeats is what is looked for."`
-	Max int `yaml:"max" default:"6" doc:"Most rounds. Rounds beyond min are only spent when the evidence is not clear."`
+	Min int `yaml:"min" default:"2" doc:"Minimum number of rounds, at least 2: only growth that repeats is a leak."`
+	Max int `yaml:"max" default:"6" doc:"Maximum number of rounds. Rounds beyond min are run only while the evidence is not clear."`
 }
 
 // Request is one entry of the load.
@@ -114,58 +114,58 @@ type Request struct {
 	Header   map[string]string `yaml:"header" doc:"Request headers."`
 	Body     string            `yaml:"body" doc:"Request body."`
 	BodyFile string            `yaml:"body_file" doc:"File with the request body."`
-	Weight   int               `yaml:"weight" default:"1" doc:"How often it is sent, relative to the others."`
-	Success  *Share            `yaml:"success" doc:"Success floor of this request; 0 where failing is the point."`
-	Abandon  *Share            `yaml:"abandon" doc:"Share of this request that is abandoned."`
+	Weight   int               `yaml:"weight" default:"1" doc:"How often the request is sent, relative to the others."`
+	Success  *Share            `yaml:"success" doc:"Minimum share of this request that succeeds; 0 if it is meant to fail."`
+	Abandon  *Share            `yaml:"abandon" doc:"Share of this request whose client hangs up early."`
 }
 
-// Stream is a kind of connection that lasts. One of websocket, sse, poll and grpc
-// says which.
+// Stream is connections of one kind that last. The kind is the one field with a tag
+// "schemes" that is set; the tag lists the schemes that its address may have.
 type Stream struct {
-	WebSocket   string            `yaml:"websocket" doc:"Address of a WebSocket, ws:// or wss://."`
-	SSE         string            `yaml:"sse" doc:"Address of server-sent events, or of any answer that goes on."`
-	Poll        string            `yaml:"poll" doc:"Address of a long poll, which is asked again as soon as it has answered."`
-	GRPC        string            `yaml:"grpc" doc:"Address of a gRPC server, http://host:port or https://host:port."`
-	Method      string            `yaml:"method" doc:"Full name of the gRPC stream, as /chat.Chat/Join."`
-	Connections int               `yaml:"connections" default:"100" doc:"How many are held at once."`
-	Hold        Duration          `yaml:"hold" doc:"How long each is held before it is closed and another opened; to the end of the round if absent."`
-	Cut         Share             `yaml:"cut" doc:"Share of them that is cut off, as by a client that is gone, instead of closed politely."`
+	WebSocket   string            `yaml:"websocket" schemes:"ws wss http https" doc:"Address of a WebSocket, ws:// or wss://."`
+	SSE         string            `yaml:"sse" schemes:"http https" sends:"false" doc:"Address of server-sent events, or of any response that does not end."`
+	Poll        string            `yaml:"poll" schemes:"http https" sends:"false" doc:"Address of a long poll, which is repeated as soon as it has answered."`
+	GRPC        string            `yaml:"grpc" schemes:"http https" doc:"Address of a gRPC server, http://host:port or https://host:port."`
+	Method      string            `yaml:"method" doc:"Full name of the gRPC method, such as /chat.Chat/Join."`
+	Connections int               `yaml:"connections" default:"100" doc:"Number of connections held at once."`
+	Hold        Duration          `yaml:"hold" doc:"How long each connection is held before it is closed and replaced; until the end of the round by default."`
+	Cut         Share             `yaml:"cut" doc:"Share of the connections that are cut off, as if the client had vanished, instead of closed properly."`
 	Header      map[string]string `yaml:"header" doc:"Request headers, or gRPC metadata."`
-	Send        string            `yaml:"send" doc:"Message to send once it is open; for gRPC as JSON, which needs server reflection unless it is empty."`
-	Every       Duration          `yaml:"every" doc:"How often the message is sent again; once if absent."`
+	Send        string            `yaml:"send" doc:"Message to send once the connection is open; for gRPC as JSON, which needs server reflection unless the message is empty."`
+	Every       Duration          `yaml:"every" doc:"Interval at which the message is repeated; it is sent once by default."`
 }
 
 // Exec is a command that sends load.
 type Exec struct {
-	Command []string `yaml:"command" required:"true" doc:"Program and arguments. LEAKGATE_RATE (requests per second), LEAKGATE_SECONDS and LEAKGATE_DURATION (as 20s) say what a round asks for, LEAKGATE_ROUND which it is (0: warm-up), LEAKGATE_SUMMARY where a summary may be written."`
-	Summary string   `yaml:"summary" default:"auto" enum:"auto,k6,ghz,vegeta,wrk,none" doc:"Form of the summary that it prints or writes: k6 (JSON), ghz (JSON), vegeta (JSON), wrk; by its looks if auto. none: it prints none, and the run may pass though nobody counts what was sent."`
+	Command []string `yaml:"command" required:"true" doc:"Program and arguments. LEAKGATE_RATE (requests per second), LEAKGATE_SECONDS and LEAKGATE_DURATION (such as 20s) hold what the round asks for, LEAKGATE_ROUND its number (0: warm-up), LEAKGATE_SUMMARY the file to which it may write a summary."`
+	Summary string   `yaml:"summary" default:"auto" enum:"auto,k6,ghz,vegeta,wrk,none" doc:"Format of the summary that the command prints or writes: k6 (JSON), ghz (JSON), vegeta (JSON) or wrk; auto detects it. none: there is no summary, and the run may pass although nobody counts what was sent."`
 }
 
 // None is load that comes from elsewhere.
 type None struct {
-	Requests    string `yaml:"requests" doc:"PromQL query that counts the requests that were answered, as sum(http_requests_total)."`
-	Connections string `yaml:"connections" doc:"PromQL query of the connections that are open, as sum(ws_connections): goroutines per connection have to stay level."`
+	Requests    string `yaml:"requests" doc:"PromQL query that counts the requests answered so far, such as sum(http_requests_total)."`
+	Connections string `yaml:"connections" doc:"PromQL query for the number of open connections, such as sum(ws_connections): goroutines per connection have to stay level."`
 }
 
 // Settle is how long to wait for rest.
 type Settle struct {
-	Timeout Duration `yaml:"timeout" default:"60s" doc:"Longest wait after a round for the count to stop falling."`
-	Quiet   Duration `yaml:"quiet" default:"2s" doc:"How long the count has to be level."`
-	Confirm Duration `yaml:"confirm" default:"150s" doc:"How long suspects get to fall, without load, before the gate fails on growth alone. Longer than the idle timeouts of common proxies (two minutes)."`
+	Timeout Duration `yaml:"timeout" default:"60s" doc:"Maximum time to wait after a round until the count stops falling."`
+	Quiet   Duration `yaml:"quiet" default:"2s" doc:"How long the count has to stay level."`
+	Confirm Duration `yaml:"confirm" default:"150s" doc:"How long suspects are watched without load before the gate fails on growth alone. Longer than the idle timeouts of common proxies (two minutes)."`
 }
 
 // Policy is what fails the gate.
 type Policy struct {
-	Goroutines Goroutines `yaml:"goroutines" doc:"How close the total has to come back to its baseline."`
-	Detect     OneIn      `yaml:"detect" doc:"The smallest leak, in goroutines per request (1/1000), that the run must be able to see. A run that is too weak is inconclusive."`
-	Before     string     `yaml:"leaked_before" default:"warn" enum:"warn,fail" doc:"What to make of goroutines that, as the runtime proves, could never wake since before the load: warn or fail."`
-	Thorough   bool       `yaml:"thorough" doc:"Go on until every stack of every target is decided, instead of stopping at the first confirmed leak."`
-	GroupBy    string     `yaml:"group_by" doc:"Name of a goroutine label (pprof.SetGoroutineLabels), as tenant: every finding says how its growth divides over the label's values."`
-	Heap       string     `yaml:"heap" default:"warn" enum:"warn,fail,ignore" doc:"What to make of a heap that grows in every round while goroutines do not, as slices and caches do: warn, fail or ignore. fail asks for four rounds at least, and the long look."`
-	Resident   string     `yaml:"resident" default:"warn" enum:"warn,fail,ignore" doc:"The same of resident memory that grows while neither heap nor goroutines do: mapped files, C's memory, threads' stacks."`
-	Threads    string     `yaml:"threads" default:"warn" enum:"warn,fail,ignore" doc:"The same of threads of the operating system: goroutines in system calls or cgo that do not return."`
+	Goroutines Goroutines `yaml:"goroutines" doc:"How close to its baseline the total has to return."`
+	Detect     OneIn      `yaml:"detect" doc:"The smallest leak, in goroutines per request, such as 1/1000, that the run must be able to see. A run that is too weak is inconclusive."`
+	Before     string     `yaml:"leaked_before" default:"warn" enum:"warn,fail" doc:"What to do about goroutines that were already leaked before the load, as the runtime proves: warn or fail."`
+	Thorough   bool       `yaml:"thorough" doc:"Continue until every stack of every target is decided, instead of stopping at the first confirmed leak."`
+	GroupBy    string     `yaml:"group_by" doc:"Name of a goroutine label (pprof.SetGoroutineLabels), such as tenant: every finding shows how its growth is distributed over the label's values."`
+	Heap       string     `yaml:"heap" default:"warn" enum:"warn,fail,ignore" doc:"What to do about a heap that grows in every round while goroutines do not, as with slices and caches: warn, fail or ignore. fail needs at least four rounds, and the long look."`
+	Resident   string     `yaml:"resident" default:"warn" enum:"warn,fail,ignore" doc:"The same for resident memory that grows while neither heap nor goroutines do: mapped files, C memory, thread stacks."`
+	Threads    string     `yaml:"threads" default:"warn" enum:"warn,fail,ignore" doc:"The same for operating-system threads: goroutines in system calls or cgo that do not return."`
 	Ignore     []Ignore   `yaml:"ignore" doc:"Stacks that may grow."`
-	IgnoreFile string     `yaml:"ignore_file" doc:"File with further rules, a list as under ignore; judge --accept writes one."`
+	IgnoreFile string     `yaml:"ignore_file" doc:"File with more rules, a list as under ignore; leakgate judge --accept writes one."`
 }
 
 // Goroutines is the tolerance of the total.
@@ -176,20 +176,20 @@ type Goroutines struct {
 
 // Ignore is a stack that may grow. What it names has to match, all of it.
 type Ignore struct {
-	Function  string `yaml:"function" doc:"Regular expression for the function that reports blame. A rule needs this, frame, created_by or label; what it has, has to match, all of it."`
+	Function  string `yaml:"function" doc:"Regular expression for the function that reports blame. A rule needs this, frame, created_by or label; all that it has must match."`
 	Frame     string `yaml:"frame" doc:"Regular expression for any function of the stack."`
-	CreatedBy string `yaml:"created_by" doc:"Regular expression for the function whose go statement started the goroutines. It is known from a dump, which is taken of targets with fewer than 5,000 goroutines."`
-	Label     string `yaml:"label" doc:"Regular expression for a goroutine label, as name=value, that all of the growth carries."`
-	Reason    string `yaml:"reason" required:"true" doc:"Why it may grow."`
-	Owner     string `yaml:"owner" doc:"Who answers for it."`
-	Until     Date   `yaml:"until" doc:"Last day (YYYY-MM-DD) on which the rule holds; then it is a warning."`
-	Max       int    `yaml:"max" doc:"Most goroutines that it covers; 0: any number."`
+	CreatedBy string `yaml:"created_by" doc:"Regular expression for the function whose go statement started the goroutines. It comes from a dump, which is taken only of targets with fewer than 5,000 goroutines."`
+	Label     string `yaml:"label" doc:"Regular expression for a goroutine label, written name=value, that all of the growth carries."`
+	Reason    string `yaml:"reason" required:"true" doc:"Why the stack may grow."`
+	Owner     string `yaml:"owner" doc:"Who is responsible for it."`
+	Until     Date   `yaml:"until" doc:"Last day (YYYY-MM-DD) on which the rule applies; after that, it is a warning and ignores nothing."`
+	Max       int    `yaml:"max" doc:"Maximum number of goroutines that the rule covers; 0: any number."`
 }
 
 // Production is where the service will run.
 type Production struct {
 	Rate     Rate `yaml:"rate" doc:"Requests per unit of time, over all replicas."`
-	Memory   Size `yaml:"memory" doc:"Memory that one replica may use, as 4Gi or 512Mi."`
+	Memory   Size `yaml:"memory" doc:"Memory limit of one replica, such as 4Gi or 512Mi."`
 	Replicas int  `yaml:"replicas" default:"1" doc:"Number of replicas that share the rate."`
 
 	Budget Duration `yaml:"budget" default:"1h" doc:"How long in 30 days the service may run while a leak is suspected, for leakgate rules."`
@@ -197,14 +197,14 @@ type Production struct {
 
 // Safety stops the load at once.
 type Safety struct {
-	Goroutines int   `yaml:"goroutines" default:"100000" doc:"Goroutines on any target."`
-	Errors     Share `yaml:"errors" default:"0.9" doc:"Share of failed requests, once a hundred were sent; of load.requests alone; requests that set success: 0 do not count."`
-	Memory     Size  `yaml:"memory" default:"512Mi" doc:"Memory that leakgate itself may use for what targets answer, all of a run together. An answer that would exceed it is refused, and the run could not tell."`
+	Goroutines int   `yaml:"goroutines" default:"100000" doc:"Maximum number of goroutines on any target."`
+	Errors     Share `yaml:"errors" default:"0.9" doc:"Maximum share of failed requests, once a hundred were sent. Only load.requests count, and of those not the ones with success: 0."`
+	Memory     Size  `yaml:"memory" default:"512Mi" doc:"Memory that leakgate itself may use for the answers of all targets together. An answer that would exceed it is refused, and the run is inconclusive."`
 }
 
 // Report is where the reports go.
 type Report struct {
-	Dir string `yaml:"dir" default:"leakgate-out" doc:"The run directory, relative to where leakgate is started."`
+	Dir string `yaml:"dir" default:"leakgate-out" doc:"The run directory, relative to the directory in which leakgate is started."`
 }
 
 // identityUnknown is the identity of a target that passes without one.

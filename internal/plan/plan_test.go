@@ -373,13 +373,13 @@ policy: {detect: 1/1000000000, goroutines: {tolerance: 7}, ignore: [{function: a
 		"policy: {ignore: [{function: a, reason: a, max: '${M}'}]}", "settle: {confirm: '${C}'}",
 	} {
 		_, err := Parse("plan.yaml", []byte(oneTarget+oneLoad+policy+"\n"), nil)
-		if err == nil || !strings.Contains(err.Error(), "is not known when judging (write the value out)") {
+		if err == nil || !strings.Contains(err.Error(), "is not set while judging (write the value out)") {
 			t.Errorf("judging by %q = %v, want it refused", policy, err)
 		}
 	}
 	for _, load := range []string{"success: '${S}'", "delivered: '${D}'", "rounds: {min: '${M}'}", "rounds: {max: '${M}'}"} {
 		_, err := Parse("plan.yaml", []byte(oneTarget+"load: {requests: [GET http://h/], "+load+"}\n"), nil)
-		if err == nil || !strings.Contains(err.Error(), "is not known when judging") {
+		if err == nil || !strings.Contains(err.Error(), "is not set while judging") {
 			t.Errorf("judging by load %q = %v, want it refused", load, err)
 		}
 	}

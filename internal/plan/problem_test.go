@@ -52,14 +52,14 @@ var problemCases = []struct {
 	{
 		"keys that are no texts", oneTarget + oneLoad + "? [a, b]\n: c\n? {}\n: d\n~: e\n",
 		[]string{
-			`plan.yaml:3:3: want a text as a key, not a list`,
-			`plan.yaml:5:3: want a text as a key, not a mapping`,
-			`plan.yaml:7:1: want a text as a key, not nothing`,
+			`plan.yaml:3:3: want a string as a key, not a list`,
+			`plan.yaml:5:3: want a string as a key, not a mapping`,
+			`plan.yaml:7:1: want a string as a key, not nothing`,
 		},
 	},
 	{
 		"merge key", oneTarget + "load: &l {requests: [GET http://h/]}\nsettle: {<<: *l}\n",
-		[]string{`plan.yaml:3:10: settle.<<: merge keys are not read (give the alias to a whole value, or write the keys out)`},
+		[]string{`plan.yaml:3:10: settle.<<: merge keys are not supported (give the alias to a whole value, or write the keys out)`},
 	},
 	{
 		"alias as a key", oneTarget + oneLoad + "name: &n colour\n*n : red\n",
@@ -77,7 +77,7 @@ var problemCases = []struct {
 
 	{
 		"neither of two words", oneTarget + oneLoad + "policy: {leaked_before: stop}\n",
-		[]string{`plan.yaml:3:25: policy.leaked_before: "stop" is neither (warn or fail)`},
+		[]string{`plan.yaml:3:25: policy.leaked_before: "stop" is not a valid value (write warn or fail)`},
 	},
 	{
 		"selectors that would ask for something else", `
@@ -93,14 +93,14 @@ targets:
   - {name: h, selector: '{"up", job="a"}'}
 `[1:] + oneLoad,
 		[]string{
-			`plan.yaml:3:25: targets[0].selector: "{job=\"a\" or job=\"b\"}" has "or" between its matchers, which only MetricsQL knows, at character 10 (write one matcher for both, as {job=~"a|b"}; what differs in more than one label is two targets)`,
-			`plan.yaml:4:25: targets[1].selector: "{job=\"a\"} or {job=\"b\"}" is not a selector: it joins two by "or" at character 11 (write one matcher for both, as {job=~"a|b"}; what differs in more than one label is two targets)`,
+			`plan.yaml:3:25: targets[0].selector: "{job=\"a\" or job=\"b\"}" has "or" between its matchers, which only MetricsQL allows, at character 10 (write one matcher for both, such as {job=~"a|b"}; if they differ in more than one label, write two targets)`,
+			`plan.yaml:4:25: targets[1].selector: "{job=\"a\"} or {job=\"b\"}" is not a selector: it joins two with "or" at character 11 (write one matcher for both, such as {job=~"a|b"}; if they differ in more than one label, write two targets)`,
 			`plan.yaml:5:25: targets[2].selector: "go_goroutines{\"go_goroutines\", job=\"a\"}" names two metrics, go_goroutines and "go_goroutines", at character 15 (name the metric once)`,
-			`plan.yaml:6:25: targets[3].selector: "rate({job=\"a\"}[1m])" is not a selector: it calls rate at character 5 (write one selector, as {job="checkout"}; leakgate does the rest itself)`,
+			`plan.yaml:6:25: targets[3].selector: "rate({job=\"a\"}[1m])" is not a selector: it calls rate at character 5 (write one selector, such as {job="checkout"}; leakgate does the rest itself)`,
 			`plan.yaml:7:25: targets[4].selector: "{job=\"a\"}[5m]" is not a selector: it has a range at character 10 (leave it out: leakgate asks for the samples that it needs)`,
-			`plan.yaml:8:25: targets[5].selector: "{job=\"a\"} offset 5m" is not a selector: it has "offset" at character 11 (leave it out: leakgate asks for the present)`,
-			`plan.yaml:9:25: targets[6].selector: "{job=a}" has no value for "job" at character 6 (a value stands in quotes, as {job="checkout"})`,
-			`plan.yaml:10:25: targets[7].selector: "{\"up\", job=\"a\"}" names up, which does not count goroutines (write {job="checkout"}, and the count is found by its usual names)`,
+			`plan.yaml:8:25: targets[5].selector: "{job=\"a\"} offset 5m" is not a selector: it has "offset" at character 11 (leave it out: leakgate asks for current samples)`,
+			`plan.yaml:9:25: targets[6].selector: "{job=a}" has no value for "job" at character 6 (put the value in quotes, as in {job="checkout"})`,
+			`plan.yaml:10:25: targets[7].selector: "{\"up\", job=\"a\"}" names up, which does not count goroutines (write {job="checkout"}, and leakgate finds the count by its usual names)`,
 		},
 	},
 	{
@@ -111,8 +111,8 @@ targets:
 prometheus: {auth: {bearer: x, basic: {user: u}}, timeout: 0s}
 `[1:] + oneLoad,
 		[]string{
-			`plan.yaml:2:25: targets[0].selector: needs a Prometheus server to ask (add prometheus: {url: http://prometheus:9090})`,
-			`plan.yaml:3:25: targets[1].selector: is empty (as {job="checkout"})`,
+			`plan.yaml:2:25: targets[0].selector: needs a Prometheus server (add prometheus: {url: http://prometheus:9090})`,
+			`plan.yaml:3:25: targets[1].selector: is empty (such as {job="checkout"})`,
 			`plan.yaml:4:39: prometheus.auth.basic: bearer and basic exclude each other`,
 			`plan.yaml:4:60: prometheus.timeout: must be more than 0`,
 		},
@@ -120,16 +120,16 @@ prometheus: {auth: {bearer: x, basic: {user: u}}, timeout: 0s}
 	{
 		"loads that exclude each other", oneTarget + "load: {requests: [GET http://h/], exec: {command: [x], summary: y}, none: {}}\n",
 		[]string{
-			`plan.yaml:2:41: load.exec: exec excludes requests, file, streams and none (give the command all of the load)`,
+			`plan.yaml:2:41: load.exec: exec excludes requests, file, streams and none (have the command send all of the load)`,
 		},
 	},
 	{
 		"a summary of no known form", oneTarget + "load: {exec: {command: [x], summary: y}}\n",
-		[]string{`plan.yaml:2:38: load.exec.summary: "y" is none of them (auto, k6, ghz, vegeta, wrk or none)`},
+		[]string{`plan.yaml:2:38: load.exec.summary: "y" is not a valid value (write auto, k6, ghz, vegeta, wrk or none)`},
 	},
 	{
 		"queries without a server", oneTarget + "load: {none: {requests: sum(x)}}\n",
-		[]string{`plan.yaml:2:14: load.none: its queries need a Prometheus server to ask (add prometheus: {url: http://prometheus:9090})`},
+		[]string{`plan.yaml:2:14: load.none: its queries need a Prometheus server (add prometheus: {url: http://prometheus:9090})`},
 	},
 	{
 		"streams that cannot be", oneTarget + `
@@ -144,25 +144,25 @@ load:
 		[]string{
 			`plan.yaml:4:19: load.streams[0].websocket: "ftp://a/" is not a ws address (begin it with ws:// or wss://)`,
 			`plan.yaml:4:42: load.streams[0].connections: 0 is not between 1 and 65535`,
-			`plan.yaml:5:7: load.streams[1]: names 2 of websocket, sse, poll and grpc; want one (as {websocket: ws://127.0.0.1:8080/ws, connections: 200})`,
-			`plan.yaml:6:7: load.streams[2].method: grpc and method go together (as /chat.Chat/Join)`,
-			`plan.yaml:6:30: load.streams[2].hold: 1ms is too short for something that is held; 100ms at least (load.requests sends short requests)`,
-			`plan.yaml:7:30: load.streams[3].send: nothing can be sent on sse and poll`,
-			`plan.yaml:7:40: load.streams[3].every: 1µs is too short; 1ms at least`,
-			`plan.yaml:8:32: load.streams[4].method: "Join" is not the full name of a method (as /chat.Chat/Join)`,
+			`plan.yaml:5:7: load.streams[1]: has 2 of websocket, sse, poll and grpc; want exactly one (such as {websocket: ws://127.0.0.1:8080/ws, connections: 200})`,
+			`plan.yaml:6:7: load.streams[2].method: grpc and method go together (such as /chat.Chat/Join)`,
+			`plan.yaml:6:30: load.streams[2].hold: 1ms is too short to hold a connection; the minimum is 100ms (use load.requests for short requests)`,
+			`plan.yaml:7:30: load.streams[3].send: sse cannot send messages`,
+			`plan.yaml:7:40: load.streams[3].every: 1µs is too short; the minimum is 1ms`,
+			`plan.yaml:8:32: load.streams[4].method: "Join" is not the full name of a method (such as /chat.Chat/Join)`,
 		},
 	},
 	{
 		"productions that cannot be", oneTarget + oneLoad + "production: {rate: max, replicas: 0, memory: 5000T}\n",
 		[]string{
-			`plan.yaml:3:20: production.rate: max is not the rate of a production (as 500/s)`,
+			`plan.yaml:3:20: production.rate: max is not a production rate (such as 500/s)`,
 			`plan.yaml:3:35: production.replicas: 0 is not a number of replicas`,
 			`plan.yaml:3:46: production.memory: "5000T" is more than any machine has`,
 		},
 	},
 	{
 		"none of three words", oneTarget + oneLoad + "policy: {heap: red}\n",
-		[]string{`plan.yaml:3:16: policy.heap: "red" is none of them (warn, fail or ignore)`},
+		[]string{`plan.yaml:3:16: policy.heap: "red" is not a valid value (write warn, fail or ignore)`},
 	},
 	// What is missing.
 	{
@@ -174,7 +174,7 @@ load:
 	},
 	{
 		"pprof missing", "targets:\n  - name: a\n" + oneLoad,
-		[]string{`plan.yaml:2:5: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or a selector, with prometheus: {url: …})`},
+		[]string{`plan.yaml:2:5: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or add a selector, and prometheus: {url: …})`},
 	},
 	{
 		"user missing", "targets: [{pprof: http://h/debug/pprof, auth: {basic: {password: abcd}}}]\n" + oneLoad,
@@ -187,7 +187,7 @@ load:
 	{
 		"reason missing or empty", oneTarget + oneLoad + "policy: {ignore: [{function: a}, {function: b, reason: ''}]}\n",
 		[]string{
-			`plan.yaml:3:19: policy.ignore[0].reason: missing: why it may grow`,
+			`plan.yaml:3:19: policy.ignore[0].reason: missing: why the stack may grow`,
 			`plan.yaml:3:56: policy.ignore[1].reason: is empty; say why the stack may grow`,
 		},
 	},
@@ -221,10 +221,10 @@ load:
 	{
 		"null items", "targets:\n  -\nload:\n  requests:\n    -\npolicy:\n  ignore:\n    -\n",
 		[]string{
-			`plan.yaml:2:4: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or a selector, with prometheus: {url: …})`,
+			`plan.yaml:2:4: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or add a selector, and prometheus: {url: …})`,
 			`plan.yaml:5:6: load.requests[0].url: missing: absolute URL`,
-			`plan.yaml:8:6: policy.ignore[0].reason: missing: why it may grow`,
-			`plan.yaml:8:6: policy.ignore[0]: names no function, frame, created_by or label; it would match every stack (add function: with a regular expression for the function that reports blame)`,
+			`plan.yaml:8:6: policy.ignore[0].reason: missing: why the stack may grow`,
+			`plan.yaml:8:6: policy.ignore[0]: has no function, frame, created_by or label; it would match every stack (add function: with a regular expression for the blamed function)`,
 		},
 	},
 	// A header of nothing is not the text "~", and no credentials are not credentials.
@@ -241,7 +241,7 @@ load:
 		"wrong types", "version: one\nname: {a: b}\n" + oneTarget + "load: fast\nsettle: [a]\nreport: ~\npolicy: {ignore: {function: a}}\n",
 		[]string{
 			`plan.yaml:1:10: version: want a whole number, not "one"`,
-			`plan.yaml:2:7: name: want a text, not a mapping`,
+			`plan.yaml:2:7: name: want a string, not a mapping`,
 			`plan.yaml:4:7: load: want a mapping with rate, connections, timeout, …, not "fast"`,
 			`plan.yaml:5:9: settle: want a mapping with timeout, quiet, confirm, not a list`,
 			`plan.yaml:7:18: policy.ignore: want a list, not a mapping (begin each item with a dash)`,
@@ -307,7 +307,7 @@ load:
 	},
 	{
 		"huge rate", oneTarget + "load: {rate: 1e300, requests: [GET http://h/]}\n",
-		[]string{`plan.yaml:2:14: load.rate: "1e300" is more than any client sends; write max to send as fast as possible`},
+		[]string{`plan.yaml:2:14: load.rate: "1e300" is more than any client can send; write max to send as fast as possible`},
 	},
 	// So small that it is 0 as a number, which stands for max.
 	{
@@ -334,7 +334,7 @@ load:
 	},
 	{
 		"huge detect", oneTarget + oneLoad + "policy: {detect: 1/99999999999999999999}\n",
-		[]string{`plan.yaml:3:18: policy.detect: "1/99999999999999999999" is less than any run can see`},
+		[]string{`plan.yaml:3:18: policy.detect: "1/99999999999999999999" is smaller than any run can see`},
 	},
 	{
 		"bad dates", oneTarget + oneLoad + "policy: {ignore: [{function: a, reason: b, until: 2027-02-30}, {function: a, reason: b, until: soon}, {function: a, reason: b, until: 2027-3-1}]}\n",
@@ -348,8 +348,8 @@ load:
 		"numbers out of range", "version: 2\n" + oneTarget + "load: {rounds: {max: 100000}, connections: 0, requests: [{url: http://h/, weight: 0}]}\n" +
 			"policy: {goroutines: {tolerance: -1, percent: 101}, ignore: [{function: a, reason: b, max: -1}]}\nsafety: {goroutines: -1}\n",
 		[]string{
-			`plan.yaml:1:10: version: format 2 is not known to this leakgate (write version: 1)`,
-			`plan.yaml:3:22: load.rounds.max: 100000 is too many; 1000 at most`,
+			`plan.yaml:1:10: version: this leakgate does not know format 2 (write version: 1)`,
+			`plan.yaml:3:22: load.rounds.max: 100000 is too many; the maximum is 1000`,
 			`plan.yaml:3:44: load.connections: 0 is not between 1 and 65535`,
 			`plan.yaml:3:83: load.requests[0].weight: 0 is not between 1 and 10000 (leave a request out instead of giving it no weight)`,
 			`plan.yaml:4:34: policy.goroutines.tolerance: -1 is negative`,
@@ -366,7 +366,7 @@ load:
 	// What does not go together.
 	{
 		"rounds.min", oneTarget + "load: {rounds: {min: 1}, requests: [GET http://h/]}\n",
-		[]string{`plan.yaml:2:22: load.rounds.min: 1 is too few; 2 at least (growth that repeats is what tells a leak from a pool)`},
+		[]string{`plan.yaml:2:22: load.rounds.min: 1 is too few; the minimum is 2 (only growth that repeats tells a leak from a pool)`},
 	},
 	{
 		"max below min", oneTarget + "load: {rounds: {min: 4, max: 3}, requests: [GET http://h/]}\n",
@@ -380,25 +380,25 @@ load:
 		"file that is not there", oneTarget + "load: {file: nowhere.http, format: xml}\n",
 		[]string{
 			`plan.yaml:2:14: load.file: no such file: nowhere.http (paths are relative to the plan's folder)`,
-			`plan.yaml:2:36: load.format: "xml" is not a target format (http or json)`,
+			`plan.yaml:2:36: load.format: "xml" is not a valid value (write http or json)`,
 		},
 	},
 	{"file that is a folder", oneTarget + "load: {file: testdata}\n", []string{`plan.yaml:2:14: load.file: testdata is a directory`}},
 	{
 		"h2c with https", oneTarget + "load: {h2c: true, requests: [GET https://h/]}\n",
-		[]string{`plan.yaml:2:30: load.requests[0].url: https and load.h2c, HTTP/2 without TLS, exclude each other`},
+		[]string{`plan.yaml:2:30: load.requests[0].url: https excludes load.h2c, which is HTTP/2 without TLS`},
 	},
 	{
 		"h2c with TLS options", oneTarget + "load: {h2c: true, insecure: true, requests: [GET http://h/]}\n",
-		[]string{`plan.yaml:2:13: load.h2c: h2c is HTTP/2 without TLS; ca, cert and insecure make no sense with it`},
+		[]string{`plan.yaml:2:13: load.h2c: h2c is HTTP/2 without TLS and excludes ca, cert and insecure`},
 	},
 	{
 		"cert without key", oneTarget + "load: {cert: plan.go, requests: [GET http://h/]}\n",
-		[]string{`plan.yaml:2:7: load.key: missing: the key of cert`},
+		[]string{`plan.yaml:2:7: load.key: missing: the key for cert`},
 	},
 	{
 		"key without cert", "targets: [{pprof: http://h/debug/pprof, auth: {key: plan.go}}]\n" + oneLoad,
-		[]string{`plan.yaml:1:47: targets[0].auth.cert: missing: the certificate of key`},
+		[]string{`plan.yaml:1:47: targets[0].auth.cert: missing: the certificate for key`},
 	},
 	{
 		"bearer and basic", "targets: [{pprof: http://h/debug/pprof, auth: {bearer: abcd, basic: {user: u}}}]\n" + oneLoad,
@@ -418,11 +418,11 @@ load:
 	},
 	{
 		"same file name", "targets:\n  - {name: a/b, pprof: http://h:1/debug/pprof}\n  - {name: a_b, pprof: http://h:2/debug/pprof}\n" + oneLoad,
-		[]string{`plan.yaml:3:12: targets[1].name: as a file name, "a_b" is the same as targets[0].name, "a/b"`},
+		[]string{`plan.yaml:3:12: targets[1].name: "a_b" makes the same file name as targets[0].name, "a/b"`},
 	},
 	{
 		"quiet out of range", oneTarget + oneLoad + "settle: {quiet: 10ms}\n",
-		[]string{`plan.yaml:3:17: settle.quiet: 10ms is too short to tell whether a count is level; 500ms at least (2s is the default)`},
+		[]string{`plan.yaml:3:17: settle.quiet: 10ms is too short to see whether a count is level; the minimum is 500ms (2s is the default)`},
 	},
 	{
 		"quiet beyond timeout", oneTarget + oneLoad + "settle: {quiet: 90s}\n",
@@ -430,7 +430,7 @@ load:
 	},
 	{
 		"detect out of reach", oneTarget + "load: {rate: 1/s, round: 1s, requests: [GET http://h/]}\npolicy: {detect: 1/1000}\n",
-		[]string{`plan.yaml:3:18: policy.detect: the whole load is 6 requests at most; a leak in one of 1000 could not be seen (raise load.rate, load.round or load.rounds.max)`},
+		[]string{`plan.yaml:3:18: policy.detect: the whole load is at most 6 requests, too few to see a leak of one in 1000 (raise load.rate, load.round or load.rounds.max)`},
 	},
 	// The rate is not known, so nothing is said of what it could show.
 	{
@@ -440,8 +440,8 @@ load:
 	{
 		"bad and empty regexp", oneTarget + oneLoad + "policy: {ignore: [{function: 'a(', reason: x}, {function: '', reason: x}]}\n",
 		[]string{
-			"plan.yaml:3:30: policy.ignore[0].function: error parsing regexp: missing closing ): `a(` (a regular expression in Go's syntax)",
-			`plan.yaml:3:59: policy.ignore[1].function: is empty; it would match every stack (write . if that is meant)`,
+			"plan.yaml:3:30: policy.ignore[0].function: error parsing regexp: missing closing ): `a(` (write a regular expression in Go's syntax)",
+			`plan.yaml:3:59: policy.ignore[1].function: is empty; it would match every stack (write . if you mean that)`,
 		},
 	},
 	{"report nowhere", oneTarget + oneLoad + "report: {dir: ''}\n", []string{`plan.yaml:3:15: report.dir: is empty`}},
@@ -453,7 +453,7 @@ load:
 			`plan.yaml:4:7: load.requests[0]: want METHOD URL, not "GET"`,
 			`plan.yaml:5:7: load.requests[1]: want METHOD URL, not "one two three"`,
 			`plan.yaml:6:7: load.requests[2]: want a mapping with method, url, header, body, body_file, weight, success, abandon, not a list`,
-			`plan.yaml:7:16: load.requests[3].method: "get" is not an HTTP method (methods are written in capitals)`,
+			`plan.yaml:7:16: load.requests[3].method: "get" is not an HTTP method (write methods in capitals)`,
 			`plan.yaml:8:7: load.requests[4].url: "/cart" is not an http address (begin it with http:// or https://)`,
 			`plan.yaml:9:7: load.requests[5]: want METHOD URL, not "h/cart"`,
 			`plan.yaml:10:7: load.requests[6]: want METHOD URL, not ""`,
@@ -466,7 +466,7 @@ load:
 			`plan.yaml:2:13: targets[0].pprof: "6060" is not an http address (begin it with http:// or https://)`,
 			`plan.yaml:3:13: targets[1].pprof: "127.0.0.1:6060/debug/pprof" is not an http address (begin it with http:// or https://)`,
 			`plan.yaml:4:13: targets[2].pprof: "ftp://h/" is not an http address (begin it with http:// or https://)`,
-			`plan.yaml:5:13: targets[3].pprof: no host in the address`,
+			`plan.yaml:5:13: targets[3].pprof: the address has no host`,
 			`plan.yaml:6:13: targets[4].pprof: not an address: invalid port ":port" after host`,
 			`plan.yaml:7:13: targets[5].pprof: is empty`,
 			`plan.yaml:8:33: targets[6].metrics: not an address: net/url: invalid control character in URL`,
@@ -488,9 +488,9 @@ load:
 	{
 		"no variable", oneTarget + oneLoad + "name: \"${} ${A B} ${NAME:-x} ${x.y}\"\n",
 		[]string{
-			`plan.yaml:3:7: name: "${}" names no variable (write ${NAME}, or $${ for the text ${ itself)`,
-			`plan.yaml:3:7: name: "${A B}" names no variable (write ${NAME}, or $${ for the text ${ itself)`,
-			`plan.yaml:3:7: name: "${NAME:-x}" names no variable (write ${NAME}, or $${ for the text ${ itself)`,
+			`plan.yaml:3:7: name: "${}" does not name a variable (write ${NAME}, or $${ for the text ${ itself)`,
+			`plan.yaml:3:7: name: "${A B}" does not name a variable (write ${NAME}, or $${ for the text ${ itself)`,
+			`plan.yaml:3:7: name: "${NAME:-x}" does not name a variable (write ${NAME}, or $${ for the text ${ itself)`,
 		},
 	},
 	// What a variable holds is not written to the log.
@@ -509,8 +509,8 @@ load:
 	{
 		"several", "name: [a]\nsettle: {quiet: 10ms}\nload:\n  rounds: {min: 9, max: 3}\n  requests: [get]\n  rate: fast\ntargets:\n  - pprof: x\nversoin: 1\n",
 		[]string{
-			`plan.yaml:1:7: name: want a text, not a list`,
-			`plan.yaml:2:17: settle.quiet: 10ms is too short to tell whether a count is level; 500ms at least (2s is the default)`,
+			`plan.yaml:1:7: name: want a string, not a list`,
+			`plan.yaml:2:17: settle.quiet: 10ms is too short to see whether a count is level; the minimum is 500ms (2s is the default)`,
 			`plan.yaml:4:25: load.rounds.max: 3 is less than min, 9`,
 			`plan.yaml:5:14: load.requests[0]: want METHOD URL, not "get"`,
 			`plan.yaml:6:9: load.rate: "fast" is not a rate; write 200/s, 1200/m or max`,
@@ -545,13 +545,13 @@ load:
 	{"null", "---\n~\n", []string{"plan.yaml: the plan is empty (`leakgate init` writes a starter plan)"}},
 	{
 		"two documents", oneTarget + oneLoad + "---\n" + oneTarget + oneLoad,
-		[]string{`plan.yaml:3:1: more than one YAML document; a plan is one`},
+		[]string{`plan.yaml:3:1: more than one YAML document; a plan has one`},
 	},
 	{
 		"problem and a second document", "versoin: 1\n" + oneTarget + oneLoad + "---\na: b\n",
 		[]string{
 			`plan.yaml:1:1: versoin: unknown key (did you mean "version"?)`,
-			`plan.yaml:4:1: more than one YAML document; a plan is one`,
+			`plan.yaml:4:1: more than one YAML document; a plan has one`,
 		},
 	},
 
@@ -568,8 +568,8 @@ load:
 	{
 		"cycle", oneTarget + oneLoad + "policy: &p {ignore: [*p]}\n",
 		[]string{
-			`plan.yaml:3:9: policy.ignore[0].reason: missing: why it may grow`,
-			`plan.yaml:3:9: policy.ignore[0]: names no function, frame, created_by or label; it would match every stack (add function: with a regular expression for the function that reports blame)`,
+			`plan.yaml:3:9: policy.ignore[0].reason: missing: why the stack may grow`,
+			`plan.yaml:3:9: policy.ignore[0]: has no function, frame, created_by or label; it would match every stack (add function: with a regular expression for the blamed function)`,
 			`plan.yaml:3:13: policy.ignore[0].ignore: unknown key (known keys: function, frame, created_by, label, reason, owner, until, max)`,
 		},
 	},

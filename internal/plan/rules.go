@@ -7,7 +7,6 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -19,16 +18,9 @@ func (d *decoder) policy(p *Plan) {
 	if p.Policy.Goroutines.Percent < 0 || p.Policy.Goroutines.Percent > 100 {
 		d.bad("policy.goroutines.percent", "", "%v is not between 0 and 100", p.Policy.Goroutines.Percent)
 	}
-	if b := p.Policy.Before; b != "warn" && b != "fail" {
-		d.bad("policy.leaked_before", "warn or fail", "%s is neither", quote(b))
-	}
-	for _, r := range []struct{ key, value string }{{"heap", p.Policy.Heap}, {"resident", p.Policy.Resident}, {"threads", p.Policy.Threads}} {
-		if !slices.Contains([]string{"warn", "fail", "ignore"}, r.value) {
-			d.bad("policy."+r.key, "warn, fail or ignore", "%s is none of them", quote(r.value))
-		}
-	}
 	if strings.ContainsAny(p.Policy.GroupBy, "=\"\n") {
-		d.bad("policy.group_by", "the label's name alone, as tenant", "%s is not the name of a goroutine label", quote(p.Policy.GroupBy))
+		d.bad("policy.group_by", "write the label's name alone, such as tenant", "%s is not the name of a goroutine label",
+			quoted(p.Policy.GroupBy))
 	}
 	d.rules(p.Policy.Ignore, "policy.ignore")
 	d.ignoreFile(p)
@@ -36,7 +28,7 @@ func (d *decoder) policy(p *Plan) {
 		most := float64(p.Load.Rate) * time.Duration(p.Load.Round).Seconds() * float64(p.Load.Rounds.Max)
 		if most < float64(n) {
 			d.bad("policy.detect", "raise load.rate, load.round or load.rounds.max",
-				"the whole load is %.0f requests at most; a leak in one of %d could not be seen", most, n)
+				"the whole load is at most %.0f requests, too few to see a leak of one in %d", most, n)
 		}
 	}
 }
@@ -51,14 +43,15 @@ func (d *decoder) rules(rules []Ignore, path string) {
 		} {
 			none = none && !d.given(at+"."+m.key)
 			if d.given(at+"."+m.key) && m.pattern == "" {
-				d.bad(at+"."+m.key, "write . if that is meant", "is empty; it would match every stack")
+				d.bad(at+"."+m.key, "write . if you mean that", "is empty; it would match every stack")
 			}
 			if _, err := regexp.Compile(m.pattern); err != nil {
-				d.bad(at+"."+m.key, "a regular expression in Go's syntax", "%v", err)
+				d.bad(at+"."+m.key, "write a regular expression in Go's syntax", "%v", err)
 			}
 		}
 		if none {
-			d.bad(at, "add function: with a regular expression for the function that reports blame", "names no function, frame, created_by or label; it would match every stack")
+			d.bad(at, "add function: with a regular expression for the blamed function",
+				"has no function, frame, created_by or label; it would match every stack")
 		}
 		if d.given(at+".reason") && r.Reason == "" {
 			d.bad(at+".reason", "", "is empty; say why the stack may grow")
@@ -78,7 +71,8 @@ func (d *decoder) ignoreFile(p *Plan) {
 	name := p.Resolve(p.Policy.IgnoreFile)
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		d.bad("policy.ignore_file", "paths are relative to the plan's folder; judge --accept writes the file", "no such file: %s", p.Policy.IgnoreFile)
+		d.bad("policy.ignore_file", "paths are relative to the plan's folder; judge --accept writes the file",
+			"no such file: %s", p.Policy.IgnoreFile)
 		return
 	}
 	if err != nil {

@@ -45,13 +45,13 @@ func (d *Duration) Set(text string) error {
 	v, err := time.ParseDuration(text)
 	switch _, nerr := number(text); {
 	case err != nil && nerr == nil:
-		return fmt.Errorf("%s has no unit; write %ss for seconds", quote(text), text)
+		return fmt.Errorf("%s has no unit; write %ss for seconds", quoted(text), text)
 	case err != nil && !isSpan.MatchString(text):
-		return fmt.Errorf("%s is not a duration; write 20s, 1m30s or 250ms", quote(text))
+		return fmt.Errorf("%s is not a duration; write 20s, 1m30s or 250ms", quoted(text))
 	case strings.HasPrefix(text, "-"):
-		return fmt.Errorf("%s is negative", quote(text))
+		return fmt.Errorf("%s is negative", quoted(text))
 	case err != nil || v > maxDuration: // too many digits for a duration
-		return fmt.Errorf("%s is more than a week", quote(text))
+		return fmt.Errorf("%s is more than a week", quoted(text))
 	}
 	*d = Duration(v)
 	return nil
@@ -92,9 +92,9 @@ func (r *Rate) Set(text string) error {
 	v := Rate(n / unit.Seconds())
 	switch {
 	case err != nil || n <= 0 || unit <= 0 || v <= 0:
-		return fmt.Errorf("%s is not a rate; write 200/s, 1200/m or max", quote(text))
+		return fmt.Errorf("%s is not a rate; write 200/s, 1200/m or max", quoted(text))
 	case v > maxRate:
-		return fmt.Errorf("%s is more than any client sends; write max to send as fast as possible", quote(text))
+		return fmt.Errorf("%s is more than any client can send; write max to send as fast as possible", quoted(text))
 	}
 	*r = v
 	return nil
@@ -113,7 +113,8 @@ func rateUnit(per string) (time.Duration, error) {
 
 // Syntax of a Rate.
 func (r *Rate) Syntax() (pattern, example string) {
-	return `^\s*(max|\+?(` + numberSyntax + `)\s*(/\s*(` + spanSyntax + `|(ns|us|µs|μs|ms|s|m|h))` + spanSyntax + `*)?)\s*$`, "200/s"
+	return `^\s*(max|\+?(` + numberSyntax + `)\s*(/\s*(` + spanSyntax + `|(ns|us|µs|μs|ms|s|m|h))` + spanSyntax +
+		`*)?)\s*$`, "200/s"
 }
 
 // Share is a part of a whole, from 0 to 1, written 0.05 or 5%.
@@ -124,13 +125,13 @@ func (s *Share) Set(text string) error {
 	count, percent := strings.CutSuffix(trim(text), "%")
 	v, err := number(trim(count))
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return fmt.Errorf("%s is not a share; write 0.05 or 5%%", quote(text))
+		return fmt.Errorf("%s is not a share; write 0.05 or 5%%", quoted(text))
 	}
 	if percent {
 		v /= 100
 	}
 	if v < 0 || v > 1 {
-		return fmt.Errorf("%s is not between 0 and 1 (0%% and 100%%)", quote(text))
+		return fmt.Errorf("%s is not between 0 and 1 (0%% and 100%%)", quoted(text))
 	}
 	*s = Share(v)
 	return nil
@@ -149,10 +150,10 @@ func (o *OneIn) Set(text string) error {
 	one, many, ok := strings.Cut(text, "/")
 	n, err := strconv.ParseUint(trim(many), 10, 31)
 	if errors.Is(err, strconv.ErrRange) {
-		return fmt.Errorf("%s is less than any run can see", quote(text))
+		return fmt.Errorf("%s is smaller than any run can see", quoted(text))
 	}
 	if !ok || trim(one) != "1" || err != nil || n < 1 {
-		return fmt.Errorf("%s is not of the form 1/1000", quote(text))
+		return fmt.Errorf("%s is not of the form 1/1000", quoted(text))
 	}
 	*o = OneIn(n)
 	return nil
@@ -168,7 +169,7 @@ type Date string
 func (d *Date) Set(text string) error {
 	// YAML reads an unquoted date as a timestamp, of which this is the text.
 	if _, err := time.Parse(time.DateOnly, text); err != nil {
-		return fmt.Errorf("%s is not a date; write 2027-03-01", quote(text))
+		return fmt.Errorf("%s is not a date; write 2027-03-01", quoted(text))
 	}
 	*d = Date(text)
 	return nil
@@ -183,7 +184,8 @@ func (d *Date) Syntax() (pattern, example string) {
 type Size uint64
 
 // sizeUnits are the units of a Size, as Kubernetes writes them.
-var sizeUnits = map[string]float64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+var sizeUnits = map[string]float64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 1 << 10, "Mi": 1 << 20,
+	"Gi": 1 << 30, "Ti": 1 << 40}
 
 var isSize = regexp.MustCompile(`^(` + numberSyntax + `)\s*(k|M|G|T|Ki|Mi|Gi|Ti)?$`)
 
@@ -194,15 +196,15 @@ const maxSize = 1 << 50
 func (s *Size) Set(text string) error {
 	m := isSize.FindStringSubmatch(trim(text))
 	if m == nil {
-		return fmt.Errorf("%s is not a size; write 4Gi, 512Mi or 2G", quote(text))
+		return fmt.Errorf("%s is not a size; write 4Gi, 512Mi or 2G", quoted(text))
 	}
 	n, err := number(m[1])
 	n *= sizeUnits[m[len(m)-1]]
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange):
-		return fmt.Errorf("%s is not a size; write 4Gi, 512Mi or 2G", quote(text))
+		return fmt.Errorf("%s is not a size; write 4Gi, 512Mi or 2G", quoted(text))
 	case n > maxSize:
-		return fmt.Errorf("%s is more than any machine has", quote(text))
+		return fmt.Errorf("%s is more than any machine has", quoted(text))
 	}
 	*s = Size(n)
 	return nil

@@ -53,7 +53,7 @@ func textSchema(pattern string) *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string", Pattern: pattern}
 }
 
-// variableSchema accepts ${NAME} where the type of what it stands for is not a text.
+// variableSchema accepts ${NAME} where the type is not a string.
 func variableSchema() *jsonschema.Schema { return textSchema(`\$\{[^}]+\}`) }
 
 // plainSchema accepts what setBasic does: YAML's value, its text in quotes, or
@@ -98,7 +98,7 @@ var oneOf = map[reflect.Type][]string{
 	reflect.TypeFor[Ignore](): {"function", "frame", "created_by", "label"},
 	reflect.TypeFor[Load]():   {"requests", "file", "streams", "exec", "none"},
 	reflect.TypeFor[Target](): {"pprof", "selector"},
-	reflect.TypeFor[Stream](): {"websocket", "sse", "poll", "grpc"},
+	reflect.TypeFor[Stream](): streamKeys(),
 }
 
 // fieldSchema completes the schema of one field.

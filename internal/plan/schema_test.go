@@ -21,12 +21,12 @@ var decoderOnly = map[string]string{
 	"h2c-https.yaml":           "compares two fields",
 	"share-percent.yaml":       "150% has the form of a share",
 	"no-such-day.yaml":         "2027-02-30 has the form of a date",
-	"bad-regexp.yaml":          "a text",
+	"bad-regexp.yaml":          "a string",
 	"same-name.yaml":           "compares two targets",
 	"other-version.yaml":       "the number is a number",
-	"not-http.yaml":            "a text",
+	"not-http.yaml":            "a string",
 	"detect-out-of-reach.yaml": "a product of three fields",
-	"lower-case-method.yaml":   "a text",
+	"lower-case-method.yaml":   "a string",
 	"no-weight.yaml":           "the number is a number",
 }
 
@@ -62,7 +62,7 @@ func TestSchemaAgrees(t *testing.T) {
 func TestSchemaSays(t *testing.T) {
 	schema := compile(t)
 	round := schema.Properties["load"].Properties["round"]
-	if round.Description != "Load per round." || round.Default == nil || *round.Default != "20s" {
+	if round.Description != "Duration of the load in each round." || round.Default == nil || *round.Default != "20s" {
 		t.Errorf("load.round: description %q, default %v", round.Description, round.Default)
 	}
 	if got := schema.Required; fmt.Sprint(got) != "[targets load]" {

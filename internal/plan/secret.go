@@ -24,9 +24,9 @@ var judgedBy = regexp.MustCompile(`^(policy\.goroutines\.|policy\.(detect|thorou
 // handedOn matches the fields that the thresholds for production depend on.
 var handedOn = regexp.MustCompile(`^(production\.|policy\.(goroutines\.|detect$)|load\.rate$|safety\.goroutines$)`)
 
-// expand replaces ${NAME} by the variable's value; $${NAME} stands for the
-// text itself. A variable that is not set is a problem that names it. It tells
-// whether every variable was known.
+// expand replaces ${NAME} with the variable's value; $${NAME} is the text itself. A
+// variable that is not set is a problem that names it. It tells whether every variable was
+// known.
 func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 	if !strings.Contains(n.Value, "${") && (len(n.Value) < minSecret || !secretField(path)) {
 		return n.Value, true
@@ -46,9 +46,10 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 			known = false
 			return m
 		case !ok && !isName.MatchString(name):
-			d.problem(n, path, "write ${NAME}, or $${ for the text ${ itself", "%s names no variable", quote(m))
+			d.problem(n, path, "write ${NAME}, or $${ for the text ${ itself", "%s does not name a variable", quoted(m))
 		case !ok:
-			d.problem(n, path, "export it, or write $${"+name+"} for the text itself", "environment variable %s is not set", name)
+			d.problem(n, path, "export it, or write $${"+name+"} for the text itself", "environment variable %s is not set",
+				name)
 		case secret || secretQuery.MatchString(name): // ${HOOK_TOKEN} in an address
 			d.secret(val)
 		}
@@ -58,9 +59,10 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 	switch {
 	case !known && d.partial != nil && d.partial.MatchString(path):
 		if d.env == nil {
-			d.problem(n, path, "write the value out", "%s is not known when judging", quote(n.Value))
+			d.problem(n, path, "write the value out", "%s is not set while judging", quoted(n.Value))
 		} else {
-			d.problem(n, path, "set the variable, or write the value out", "%s is not known, and the thresholds depend on it", quote(n.Value))
+			d.problem(n, path, "set the variable, or write the value out", "%s is not set, and the thresholds depend on it",
+				quoted(n.Value))
 		}
 	case !known:
 		d.unsound[path] = true
@@ -151,7 +153,9 @@ func (p *Plan) Learn(address string, header http.Header) {
 			}
 		}
 	}
-	secrets = slices.DeleteFunc(secrets, func(s string) bool { return len(s) < minSecret || slices.Contains(p.Secrets, s) })
+	secrets = slices.DeleteFunc(secrets, func(s string) bool {
+		return len(s) < minSecret || slices.Contains(p.Secrets, s)
+	})
 	if len(secrets) > 0 {
 		p.Secrets = append(p.Secrets, secrets...)
 		p.Hidden.Add(secrets, pairs)

@@ -45,7 +45,8 @@ func (d *decoder) syntax(text []byte, err error) {
 		p.Line = 1 + bytes.Count(text[:at], []byte("\n"))
 		p.Column = at - bytes.LastIndexByte(text[:at], '\n')
 	}
-	if bytes.Contains(text, []byte("\t")) && (strings.Contains(reason, "cannot start any token") || strings.Contains(reason, "tab character")) {
+	if bytes.Contains(text, []byte("\t")) && (strings.Contains(reason, "cannot start any token") ||
+		strings.Contains(reason, "tab character")) {
 		p.Hint = "indent with spaces, not tabs"
 	}
 	p.Message = "not YAML: " + reason

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/leakgate/leakgate/probe"
+	"github.com/leakgate/leakgate/internal/promql"
 	"github.com/leakgate/leakgate/record"
 )
 
@@ -30,9 +28,6 @@ func (d *decoder) targets(p *Plan) {
 		d.pair(at+".auth", p, t.Auth.Cert, t.Auth.Key)
 		d.file1(at+".ca", p, t.CA)
 		d.authPair(t.Auth)
-		if t.Identity != "known" && t.Identity != identityUnknown {
-			d.bad(at+".identity", "known or unknown", "%s is neither", quote(t.Identity))
-		}
 		if t.Timeout <= 0 {
 			d.bad(at+".timeout", "", "must be more than 0")
 		}
@@ -44,7 +39,8 @@ func (d *decoder) targets(p *Plan) {
 func (d *decoder) source(p *Plan, t *Target, at string) {
 	switch {
 	case t.Pprof == "" && t.Selector == "" && !d.given(at+".pprof") && !d.given(at+".selector"):
-		d.bad(at+".pprof", "or a selector, with prometheus: {url: …}", "missing: address of net/http/pprof, up to and including /debug/pprof")
+		d.bad(at+".pprof", "or add a selector, and prometheus: {url: …}",
+			"missing: address of net/http/pprof, up to and including /debug/pprof")
 	case t.Pprof != "" || d.given(at+".pprof"):
 		if u := d.url(t.Pprof, at+".pprof"); t.Name == "" && u != nil {
 			t.Name = u.Host
@@ -55,18 +51,18 @@ func (d *decoder) source(p *Plan, t *Target, at string) {
 	if t.Metrics != "" {
 		d.url(t.Metrics, at+".metrics")
 	}
-	if _, _, err := probe.SplitSelector(t.Selector); err != nil && t.Selector != "" {
-		var wrong *probe.SelectorError
+	if _, err := promql.ParseCount(t.Selector); err != nil && t.Selector != "" {
+		var wrong *promql.Error
 		if errors.As(err, &wrong) {
-			d.bad(at+".selector", wrong.Hint, "%s %s", quote(t.Selector), wrong.Got)
+			d.bad(at+".selector", wrong.Hint, "%s %s", quoted(t.Selector), wrong.Got)
 		}
 	}
 	switch {
 	case t.Selector == "" && d.given(at+".selector"):
-		d.bad(at+".selector", `as {job="checkout"}`, "is empty")
+		d.bad(at+".selector", `such as {job="checkout"}`, "is empty")
 	case t.Selector == "":
 	case p.Prometheus.URL == "" && d.sound("prometheus.url"):
-		d.bad(at+".selector", "add prometheus: {url: http://prometheus:9090}", "needs a Prometheus server to ask")
+		d.bad(at+".selector", "add prometheus: {url: http://prometheus:9090}", "needs a Prometheus server")
 	case t.Metrics != "":
 		d.bad(at+".metrics", "", "metrics and selector exclude each other")
 	}
@@ -99,9 +95,10 @@ func (d *decoder) name(p *Plan, names map[string]int, i int) {
 	case !taken:
 		names[file] = i
 	case p.Targets[first].Name == name:
-		d.bad(at, "give each target a name of its own", "targets[%d] has the same name, %s", first, quote(name))
+		d.bad(at, "give each target a name of its own", "targets[%d] has the same name, %s", first, quoted(name))
 	default:
-		d.bad(at, "", "as a file name, %s is the same as targets[%d].name, %s", quote(name), first, quote(p.Targets[first].Name))
+		d.bad(at, "", "%s makes the same file name as targets[%d].name, %s", quoted(name), first,
+			quoted(p.Targets[first].Name))
 	}
 }
 
@@ -119,9 +116,6 @@ func (d *decoder) load(p *Plan) {
 	l := &p.Load
 	d.kinds(p)
 	d.file1("load.file", p, l.File)
-	if l.Format != "" && l.Format != "http" && l.Format != "json" {
-		d.bad("load.format", "http or json", "%q is not a target format", l.Format)
-	}
 	for i := range l.Requests {
 		d.oneRequest(p, &l.Requests[i], fmt.Sprintf("load.requests[%d]", i))
 	}
@@ -132,13 +126,14 @@ func (d *decoder) load(p *Plan) {
 		d.bad("load.round", "", "must be more than 0")
 	}
 	if l.Rounds.Min < 2 {
-		d.bad("load.rounds.min", "growth that repeats is what tells a leak from a pool", "%d is too few; 2 at least", l.Rounds.Min)
+		d.bad("load.rounds.min", "only growth that repeats tells a leak from a pool", "%d is too few; the minimum is 2",
+			l.Rounds.Min)
 	}
 	if l.Rounds.Max < l.Rounds.Min && d.sound("load.rounds.min") {
 		d.bad("load.rounds.max", "", "%d is less than min, %d", l.Rounds.Max, l.Rounds.Min)
 	}
 	if l.Rounds.Max > maxRounds {
-		d.bad("load.rounds.max", "", "%d is too many; %d at most", l.Rounds.Max, maxRounds)
+		d.bad("load.rounds.max", "", "%d is too many; the maximum is %d", l.Rounds.Max, maxRounds)
 	}
 	if l.Connections < 0 || l.Connections > maxConnections || d.given("load.connections") && l.Connections == 0 {
 		d.bad("load.connections", "", "%d is not between 1 and %d", l.Connections, maxConnections)
@@ -147,7 +142,7 @@ func (d *decoder) load(p *Plan) {
 		d.bad("load.rate", "raise the rate or load.round", "less than one request per round")
 	}
 	if l.H2C && (l.CA != "" || l.Cert != "" || l.Insecure) {
-		d.bad("load.h2c", "", "h2c is HTTP/2 without TLS; ca, cert and insecure make no sense with it")
+		d.bad("load.h2c", "", "h2c is HTTP/2 without TLS and excludes ca, cert and insecure")
 	}
 	d.pair("load", p, l.Cert, l.Key)
 	d.file1("load.ca", p, l.CA)
@@ -163,75 +158,34 @@ func (d *decoder) kinds(p *Plan) {
 	case len(l.Requests) > 0 && l.File != "":
 		d.bad("load.file", "", "requests and file exclude each other")
 	case l.Exec != nil && (sends || l.None != nil):
-		d.bad("load.exec", "give the command all of the load", "exec excludes requests, file, streams and none")
+		d.bad("load.exec", "have the command send all of the load", "exec excludes requests, file, streams and none")
 	case l.None != nil && sends:
 		d.bad("load.none", "", "none excludes requests, file and streams")
 	}
 	for i := range l.Streams {
-		d.stream(p, &l.Streams[i], fmt.Sprintf("load.streams[%d]", i))
+		d.stream(&l.Streams[i], fmt.Sprintf("load.streams[%d]", i))
 	}
 	if l.Exec != nil {
 		if d.given("load.exec.command") && (len(l.Exec.Command) == 0 || l.Exec.Command[0] == "") {
-			d.bad("load.exec.command", "as [ghz, --insecure, …]", "is empty")
-		}
-		if !slices.Contains([]string{"auto", "k6", "ghz", "vegeta", "wrk", "none"}, l.Exec.Summary) {
-			d.bad("load.exec.summary", "auto, k6, ghz, vegeta, wrk or none", "%s is none of them", quote(l.Exec.Summary))
+			d.bad("load.exec.command", "such as [ghz, --insecure, …]", "is empty")
 		}
 	}
 	if l.None != nil && !d.given("load.rate") {
 		l.Rate = 0 // what others send is their business, unless the plan says what it has to be
 	}
-	if l.None != nil && (l.None.Requests != "" || l.None.Connections != "") && p.Prometheus.URL == "" && d.sound("prometheus.url") {
-		d.bad("load.none", "add prometheus: {url: http://prometheus:9090}", "its queries need a Prometheus server to ask")
+	if l.None != nil && (l.None.Requests != "" || l.None.Connections != "") && p.Prometheus.URL == "" &&
+		d.sound("prometheus.url") {
+		d.bad("load.none", "add prometheus: {url: http://prometheus:9090}", "its queries need a Prometheus server")
 	}
 }
-
-func (d *decoder) stream(p *Plan, s *Stream, at string) {
-	n := 0
-	for _, k := range []struct{ key, value, schemes string }{
-		{"websocket", s.WebSocket, "ws wss http https"}, {"sse", s.SSE, "http https"}, {"poll", s.Poll, "http https"}, {"grpc", s.GRPC, "http https"},
-	} {
-		if k.value == "" && !d.given(at+"."+k.key) {
-			continue
-		}
-		n++
-		d.address(k.value, at+"."+k.key, strings.Fields(k.schemes))
-	}
-	if n != 1 {
-		d.bad(at, "as {websocket: ws://127.0.0.1:8080/ws, connections: 200}", "names %d of websocket, sse, poll and grpc; want one", n)
-	}
-	if (s.GRPC == "") != (s.Method == "") && d.sound(at+".grpc", at+".method") {
-		d.bad(at+".method", "as /chat.Chat/Join", "grpc and method go together")
-	}
-	if s.Method != "" && !grpcMethod.MatchString(s.Method) {
-		d.bad(at+".method", "as /chat.Chat/Join", "%s is not the full name of a method", quote(s.Method))
-	}
-	if s.Connections < 1 || s.Connections > maxConnections {
-		d.bad(at+".connections", "", "%d is not between 1 and %d", s.Connections, maxConnections)
-	}
-	if s.Hold > 0 && s.Hold < Duration(100*time.Millisecond) {
-		d.bad(at+".hold", "load.requests sends short requests", "%s is too short for something that is held; 100ms at least", time.Duration(s.Hold))
-	}
-	if s.Every > 0 && s.Every < Duration(time.Millisecond) {
-		d.bad(at+".every", "", "%s is too short; 1ms at least", time.Duration(s.Every))
-	}
-	if d.given(at+".every") && s.Send == "" && s.GRPC == "" {
-		d.bad(at+".every", "", "there is no message to send")
-	}
-	if (s.SSE != "" || s.Poll != "") && s.Send != "" {
-		d.bad(at+".send", "", "nothing can be sent on sse and poll")
-	}
-}
-
-var grpcMethod = regexp.MustCompile(`^/[A-Za-z_][\w.]*/[A-Za-z_]\w*$`)
 
 func (d *decoder) oneRequest(p *Plan, r *Request, at string) {
 	u := d.url(r.URL, at+".url")
 	if u != nil && u.Scheme == "https" && p.Load.H2C {
-		d.bad(at+".url", "", "https and load.h2c, HTTP/2 without TLS, exclude each other")
+		d.bad(at+".url", "", "https excludes load.h2c, which is HTTP/2 without TLS")
 	}
 	if !method.MatchString(r.Method) {
-		d.bad(at+".method", "methods are written in capitals", "%q is not an HTTP method", r.Method)
+		d.bad(at+".method", "write methods in capitals", "%q is not an HTTP method", r.Method)
 	}
 	if r.Weight < 1 || r.Weight > 10000 {
 		d.bad(at+".weight", "leave a request out instead of giving it no weight", "%d is not between 1 and 10000", r.Weight)

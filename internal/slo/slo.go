@@ -24,7 +24,7 @@ func Of(at time.Time, value float64) (s Sample, known bool, err error) {
 	case math.IsNaN(value):
 		return s, false, nil
 	case value != 0 && value != 1:
-		return s, false, fmt.Errorf("suspicion is %g at %s; it is 0 or 1", value, at.UTC().Format(time.RFC3339))
+		return s, false, fmt.Errorf("suspicion is %g at %s; want 0 or 1", value, at.UTC().Format(time.RFC3339))
 	}
 	return Sample{At: at, Suspected: value == 1}, true, nil
 }
@@ -105,7 +105,8 @@ func (r Report) Outcome() int {
 // Text writes the report as a table.
 func (r Report) Text(w io.Writer) error {
 	word := map[int]string{0: "KEPT", 1: "MISSED", 3: "COULD NOT TELL"}[r.Outcome()]
-	_, err := fmt.Fprintf(w, "%s  %s: %.0f of %.0f minutes of leak-suspected operation, %s to %s\n", word, r.Service, r.Minutes, r.Budget,
+	_, err := fmt.Fprintf(w, "%s  %s: %.0f of %.0f minutes of leak-suspected operation, %s to %s\n", word, r.Service,
+		r.Minutes, r.Budget,
 		r.Start.UTC().Format("2006-01-02 15:04"), r.End.UTC().Format("2006-01-02 15:04 MST"))
 	if err == nil && r.Known < 1 {
 		_, err = fmt.Fprintf(w, "  known for %.1f%% of that time\n", 100*r.Known)
@@ -115,7 +116,8 @@ func (r Report) Text(w io.Writer) error {
 	}
 	for _, e := range r.Episodes {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "  %-17s  %-17s  %8.0f\n", e.Start.UTC().Format("2006-01-02 15:04"), e.End.UTC().Format("2006-01-02 15:04"), e.Minutes)
+			_, err = fmt.Fprintf(w, "  %-17s  %-17s  %8.0f\n", e.Start.UTC().Format("2006-01-02 15:04"),
+				e.End.UTC().Format("2006-01-02 15:04"), e.Minutes)
 		}
 	}
 	return err

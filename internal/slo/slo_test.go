@@ -68,7 +68,7 @@ func TestOf(t *testing.T) {
 		{math.Copysign(0, -1), false, true, ""}, // a falling slope times nothing
 		{1, true, true, ""},
 		{math.NaN(), false, false, ""},
-		{math.Inf(1), false, false, "suspicion is +Inf at 2026-11-01T00:00:00Z; it is 0 or 1"},
+		{math.Inf(1), false, false, "suspicion is +Inf at 2026-11-01T00:00:00Z; want 0 or 1"},
 		{-8, false, false, "suspicion is -8"},
 		{0.5, false, false, "suspicion is 0.5"},
 	} {

@@ -74,11 +74,25 @@ func unknownIdentity(_ *stage, p *planText) { p.target = ", identity: unknown" }
 
 // identityRows answer from more than one process at one address. A leak may be seen for
 // what it is; a pass would be of a process that was not loaded, or not looked at.
+// identityOutcomes are what a change of identity may come to; want is where it was noticed.
+func identityOutcomes() (want, leak []string) {
+	want = []string{flips, restarted, unknown, contra, "target-replaced"}
+	return want, append([]string{fails}, want...)
+}
+
+func fineService(bool) features { return plainLeak(false) }
+
 func identityRows() []row {
-	const kind = "identity"
-	want := []string{flips, restarted, unknown, contra, "target-replaced"}
-	leak := append([]string{fails}, want...)
-	fine := func(bool) features { return plainLeak(false) }
+	rows := append(replicaRows(), otherProcessRows()...)
+	for i := range rows {
+		rows[i].kind = "identity"
+	}
+	return rows
+}
+
+// replicaRows are two replicas behind one address.
+func replicaRows() []row {
+	want, leak := identityOutcomes()
 	var out []row
 	for _, b := range []struct {
 		name string
@@ -90,8 +104,8 @@ func identityRows() []row {
 		{"switch in settle 2", switched(settle2)}, {"switch in the long look", switched(longLook)},
 		{"another in settle 1 alone", between(settle1, round2)},
 	} {
-		r := row{kind: kind, name: "two replicas, " + b.name, variants: each, load: true, serve: balance(b.pick),
-			second: fine, leak: leak, healthy: want, bareLeak: []string{"above-baseline", "undecided"}}
+		r := row{name: "two replicas, " + b.name, variants: each, load: true, serve: balance(b.pick),
+			second: fineService, leak: leak, healthy: want, bareLeak: []string{"above-baseline", "undecided"}}
 		if strings.HasSuffix(b.name, "long look") {
 			r.healthy, r.plan = nil, longer // a healthy one has none
 		}
@@ -105,43 +119,54 @@ func identityRows() []row {
 			out = append(out, r)
 		}
 	}
-	toSecond := func(ask string) func(q *query) int {
-		return func(q *query) int {
-			if q.ask == ask {
-				return 1
-			}
-			return 0
-		}
-	}
-	dns := func(q *query) int { // connections that are open stay where they were
-		if q.since(round2) && (q.ask != askLoad || q.since(settle2)) {
+	return out
+}
+
+// toSecond sends one kind of question to the second process.
+func toSecond(ask string) func(q *query) int {
+	return func(q *query) int {
+		if q.ask == ask {
 			return 1
 		}
 		return 0
 	}
+}
+
+// dnsSwitch sends new connections to the second process from round 2 on; connections that
+// are open stay where they were.
+func dnsSwitch(q *query) int {
+	if q.since(round2) && (q.ask != askLoad || q.since(settle2)) {
+		return 1
+	}
+	return 0
+}
+
+// otherProcessRows are answers of another process than the one that is loaded.
+func otherProcessRows() []row {
+	want, leak := identityOutcomes()
 	busy := features{Pool: 300, Leak: "", Sessions: 0}
-	return append(out,
-		row{kind: kind, name: "profiles of another process", load: true, serve: balance(toSecond(askGoroutine)),
-			second: fine, leak: leak, healthy: append(want, passes),
+	return []row{
+		{name: "profiles of another process", load: true, serve: balance(toSecond(askGoroutine)),
+			second: fineService, leak: leak, healthy: append(want, passes),
 			why: "two healthy processes may look the same"},
-		row{kind: kind, name: "metrics of another process", serve: balance(toSecond(askMetrics)), second: fine,
+		{name: "metrics of another process", serve: balance(toSecond(askMetrics)), second: fineService,
 			leak: leak, healthy: append(want, passes)},
-		row{kind: kind, name: "metrics of a busier process", serve: balance(toSecond(askMetrics)),
+		{name: "metrics of a busier process", serve: balance(toSecond(askMetrics)),
 			second: leaking(features{Stacks: 300}, features{Stacks: 300}), leak: leak, healthy: want},
-		row{kind: kind, name: "heap of another process", variants: heapOnly, serve: balance(toSecond(askHeap)),
+		{name: "heap of another process", variants: heapOnly, serve: balance(toSecond(askHeap)),
 			second: func(bool) features { return busy }, leak: leak, healthy: append(want, passes)},
-		row{kind: kind, name: "dns switch", variants: each, load: true, serve: balance(dns), second: fine,
+		{name: "dns switch", variants: each, load: true, serve: balance(dnsSwitch), second: fineService,
 			leak: leak, healthy: want},
-		row{kind: kind, name: "another build from round 2 on", variants: ends, serve: withBuild(round2),
+		{name: "another build from round 2 on", variants: ends, serve: withBuild(round2),
 			leak: leak, healthy: want},
-		row{kind: kind, name: "another build in the long look", plan: longer, variants: ends,
+		{name: "another build in the long look", plan: longer, variants: ends,
 			serve: withBuild(longLook),
 			leak:  leak},
-		row{kind: kind, name: "identity: unknown", variants: bare, plan: unknownIdentity, leak: []string{fails},
+		{name: "identity: unknown", variants: bare, plan: unknownIdentity, leak: []string{fails},
 			healthy: []string{passes}, pending: "plan key targets[].identity"},
-		row{kind: kind, name: "identity: unknown, two replicas leak", variants: bare, load: true,
+		{name: "identity: unknown, two replicas leak", variants: bare, load: true,
 			serve: balance(random), second: plainLeak, plan: unknownIdentity,
 			leak: []string{fails, unclear}, healthy: []string{passes, unclear},
 			pending: "plan key targets[].identity"},
-	)
+	}
 }

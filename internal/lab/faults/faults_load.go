@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -109,18 +110,29 @@ func others(ctx context.Context, s *stage) {
 
 // loadRows are loads that do not happen as they should. A leak that was not asked for
 // cannot show: that is no pass.
+// loadOutcomes are what a fault of the load may come to.
+func loadOutcomes() (bad, leak, none []string) {
+	bad = []string{failing, refused, stopped, short, "generator-saturated"}
+	none = []string{stopped, refused, failing, "load-uncounted", "rounds-missing", "not-measured"}
+	return bad, append([]string{fails}, bad...), none
+}
+
 func loadRows() []row {
-	const kind = "load"
-	bad := []string{failing, refused, stopped, short, "generator-saturated"}
-	leak := append([]string{fails}, bad...)
-	noisy := append([]string{"above-baseline", "undecided"},
-		leak...) // the leak shows, and the summary is not believed
-	none := []string{stopped, refused, failing, "load-uncounted", "rounds-missing", "not-measured"}
-	start := float64(time.Now().Unix())
+	rows := slices.Concat(answerRows(), execRows(), elsewhereRows())
+	for i := range rows {
+		rows[i].kind = "load"
+		rows[i].load = !rows[i].direct
+	}
+	return rows
+}
+
+// answerRows are services that answer requests badly.
+func answerRows() []row {
+	bad, leak, _ := loadOutcomes()
 	limited := leaking(features{Leak: leakSend, Pool: plainPool, Limit: planRate / 10},
 		features{Pool: plainPool, Limit: planRate / 10})
 	status500 := status(http.StatusInternalServerError)
-	rows := []row{
+	return []row{
 		{name: "30% answered 500", short: true, serve: func() serve { return some(30, status500) }, leak: leak,
 			healthy: bad},
 		{name: "all answered 500", serve: func() serve { return some(100, status500) }, leak: bad, healthy: bad},
@@ -135,7 +147,7 @@ func loadRows() []row {
 		{name: "503 from round 2 on",
 			serve: func() serve { return from(round2, some(100, status(http.StatusServiceUnavailable))) },
 			leak:  bad, healthy: bad},
-		{name: "503 in the warm-up alone", leak: append(bad, fails), healthy: append(bad, passes),
+		{name: "503 in the warm-up alone", leak: with(bad, fails), healthy: with(bad, passes),
 			serve: func() serve {
 				return func(w http.ResponseWriter, q *query) {
 					if q.since(baseline) {
@@ -146,16 +158,25 @@ func loadRows() []row {
 				}
 			}, why: "the rounds are what is judged"},
 		{name: "a tenth of the rate", direct: true, service: limited, leak: leak, healthy: bad},
+	}
+}
+
+// execRows are commands that send the load, or do not, and say so, or do not.
+func execRows() []row {
+	bad, leak, none := loadOutcomes()
+	noisy := append([]string{"above-baseline", "undecided"},
+		leak...) // the leak shows, and the summary is not believed
+	return []row{
 		{name: "exec does nothing", plan: executed("true"), leak: none, healthy: none},
 		{name: "exec fails", plan: executed("exit 7"), leak: none, healthy: none},
 		{name: "exec waits and sends nothing", plan: executed("sleep $LEAKGATE_SECONDS"), leak: none,
-			healthy: append(none, passes),
+			healthy: with(none, passes),
 			why:     "nobody says that anything was sent"},
 		{name: "exec sends, and says nothing", direct: true, plan: generated(saysNothing),
 			leak: []string{fails, unclear}, healthy: []string{passes, unclear}},
 		{name: "exec sends, and says so", direct: true, variants: ends, plan: generated(saysSummary),
 			patient: 2 * time.Minute, leak: []string{fails}, healthy: []string{passes}},
-		{name: "exec is killed half-way", direct: true, plan: generated(dies), leak: append(none, fails),
+		{name: "exec is killed half-way", direct: true, plan: generated(dies), leak: with(none, fails),
 			healthy: none},
 		{name: "exec, all errors by ghz", direct: true, plan: told(ghzErrors), leak: noisy, healthy: bad},
 		{name: "exec, failed checks by k6", direct: true, plan: told(k6Checks), leak: noisy, healthy: bad},
@@ -163,6 +184,14 @@ func loadRows() []row {
 		{name: "exec, machine-readable k6", direct: true, plan: told(k6Machine), leak: noisy, healthy: bad},
 		{name: "exec, all errors by wrk", direct: true, plan: told(wrkErrors), leak: noisy, healthy: bad},
 		{name: "exec, all errors by vegeta", direct: true, plan: told(vegetaNone), leak: noisy, healthy: bad},
+	}
+}
+
+// elsewhereRows are loads that others send, and that a server counts, or does not.
+func elsewhereRows() []row {
+	_, _, none := loadOutcomes()
+	start := float64(time.Now().Unix())
+	return []row{
 		{name: "none, counter rises", plan: elsewhere, act: others,
 			serve: counting(func(q *query) float64 { return (float64(q.time.Unix()) - start) * planRate }),
 			leak:  []string{fails, unclear}, healthy: []string{passes, unclear}, why: "others never stop sending"},
@@ -177,9 +206,7 @@ func loadRows() []row {
 			healthy: []string{passes, unclear},
 			why:     "there is no leaking twin: nothing shows that what the server counts went elsewhere"},
 	}
-	for i := range rows {
-		rows[i].kind = kind
-		rows[i].load = !rows[i].direct
-	}
-	return rows
 }
+
+// with adds an outcome to some, which stay as they are.
+func with(some []string, more string) []string { return append(slices.Clone(some), more) }

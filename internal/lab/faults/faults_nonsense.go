@@ -53,107 +53,133 @@ func broken(promised bool) serve {
 
 // nonsenseRows answer what no process says of itself. It is refused by name, or what is
 // left of the evidence decides.
+// nonsenseOutcomes are what nonsense may come to; named is where it was noticed.
+func nonsenseOutcomes() (named, leak, fine []string) {
+	named = []string{unreach, missing, contra, lost}
+	return named, append([]string{fails}, named...), append([]string{passes}, named...)
+}
+
 func nonsenseRows() []row {
-	named := []string{unreach, missing, contra, lost}
-	leak, fine := append([]string{fails}, named...), append([]string{passes}, named...)
-	kind := "nonsense"
+	rows := slices.Concat(nonsenseMetrics(), nonsenseProfiles(), nonsenseAnswers(), hugeRows())
+	for i := range rows {
+		rows[i].kind = "nonsense"
+	}
+	return rows
+}
+
+// nonsenseMetrics are pages whose numbers cannot be.
+func nonsenseMetrics() []row {
+	named, leak, fine := nonsenseOutcomes()
 	var out []row
 	for _, value := range []string{"NaN", "+Inf", "-8", "9e18", "3.5"} {
-		out = append(out, row{kind: kind, name: "go_goroutines " + value, short: value == "NaN",
+		out = append(out, row{name: "go_goroutines " + value, short: value == "NaN",
 			serve: steady(metric("go_goroutines", value)), leak: leak, healthy: named})
 	}
-	out = append(out,
-		row{kind: kind, name: "go_goroutines NaN from round 2 on",
+	return append(out,
+		row{name: "go_goroutines NaN from round 2 on",
 			serve: steady(from(round2, metric("go_goroutines", "NaN"))), leak: leak, healthy: named},
-		row{kind: kind, name: "go_goroutines stays at 20", serve: steady(metric("go_goroutines", "20")),
+		row{name: "go_goroutines stays at 20", serve: steady(metric("go_goroutines", "20")),
 			leak: leak, healthy: fine},
-		row{kind: kind, name: "go_goroutines stays at 5000", serve: steady(metric("go_goroutines", "5000")),
+		row{name: "go_goroutines stays at 5000", serve: steady(metric("go_goroutines", "5000")),
 			leak: leak, healthy: named},
-		row{kind: kind, name: "start time NaN", serve: steady(metric("process_start_time_seconds", "NaN")),
+		row{name: "start time NaN", serve: steady(metric("process_start_time_seconds", "NaN")),
 			leak: leak, healthy: fine},
-		row{kind: kind, name: "start time -1", serve: steady(metric("process_start_time_seconds", "-1")),
+		row{name: "start time -1", serve: steady(metric("process_start_time_seconds", "-1")),
 			leak: leak, healthy: fine},
-		row{kind: kind, name: "start time +Inf", serve: steady(metric("process_start_time_seconds", "+Inf")),
+		row{name: "start time +Inf", serve: steady(metric("process_start_time_seconds", "+Inf")),
 			leak: leak, healthy: fine},
-		row{kind: kind, name: "allocated bytes NaN", serve: steady(metric("go_memstats_alloc_bytes_total", "NaN")),
+		row{name: "allocated bytes NaN", serve: steady(metric("go_memstats_alloc_bytes_total", "NaN")),
 			leak: leak, healthy: fine},
-		row{kind: kind, name: "resident memory NaN", serve: steady(metric("process_resident_memory_bytes", "NaN")),
+		row{name: "resident memory NaN", serve: steady(metric("process_resident_memory_bytes", "NaN")),
 			leak: leak, healthy: fine},
-		row{kind: kind, name: "no go_goroutines", serve: steady(metric("go_goroutines", "")), leak: named,
+		row{name: "no go_goroutines", serve: steady(metric("go_goroutines", "")), leak: named,
 			healthy: named},
-		row{kind: kind, name: "delta profile", short: true, variants: ends,
+	)
+}
+
+// nonsenseProfiles are profiles that say something else than they should.
+func nonsenseProfiles() []row {
+	named, leak, fine := nonsenseOutcomes()
+	return []row{
+		{name: "delta profile", short: true, variants: ends,
 			serve: steady(instead("/debug/pprof/goroutine?seconds=1")), leak: named, healthy: named,
 			patient: 3 * time.Minute},
-		row{kind: kind, name: "delta profile from round 2 on",
+		{name: "delta profile from round 2 on",
 			serve: steady(from(round2, instead("/debug/pprof/goroutine?seconds=1"))), leak: named, healthy: named,
 			patient: 3 * time.Minute},
-		row{kind: kind, name: "text instead of protobuf", variants: ends,
+		{name: "text instead of protobuf", variants: ends,
 			serve: steady(instead("/debug/pprof/goroutine?debug=1")), leak: leak, healthy: fine,
 			why: "it is as good"},
-		row{kind: kind, name: "text whose total disagrees", variants: ends, leak: named, healthy: named,
+		{name: "text whose total disagrees", variants: ends, leak: named, healthy: named,
 			serve: steady(profiles(func(w http.ResponseWriter, q *query) {
 				a := q.getPath(0, "/debug/pprof/goroutine?debug=1")
 				a.body = []byte(strings.Replace(string(a.body), "total ", "total 1", 1))
 				a.write(w)
 			}))},
-		row{kind: kind, name: "heap under goroutine", variants: ends, serve: steady(instead("/debug/pprof/heap")),
+		{name: "heap under goroutine", variants: ends, serve: steady(instead("/debug/pprof/heap")),
 			leak: named, healthy: named},
-		row{kind: kind, name: "threads under goroutine from round 2 on", variants: ends,
+		{name: "threads under goroutine from round 2 on", variants: ends,
 			serve: steady(from(round2, instead("/debug/pprof/threadcreate"))), leak: named, healthy: named},
-		row{kind: kind, name: "no functions", variants: ends, leak: leak, healthy: fine,
+		{name: "no functions", variants: ends, leak: leak, healthy: fine,
 			serve: steady(profiles(edited(func(p *profile.Profile) {
 				for _, l := range p.Location {
 					l.Line = nil
 				}
 				p.Function = nil
 			})))},
-		row{kind: kind, name: "empty names", leak: leak, healthy: fine,
+		{name: "empty names", leak: leak, healthy: fine,
 			serve: steady(profiles(edited(func(p *profile.Profile) {
 				for _, f := range p.Function {
 					f.Name, f.SystemName = "", ""
 				}
 			})))},
-		row{kind: kind, name: "counts times a thousand from round 2 on", leak: append(slices.Clone(leak), stale),
+		{name: "counts times a thousand from round 2 on", leak: append(slices.Clone(leak), stale),
 			healthy: append(slices.Clone(named), stale),
 			why:     "metrics contradict it, and did not before",
 			serve:   steady(from(round2, profiles(edited(func(p *profile.Profile) { p.Scale(1000) }))))},
-		row{kind: kind, name: "labels not in the dump, rule by creator", plan: ruleByCreator,
+		{name: "labels not in the dump, rule by creator", plan: ruleByCreator,
 			leak: []string{fails}, healthy: []string{passes},
 			service: leaking(features{Leak: leakSend}, features{Leak: leakLabels}),
 			why:     "what the next row is compared with"},
-		row{kind: kind, name: "labels in the dump, rule by creator", variants: ends, service: ignoredOrNot,
+		{name: "labels in the dump, rule by creator", variants: ends, service: ignoredOrNot,
 			plan: ruleByCreator, leak: []string{fails}, healthy: []string{passes},
 			why: "what the rule ignores is no leak; what it does not, is"},
-		row{kind: kind, name: "byte order mark",
+	}
+}
+
+// nonsenseAnswers are answers whose bytes are not those of the target.
+func nonsenseAnswers() []row {
+	named, leak, fine := nonsenseOutcomes()
+	return []row{
+		{name: "byte order mark",
 			serve: steady(body(func(b []byte) []byte { return append([]byte("\xef\xbb\xbf"), b...) })), leak: leak,
 			healthy: fine},
-		row{kind: kind, name: "login page", short: true, variants: ends,
+		{name: "login page", short: true, variants: ends,
 			serve: steady(only(login, askGoroutine, askHeap, askMetrics, askIndex)), leak: named, healthy: named},
-		row{kind: kind, name: "login page from round 2 on", variants: each,
+		{name: "login page from round 2 on", variants: each,
 			serve: steady(from(round2, only(login, askGoroutine, askHeap, askMetrics))), leak: named,
 			healthy: named},
-		row{kind: kind, name: "login page for metrics from round 2 on",
+		{name: "login page for metrics from round 2 on",
 			serve: steady(from(round2, only(login, askMetrics))), leak: leak, healthy: named},
-		row{kind: kind, name: "truncated", variants: ends,
+		{name: "truncated", variants: ends,
 			serve: steady(body(func(b []byte) []byte { return b[:len(b)/2] })), leak: named, healthy: named},
-		row{kind: kind, name: "truncated from round 2 on",
+		{name: "truncated from round 2 on",
 			serve: steady(from(round2, body(func(b []byte) []byte { return b[:len(b)/2] }))), leak: named,
 			healthy: named},
-		row{kind: kind, name: "breaks off", serve: steady(broken(true)), leak: named, healthy: named},
-		row{kind: kind, name: "breaks off from round 2 on, chunked", serve: steady(from(round2, broken(false))),
+		{name: "breaks off", serve: steady(broken(true)), leak: named, healthy: named},
+		{name: "breaks off from round 2 on, chunked", serve: steady(from(round2, broken(false))),
 			leak: named, healthy: named},
-		row{kind: kind, name: "empty", variants: ends, serve: steady(body(func([]byte) []byte { return nil })),
+		{name: "empty", variants: ends, serve: steady(body(func([]byte) []byte { return nil })),
 			leak: named, healthy: named},
-		row{kind: kind, name: "empty from round 2 on", variants: ends,
+		{name: "empty from round 2 on", variants: ends,
 			serve: steady(from(round2, body(func([]byte) []byte { return nil }))), leak: named, healthy: named},
-		row{kind: kind, name: "trailing garbage",
+		{name: "trailing garbage",
 			serve: steady(body(func(b []byte) []byte { return append(b, "garbage"...) })), leak: leak,
 			healthy: fine},
-		row{kind: kind, name: "names that speak to terminals", short: true, variants: ends,
+		{name: "names that speak to terminals", short: true, variants: ends,
 			serve: steady(profiles(edited(renamed("\x1b[31m\r\n::error::x<script>|\u202e\x9b")))), leak: leak,
 			healthy: fine},
-	)
-	return append(out, hugeRows()...)
+	}
 }
 
 // ignoredOrNot leaks what a rule ignores, or something else.

@@ -129,51 +129,66 @@ func encode(p *profile.Profile) []byte {
 // staleRows are answers that are older than they seem. Either the age shows, or enough of
 // the evidence is fresh for a fail; a pass may rest on none of them.
 func staleRows() []row {
-	const kind = "stale"
+	rows := append(cacheRows(), clockRows()...)
+	for i := range rows {
+		rows[i].kind = "stale"
+	}
+	return rows
+}
+
+// cacheRows are copies of earlier answers.
+func cacheRows() []row {
 	leak, fine := []string{stale}, []string{stale}
 	some, mostly := []string{stale, fails}, []string{stale, passes}
 	contradicts := []string{stale, contra, fails}
 	return []row{
-		{kind: kind, name: "cache for ever", short: true, variants: each, serve: caching(forEver, true),
+		{name: "cache for ever", short: true, variants: each, serve: caching(forEver, true),
 			leak: leak, healthy: fine},
-		{kind: kind, name: "cache for ever without headers", variants: each, serve: caching(forEver, false),
+		{name: "cache for ever without headers", variants: each, serve: caching(forEver, false),
 			leak: leak, healthy: fine},
-		{kind: kind, name: "cache for 1s", variants: ends, tries: 3, serve: caching(time.Second, true), leak: some,
+		{name: "cache for 1s", variants: ends, tries: 3, serve: caching(time.Second, true), leak: some,
 			healthy: mostly},
-		{kind: kind, name: "cache for 1s without headers", variants: ends, tries: 3,
+		{name: "cache for 1s without headers", variants: ends, tries: 3,
 			serve: caching(time.Second, false), leak: some, healthy: mostly},
-		{kind: kind, name: "cache for 30s without headers", variants: each, serve: caching(30*time.Second, false),
+		{name: "cache for 30s without headers", variants: each, serve: caching(30*time.Second, false),
 			leak: leak, healthy: fine},
-		{kind: kind, name: "one copy in three", short: true, variants: ends, tries: 20, fineTries: fineTries,
+		{name: "one copy in three", short: true, variants: ends, tries: 20, fineTries: fineTries,
 			serve: sometimes(3, profiles), leak: some, healthy: mostly},
-		{kind: kind, name: "one copy in five", variants: ends, tries: 10, fineTries: fineTries,
+		{name: "one copy in five", variants: ends, tries: 10, fineTries: fineTries,
 			serve: sometimes(5, profiles), leak: some, healthy: mostly},
-		{kind: kind, name: "every answer, one copy in three", variants: ends, tries: 3,
+		{name: "every answer, one copy in three", variants: ends, tries: 3,
 			serve: sometimes(3, everything), leak: append(some, unclear), healthy: append(mostly, unclear),
 			why: "the first answer to any question is served for any: what comes is not even of the right kind"},
-		{kind: kind, name: "profiles frozen after round 1", variants: ends, tries: 3,
+		{name: "profiles frozen after round 1", variants: ends, tries: 3,
 			serve: frozen(settle1, profiles), leak: leak, healthy: fine},
-		{kind: kind, name: "everything frozen in round 2", variants: each, tries: 3,
+		{name: "everything frozen in round 2", variants: each, tries: 3,
 			serve: frozen(round2, everything), leak: leak, healthy: fine},
-		{kind: kind, name: "profiles frozen in the long look", plan: longer, tries: 3,
+		{name: "profiles frozen in the long look", plan: longer, tries: 3,
 			serve: frozen(longLook, profiles),
 			leak:  some, healthy: mostly,
 			why: "what the long look sees is high, and of before; that is no fall"},
-		{kind: kind, name: "only debug=0 cached", short: true, variants: ends,
+		{name: "only debug=0 cached", short: true, variants: ends,
 			serve: func() serve { return profiles(caching(forEver, false)()) }, leak: leak, healthy: fine},
-		{kind: kind, name: "etag and 304", serve: notModified, leak: []string{unclear}, healthy: []string{unclear}},
-		{kind: kind, name: "cdn ignores the query", variants: ends, serve: func() serve {
+		{name: "etag and 304", serve: notModified, leak: []string{unclear}, healthy: []string{unclear}},
+		{name: "cdn ignores the query", variants: ends, serve: func() serve {
 			c := &cache{}
 			return func(w http.ResponseWriter, q *query) { a, _ := c.get(q, q.URL.Path, forEver); a.write(w) }
 		}, leak: leak, healthy: fine},
-		{kind: kind, name: "metrics cached, profiles fresh",
+		{name: "metrics cached, profiles fresh",
 			serve: func() serve { return onlyMetrics(caching(forEver, false)()) }, leak: contradicts,
 			healthy: mostly},
-		{kind: kind, name: "metrics frozen in round 2", serve: frozen(round2, onlyMetrics), leak: contradicts,
+		{name: "metrics frozen in round 2", serve: frozen(round2, onlyMetrics), leak: contradicts,
 			healthy: mostly},
-		{kind: kind, name: "heap cached, profiles fresh", variants: heapOnly,
+		{name: "heap cached, profiles fresh", variants: heapOnly,
 			serve: func() serve { return onlyHeap(caching(forEver, false)()) }, leak: some, healthy: mostly},
-		{kind: kind, name: "time stands still", short: true, variants: ends, serve: func() serve {
+	}
+}
+
+// clockRows are profiles whose time is not when they were taken.
+func clockRows() []row {
+	some, mostly := []string{stale, fails}, []string{stale, passes}
+	return []row{
+		{name: "time stands still", short: true, variants: ends, serve: func() serve {
 			first := int64(0)
 			return withTime(func(_ *query, p *profile.Profile) {
 				if first == 0 {
@@ -182,18 +197,18 @@ func staleRows() []row {
 				p.TimeNanos = first
 			})()
 		}, leak: some, healthy: mostly, why: "what it shows is fresh, but nothing says so"},
-		{kind: kind, name: "time goes back", variants: ends, serve: func() serve {
+		{name: "time goes back", variants: ends, serve: func() serve {
 			return withTime(func(q *query,
 				p *profile.Profile) {
 				p.TimeNanos -= int64(q.n) * int64(3*time.Second)
 			})()
 		}, leak: some, healthy: mostly},
-		{kind: kind, name: "time goes back in round 2", serve: withTime(func(q *query, p *profile.Profile) {
+		{name: "time goes back in round 2", serve: withTime(func(q *query, p *profile.Profile) {
 			if q.since(round2) {
 				p.TimeNanos -= int64(time.Hour)
 			}
 		}), leak: some, healthy: mostly},
-		{kind: kind, name: "no time at all",
+		{name: "no time at all",
 			serve: withTime(func(_ *query, p *profile.Profile) { p.TimeNanos = 0 }), leak: some, healthy: mostly},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -88,24 +89,42 @@ func lateBy(d time.Duration, n int) serve {
 
 // transportRows are what networks, proxies and guards do to the gate's questions. What
 // happens once is asked again; what stays is named; none of it is a leak.
+// transportOutcomes are what a broken transport may come to; gone is where it was noticed.
+func transportOutcomes() (gone, leak, fine []string) {
+	return []string{lost, missing, unreach}, []string{fails}, []string{passes}
+}
+
 func transportRows() []row {
-	const kind = "transport"
-	gone := []string{lost, missing, unreach}
-	leak, fine := []string{fails}, []string{passes}
-	maybeLeak, maybeFine := append([]string{fails}, gone...), append([]string{passes}, gone...)
+	rows := slices.Concat(statusRows(), brokenRows(), pathRows())
+	for i := range rows {
+		rows[i].kind = "transport"
+	}
+	return rows
+}
+
+// statusRows are statuses other than 200.
+func statusRows() []row {
+	gone, leak, fine := transportOutcomes()
 	var out []row
 	for _, code := range []int{500, 502, 503, 429, 401, 403, 404, 302} {
 		name := fmt.Sprint("status ", code)
 		out = append(out,
-			row{kind: kind, name: name + " at the start", serve: func() serve { return probed(status(code)) },
+			row{name: name + " at the start", serve: func() serve { return probed(status(code)) },
 				leak: []string{unreach}, healthy: []string{unreach}, short: code == 302},
-			row{kind: kind, name: name + " once in settle 1",
+			row{name: name + " once in settle 1",
 				serve: func() serve { return once(settle1, status(code)) }, leak: leak, healthy: fine,
 				short: code == 503},
-			row{kind: kind, name: name + " from round 2 on", variants: ends,
+			row{name: name + " from round 2 on", variants: ends,
 				serve: func() serve { return from(round2, probed(status(code))) }, leak: gone, healthy: gone},
 		)
 	}
+	return out
+}
+
+// brokenRows are connections that break.
+func brokenRows() []row {
+	gone, leak, fine := transportOutcomes()
+	var out []row
 	for _, f := range []struct {
 		name string
 		then serve
@@ -114,34 +133,41 @@ func transportRows() []row {
 		{"a byte a second", drip(time.Second)},
 	} {
 		out = append(out,
-			row{kind: kind, name: f.name + " at the start", serve: func() serve { return probed(f.then) },
+			row{name: f.name + " at the start", serve: func() serve { return probed(f.then) },
 				leak: []string{unreach}, healthy: []string{unreach}},
-			row{kind: kind, name: f.name + " once in settle 1",
+			row{name: f.name + " once in settle 1",
 				serve: func() serve { return once(settle1, f.then) }, leak: leak, healthy: fine},
-			row{kind: kind, name: f.name + " from round 2 on", variants: ends,
+			row{name: f.name + " from round 2 on", variants: ends,
 				serve: func() serve { return from(round2, probed(f.then)) }, leak: gone, healthy: gone},
-			row{kind: kind, name: f.name + " in the long look", plan: longer,
+			row{name: f.name + " in the long look", plan: longer,
 				serve: func() serve { return from(longLook, probed(f.then)) }, leak: gone},
 		)
 	}
-	return append(out,
-		row{kind: kind, name: "refused for three seconds in settle 1", variants: ends,
+	return out
+}
+
+// pathRows are whatever else may stand between the gate and a target.
+func pathRows() []row {
+	gone, leak, fine := transportOutcomes()
+	maybeLeak, maybeFine := append(leak, gone...), append(fine, gone...)
+	return []row{
+		{name: "refused for three seconds in settle 1", variants: ends,
 			act: offline(settle1, 3*time.Second), leak: maybeLeak, healthy: maybeFine},
-		row{kind: kind, name: "refused for three seconds in the long look", plan: longer,
+		{name: "refused for three seconds in the long look", plan: longer,
 			act:  offline(longLook, 3*time.Second),
 			leak: maybeLeak},
-		row{kind: kind, name: "everything takes a second", variants: ends,
+		{name: "everything takes a second", variants: ends,
 			serve: func() serve { return probed(lateBy(time.Second, 1)) }, leak: leak, healthy: fine,
 			patient: 3 * time.Minute},
-		row{kind: kind, name: "half of the answers come too late", variants: ends,
+		{name: "half of the answers come too late", variants: ends,
 			serve: func() serve { return probed(lateBy(5*time.Second, 2)) }, leak: maybeLeak, healthy: maybeFine,
 			patient: 4 * time.Minute},
-		row{kind: kind, name: "https where http is served", leak: []string{unreach}, healthy: []string{unreach},
+		{name: "https where http is served", leak: []string{unreach}, healthy: []string{unreach},
 			plan: func(_ *stage, p *planText) {
 				p.pprof, p.metrics = strings.Replace(p.pprof, "http:", "https:", 1),
 					strings.Replace(p.metrics, "http:", "https:", 1)
 			}},
-		row{kind: kind, name: "one answer in ten is 503", serve: func() serve {
+		{name: "one answer in ten is 503", serve: func() serve {
 			return probed(func(w http.ResponseWriter, q *query) {
 				if q.n%10 == 9 {
 					status(http.StatusServiceUnavailable)(w, q)
@@ -150,12 +176,12 @@ func transportRows() []row {
 				forward(w, q)
 			})
 		}, leak: maybeLeak, healthy: maybeFine},
-		row{kind: kind, name: "heap forbidden from round 2 on", variants: []variant{{true, true}, {false, true}},
+		{name: "heap forbidden from round 2 on", variants: []variant{{true, true}, {false, true}},
 			leak: maybeLeak, healthy: maybeFine,
 			serve: func() serve { return from(round2, only(status(http.StatusForbidden), askHeap)) }},
-		row{kind: kind, name: "metrics gone from round 2 on", leak: maybeLeak, healthy: maybeFine,
+		{name: "metrics gone from round 2 on", leak: maybeLeak, healthy: maybeFine,
 			serve: func() serve { return from(round2, only(status(http.StatusNotFound), askMetrics)) }},
-	)
+	}
 }
 
 // offline makes the proxy refuse connections for a while.

@@ -1,4 +1,4 @@
-package probe
+package promql
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-func TestParseSelector(t *testing.T) {
+func TestParse(t *testing.T) {
 	for _, c := range []struct{ text, metric, matchers string }{
 		{`{job="a"}`, "", `{job="a"}`},
 		{" go_goroutines {\tjob = \"a\" , b!='c' ,}\n", "go_goroutines", `{job="a", b!="c"}`},
@@ -28,30 +28,30 @@ func TestParseSelector(t *testing.T) {
 		{"{job=\"a\" # the service\n}", "", `{job="a"}`},
 		{`{a="", job="b"}`, "", `{a="", job="b"}`},
 	} {
-		s, err := ParseSelector(c.text)
-		if err != nil || s.Metric != c.metric || s.braces() != c.matchers {
-			t.Errorf("ParseSelector(%s) = %q %s, %v; want %q %s", c.text, s.Metric, s.braces(), err, c.metric, c.matchers)
+		s, err := Parse(c.text)
+		if err != nil || s.Metric != c.metric || s.Braces() != c.matchers {
+			t.Errorf("Parse(%s) = %q %s, %v; want %q %s", c.text, s.Metric, s.Braces(), err, c.metric, c.matchers)
 		}
 	}
 }
 
 // What another query would be made of is refused, with what to write instead.
-func TestParseSelectorRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ text, want, hint string }{
-		{`{job="a" or job="b"}`, `has "or" between its matchers, which only MetricsQL knows, at character 10`, `{job=~"a|b"}`},
+		{`{job="a" or job="b"}`, `has "or" between its matchers, which only MetricsQL allows, at character 10`, `{job=~"a|b"}`},
 		{`{job="a" OR job="b"}`, `has "or" between`, `{job=~"a|b"}`},
 		{`go_goroutines{job="a",b="c" or job="b"}`, `at character 29`, `{job=~"a|b"}`},
-		{`{job="a"} or {job="b"}`, `joins two by "or" at character 11`, `{job=~"a|b"}`},
-		{`{job="a"} unless {job="b"}`, `goes on with "unless"`, "one selector"},
+		{`{job="a"} or {job="b"}`, `joins two with "or" at character 11`, `{job=~"a|b"}`},
+		{`{job="a"} unless {job="b"}`, `continues with "unless"`, "one selector"},
 		{`go_goroutines{"go_goroutines", job="a"}`, `names two metrics, go_goroutines and "go_goroutines", at character 15`, "once"},
 		{`{"go_goroutines", "go_threads"}`, "names two metrics", "once"},
 		{`rate({job="a"}[1m])`, "it calls rate at character 5", "one selector"},
-		{`sum by (job) ({job="a"})`, `goes on with "by"`, "one selector"},
+		{`sum by (job) ({job="a"})`, `continues with "by"`, "one selector"},
 		{`WITH (x={job="a"}) x`, "it calls WITH", "one selector"},
 		{`{job="a"}[5m]`, "it has a range at character 10", "leave it out"},
 		{`{job="a"} offset 5m`, `it has "offset"`, "leave it out"},
 		{`{job="a"} @ 1700000000`, `it has "@"`, "leave it out"},
-		{`{job="a"} > 5`, `goes on with ">"`, "one selector"},
+		{`{job="a"} > 5`, `continues with ">"`, "one selector"},
 		{`({job="a"})`, `it has "({job=\"a\"})" at character 1`, "one selector"},
 		{`-go_goroutines`, "at character 1", "one selector"},
 		{`job="a"`, `it has "=\"a\""`, "in braces"},
@@ -60,31 +60,28 @@ func TestParseSelectorRefuses(t *testing.T) {
 		{`{job}`, "has no operator", `label="value"`},
 		{`{job="a"`, "brace is never closed", "}"},
 		{`{job="a}`, "string is never closed", `"`},
-		{"{job=\"a\n\"}", "in a string, which cannot be read", `\\`},
-		{`{job="\d"}`, "in a string, which cannot be read", `\\`},
+		{"{job=\"a\n\"}", "has an invalid escape in a string", `\\`},
+		{`{job="\d"}`, "has an invalid escape in a string", `\\`},
 		{`{job="a" b="c"}`, `it has "b=\"c\"}"`, "commas"},
 		{`{,}`, `it has ",}"`, "label"},
 		{`{my.label="a"}`, "has no operator", `label="value"`},
 		{`{1a="b"}`, "it has", "in quotes"},
 		{`{=""}`, "it has", "in quotes"},
-		{`{""="a"}`, "has an empty label", "in quotes"},
-		{`{job=~"("}`, `has "(", which is no regular expression`, "RE2"},
+		{`{""="a"}`, "has an empty label name", "in quotes"},
+		{`{job=~"("}`, `has "(", which is not a valid regular expression`, "RE2"},
 		{`{job="\xff"}`, "not UTF-8", ""},
 		{`{__name__="up"}`, "__name__", "go_goroutines{…}"},
 		{`{"__name__"=~".*",job="a"}`, "__name__", "go_goroutines{…}"},
-		{`{}`, "stands for every series", `{job="checkout"}`},
-		{`{job=~".*"}`, "stands for every series", `{job="checkout"}`},
+		{`{}`, "matches every series", `{job="checkout"}`},
+		{`{job=~".*"}`, "matches every series", `{job="checkout"}`},
 		{` `, "is empty", ""},
 		{`"go_goroutines"`, "is not a selector", ""},
 	} {
-		_, err := ParseSelector(c.text)
-		var e *SelectorError
+		_, err := Parse(c.text)
+		var e *Error
 		if !errors.As(err, &e) || !strings.Contains(e.Got, c.want) || !strings.Contains(e.Hint, c.hint) {
-			t.Errorf("ParseSelector(%s) = %v, want an error with %q and the hint %q", c.text, err, c.want, c.hint)
+			t.Errorf("Parse(%s) = %v, want an error with %q and the hint %q", c.text, err, c.want, c.hint)
 		}
-	}
-	if _, _, err := SplitSelector(`{"up", job="a"}`); err == nil || !strings.Contains(err.Error(), "names up, which does not count goroutines") {
-		t.Errorf("SplitSelector of up in quotes = %v, want that it does not count goroutines", err)
 	}
 }
 
@@ -119,13 +116,13 @@ func TestContradicted(t *testing.T) {
 		{`{replica="1",job="a"}`, model.Metric{"job": "a"}, ""},
 		{`{"my.label"="x"}`, model.Metric{"my.label": "y"}, `"my.label"="x"`},
 	} {
-		s, err := ParseSelector(c.selector)
+		s, err := Parse(c.selector)
 		if err != nil {
-			if s, err = ParseSelector("go_goroutines" + c.selector); err != nil {
+			if s, err = Parse("go_goroutines" + c.selector); err != nil {
 				t.Fatal(err)
 			}
 		}
-		m, bad := s.contradicted(c.labels)
+		m, bad := s.Contradicted(c.labels)
 		if bad != (c.want != "") || bad && m.String() != c.want {
 			t.Errorf("contradicted(%s, %s) = %s, %v; want %q", c.selector, c.labels, m, bad, c.want)
 		}
@@ -139,21 +136,21 @@ func FuzzSelector(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := ParseSelector(text)
+		s, err := Parse(text)
 		if err != nil {
 			return
 		}
-		written := WithMetric(s.Metric, s.braces())
+		written := WithMetric(s.Metric, s.Braces())
 		if s.Metric == "" {
-			written = s.braces()
+			written = s.Braces()
 		}
-		again, err := ParseSelector(written)
-		if err != nil || again.Metric != s.Metric || again.braces() != s.braces() || len(again.Matchers) != len(s.Matchers) {
-			t.Fatalf("ParseSelector(%q) = %+v; written %q, and read again %+v, %v", text, s, written, again, err)
+		again, err := Parse(written)
+		if err != nil || again.Metric != s.Metric || again.Braces() != s.Braces() || len(again.Matchers) != len(s.Matchers) {
+			t.Fatalf("Parse(%q) = %+v; written %q, and read again %+v, %v", text, s, written, again, err)
 		}
 		for i, m := range s.Matchers {
 			if n := again.Matchers[i]; n.Label != m.Label || n.Op != m.Op || n.Value != m.Value {
-				t.Fatalf("ParseSelector(%q): %v became %v", text, m, n)
+				t.Fatalf("Parse(%q): %v became %v", text, m, n)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package probe
+package promql
 
 import (
 	"fmt"
@@ -7,33 +7,36 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/leakgate/leakgate/internal/quote"
 )
 
-// selectorReader reads a selector from left to right, by PromQL's rules.
-type selectorReader struct {
+// reader reads a selector from left to right, by PromQL's rules.
+type reader struct {
 	text string
 	at   int // in bytes
 }
 
-// What to write instead of what no selector can have.
+// Hints: what to write instead.
 const (
-	hintOne    = `write one selector, as {job="checkout"}`
-	hintOr     = `write one matcher for both, as {job=~"a|b"}; what differs in more than one label is two targets`
+	hintOne    = `write one selector, such as {job="checkout"}`
+	hintOr     = `write one matcher for both, such as {job=~"a|b"}; if they differ in more than one label, write two targets`
 	hintRange  = "leave it out: leakgate asks for the samples that it needs"
-	hintNow    = "leave it out: leakgate asks for the present"
-	hintString = `a value stands in quotes, as {job="checkout"}`
+	hintNow    = "leave it out: leakgate asks for current samples"
+	hintString = `put the value in quotes, as in {job="checkout"}`
 	hintOp     = `a matcher is label="value", label!="value", label=~"regexp" or label!~"regexp"`
-	hintLabel  = `a label's name is letters, digits and _; any other stands in quotes, as {"my.label"="x"}`
+	hintLabel  = `a label name has letters, digits and _; put any other in quotes, as in {"my.label"="x"}`
+	hintBraces = `put matchers in braces, as in {job="checkout"}`
 )
 
-// wrong is an error about what stands at the reader's place.
-func (r *selectorReader) wrong(hint, format string, args ...any) *SelectorError {
+// wrong makes an error about what is at the reader's position.
+func (r *reader) wrong(hint, format string, args ...any) *Error {
 	at := 1 + utf8.RuneCountInString(r.text[:r.at])
-	return &SelectorError{Got: fmt.Sprintf(format, args...) + " at character " + strconv.Itoa(at), Hint: hint}
+	return &Error{Got: fmt.Sprintf(format, args...) + " at character " + strconv.Itoa(at), Hint: hint}
 }
 
 // space skips blanks and comments.
-func (r *selectorReader) space() {
+func (r *reader) space() {
 	for r.at < len(r.text) {
 		switch c := r.text[r.at]; {
 		case strings.IndexByte(" \t\r\n", c) >= 0:
@@ -47,8 +50,8 @@ func (r *selectorReader) space() {
 	}
 }
 
-// next is the byte that comes, after blanks; 0 at the end.
-func (r *selectorReader) next() byte {
+// next returns the next byte after blanks; 0 at the end.
+func (r *reader) next() byte {
 	r.space()
 	if r.at == len(r.text) {
 		return 0
@@ -56,8 +59,8 @@ func (r *selectorReader) next() byte {
 	return r.text[r.at]
 }
 
-// word is the name that comes, if any: letters, digits, _ and, in a metric's, colons.
-func (r *selectorReader) word(colon bool) string {
+// word reads a name, if one comes next: letters, digits, _ and, in a metric's, colons.
+func (r *reader) word(colon bool) string {
 	from := r.at
 	for r.at < len(r.text) {
 		c := r.text[r.at]
@@ -70,22 +73,22 @@ func (r *selectorReader) word(colon bool) string {
 	return r.text[from:r.at]
 }
 
-// ahead is what comes, shortened for a message.
-func (r *selectorReader) ahead() string {
+// ahead quotes what comes next, shortened for a message.
+func (r *reader) ahead() string {
 	rest := r.text[r.at:]
 	if i := strings.IndexFunc(rest, unicode.IsSpace); i > 0 {
 		rest = rest[:i]
 	}
-	return quoted(rest)
+	return quote.Text(rest, mostQuoted)
 }
 
-// selector is the whole text.
-func (r *selectorReader) selector() (s Selector, err error) {
+// selector reads the whole text.
+func (r *reader) selector() (s Selector, err error) {
 	if !utf8.ValidString(r.text) {
-		return s, &SelectorError{"is not UTF-8", hintOne}
+		return s, &Error{"is not UTF-8", hintOne}
 	}
 	if r.next() == 0 {
-		return s, &SelectorError{"is empty, and is not a selector", hintOne}
+		return s, &Error{"is empty", hintOne}
 	}
 	s.Metric = r.word(true)
 	if s.Metric == "" && r.next() != '{' {
@@ -102,8 +105,8 @@ func (r *selectorReader) selector() (s Selector, err error) {
 	return s, r.end()
 }
 
-// end is an error for anything that follows the selector.
-func (r *selectorReader) end() error {
+// end returns an error for anything that follows the selector.
+func (r *reader) end() error {
 	c := r.next()
 	at := r.at
 	word := strings.ToLower(r.word(false))
@@ -116,15 +119,15 @@ func (r *selectorReader) end() error {
 	case c == '@' || word == "offset":
 		return r.wrong(hintNow, "is not a selector: it has %s", r.ahead())
 	case word == "or":
-		return r.wrong(hintOr, `is not a selector: it joins two by "or"`)
+		return r.wrong(hintOr, `is not a selector: it joins two with "or"`)
 	case c == '=' || c == '!':
-		return r.wrong(`matchers stand in braces, as {job="checkout"}`, "is not a selector: it has %s", r.ahead())
+		return r.wrong(hintBraces, "is not a selector: it has %s", r.ahead())
 	}
-	return r.wrong(hintOne, "is not a selector: it goes on with %s", r.ahead())
+	return r.wrong(hintOne, "is not a selector: it continues with %s", r.ahead())
 }
 
-// braces are the matchers. One of them may be the metric's name, in quotes.
-func (r *selectorReader) braces(s *Selector) error {
+// braces reads the matchers. One of them may be the metric's name, in quotes.
+func (r *reader) braces(s *Selector) error {
 	opened := r.at
 	for r.at++; ; {
 		if r.next() == '}' {
@@ -142,23 +145,23 @@ func (r *selectorReader) braces(s *Selector) error {
 		case c == ',':
 			r.at++
 		case c == '}' || c == 0:
-		case strings.EqualFold(r.lookWord(), "or"):
-			return r.wrong(hintOr, `has "or" between its matchers, which only MetricsQL knows,`)
+		case strings.EqualFold(r.peekWord(), "or"):
+			return r.wrong(hintOr, `has "or" between its matchers, which only MetricsQL allows,`)
 		default:
-			return r.wrong("matchers are divided by commas", "is not a selector: it has %s", r.ahead())
+			return r.wrong("separate matchers with commas", "is not a selector: it has %s", r.ahead())
 		}
 	}
 }
 
-// lookWord is the word that comes, which is not read.
-func (r *selectorReader) lookWord() string {
+// peekWord returns the next word without reading it.
+func (r *reader) peekWord() string {
 	at := r.at
 	defer func() { r.at = at }()
 	return r.word(false)
 }
 
-// matcher is one condition, or the metric's name in quotes.
-func (r *selectorReader) matcher(s *Selector) error {
+// matcher reads one condition, or the metric's name in quotes.
+func (r *reader) matcher(s *Selector) error {
 	at := r.at
 	var m Matcher
 	var err error
@@ -175,23 +178,23 @@ func (r *selectorReader) matcher(s *Selector) error {
 		switch {
 		case s.Metric != "":
 			r.at = at
-			return r.wrong("name the metric once", "names two metrics, %s and %s,", s.Metric, quoted(m.Label))
+			return r.wrong("name the metric once", "names two metrics, %s and %s,", s.Metric, quote.Text(m.Label, mostQuoted))
 		case m.Label == "":
 			r.at = at
-			return r.wrong(hintOne, "has an empty name")
+			return r.wrong(hintOne, "has an empty metric name")
 		}
 		s.Metric = m.Label
 		return nil
 	}
 	if m.Label == "" {
 		r.at = at
-		return r.wrong(hintLabel, "has an empty label")
+		return r.wrong(hintLabel, "has an empty label name")
 	}
 	if m.Op, err = r.op(); err != nil {
 		return err
 	}
 	if at = r.at; r.next() == 0 || !isQuote(r.text[r.at]) {
-		return r.wrong(hintString, "has no value for %s", quoted(m.Label))
+		return r.wrong(hintString, "has no value for %s", quote.Text(m.Label, mostQuoted))
 	}
 	if m.Value, err = r.str(); err != nil {
 		return err
@@ -199,16 +202,16 @@ func (r *selectorReader) matcher(s *Selector) error {
 	if m.Op == "=~" || m.Op == "!~" {
 		if m.re, err = regexp.Compile("^(?s:" + m.Value + ")$"); err != nil {
 			r.at = at
-			return r.wrong("Prometheus reads Go's regular expressions, RE2",
-				"has %s, which is no regular expression,", quoted(m.Value))
+			return r.wrong("Prometheus uses the syntax of Go's regular expressions, RE2",
+				"has %s, which is not a valid regular expression,", quote.Text(m.Value, mostQuoted))
 		}
 	}
 	s.Matchers = append(s.Matchers, m)
 	return nil
 }
 
-// op is one of the four operators.
-func (r *selectorReader) op() (string, error) {
+// op reads one of the four operators.
+func (r *reader) op() (string, error) {
 	r.space()
 	rest := r.text[r.at:]
 	for _, op := range []string{"=~", "!~", "!=", "="} {
@@ -222,9 +225,9 @@ func (r *selectorReader) op() (string, error) {
 
 func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' }
 
-// str is a string in double quotes or single ones, with Go's escapes, or in backticks,
-// with none.
-func (r *selectorReader) str() (string, error) {
+// str reads a string: in double or single quotes with Go's escapes, or in backticks
+// without any.
+func (r *reader) str() (string, error) {
 	from, quote := r.at, r.text[r.at]
 	rest := r.text[r.at+1:]
 	var b strings.Builder
@@ -241,7 +244,7 @@ func (r *selectorReader) str() (string, error) {
 		c, wide, tail, err := strconv.UnquoteChar(rest, quote)
 		if err != nil || rest[0] == '\n' {
 			r.at = len(r.text) - len(rest)
-			return "", r.wrong(`write \\ for a backslash`, "has %s in a string, which cannot be read,", r.ahead())
+			return "", r.wrong(`write \\ for a backslash`, "has an invalid escape in a string, %s,", r.ahead())
 		}
 		if c < utf8.RuneSelf || !wide {
 			b.WriteByte(byte(c))
@@ -254,8 +257,8 @@ func (r *selectorReader) str() (string, error) {
 	return "", r.wrong("close it with "+string(quote), "is not a selector: its string is never closed,")
 }
 
-// sound is the string if it is UTF-8: escapes can write what is not.
-func (r *selectorReader) sound(from int, text string) (string, error) {
+// sound returns the string if it is UTF-8: escapes can produce text that is not.
+func (r *reader) sound(from int, text string) (string, error) {
 	if utf8.ValidString(text) {
 		return text, nil
 	}
