@@ -28,7 +28,7 @@ help:
 	@echo "make go127-test  services built by Go 1.26 and by Go 1.27 give the same evidence; downloads Go 1.27"
 	@echo "make claim       leaks planted at the rate that a pass claims; twenty minutes"
 	@echo "make quadrants   what is said of heap and goroutines, ten runs of each; ten minutes"
-	@echo "make scenarios   time and confirmation with the default plan, as promised; twelve minutes"
+	@echo "make scenarios   time and confirmation with the default plan, as promised; twenty minutes"
 	@echo "make busy        services that never come to rest, 50 runs of the healthy one; fifteen minutes"
 	@echo "make faults      caches, restarts, balancers and networks that lie to the gate; half an hour"
 	@echo "make simulate    error rates of the decision over many seeds, in virtual time"
