@@ -21,7 +21,7 @@ help:
 	@echo "make lint        gofmt, vet, staticcheck, govulncheck, go mod tidy"
 	@echo "make junit-test  junit.xml in the parsers of the dashboards that read it"
 	@echo "make matrix      every leak of the sample shop, and its healthy form 20 times"
-	@echo "make accuracy    recall and false positives on the corpus; SHORT=1 in seven minutes"
+	@echo "make accuracy    recall and false positives on the corpus; SHORT=1 in five minutes"
 	@echo "make many        one run over a service with forty leaks beside twenty healthy endpoints; part of accuracy"
 	@echo "make proof       what the runtime of Go 1.27 proves; part of accuracy"
 	@echo "make red         how long each leak of the corpus takes to be red; SHORT=1 takes twelve of them"
@@ -129,7 +129,7 @@ corpus-go127-mod:
 
 ACCURACY = $(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus
 
-# SHORT=1 takes a part of the corpus, in seven minutes, without the service that has many
+# SHORT=1 takes a part of the corpus, in five minutes, without the service that has many
 # endpoints; it writes no table.
 accuracy: corpus corpus-go127
 	$(ACCURACY) $(if $(SHORT),-short,-report docs/accuracy.md)

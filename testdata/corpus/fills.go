@@ -29,7 +29,7 @@ func fills() []service {
 			"tickForever", oncePer(20, func() { go tickForever() })),
 		healthy("ticker-1-in-20", "the twin of ticker-1-in-20, which stops after two seconds",
 			oncePer(20, func() { go tickFor(2 * time.Second) })),
-		leak("pool-reloaded", "a reload every 100 requests makes a new pool of four workers, and forgets to close the old one",
+		leak("pool-reloaded", "a reload every 100 requests makes a pool of four workers, and forgets to close the old one",
 			"main.(*fillPool).work", reloadedPool(false)),
 		healthy("pool-reloaded", "the twin of pool-reloaded, which closes the old pool", reloadedPool(true)),
 		healthy("1-in-10", "the twin of 1-in-10, whose message comes after half a second", oncePer(10, func() {

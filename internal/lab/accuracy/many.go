@@ -165,7 +165,8 @@ func (m manyResult) summary() string {
 	likely, _ := m.count(true, func(n named) bool { return n.right() && n.class == verdict.Likely })
 	clean, healthy := m.count(false, named.right)
 	hold, of := m.intervals()
-	return fmt.Sprintf("%d of %d leaks are named with the right function and the right request, %d of them as likely; %d with the right function;\n"+
+	return fmt.Sprintf("%d of %d leaks are named with the right function and the right request, %d of them as likely;\n"+
+		"%d with the right function; "+
 		"%d of %d intervals hold the true rate; %d of %d healthy endpoints are named;\n"+
 		"%s after %d rounds, %d findings, %d more stacks could not be told; %s\n",
 		right, leaks, likely, function,

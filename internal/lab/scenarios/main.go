@@ -49,9 +49,10 @@ func scenarios() []scenario {
 		{service: "fine-finalizer", about: "objects that end by finalizer", check: all(outcome(verdict.Pass), cheap)},
 		{service: "leak-1-in-10", about: "a leak of one in ten requests, 40 a second", load: "rate: 40/s, ",
 			check: all(outcome(verdict.Fail), blames("main.awaitMessage"), soon)},
-		{service: "fine-pool-fills-100", about: "a pool of 100 that fills over six rounds", load: "rate: 40/s, ", check: notFail},
-		{service: "leak-pool-unbounded", about: "workers of a pool that nobody uses, one in twenty requests", load: "rate: 40/s, ",
-			check: all(outcome(verdict.Fail), blames("main.(*fillPool).work"))},
+		{service: "fine-pool-fills-100", about: "a pool of 100 that fills over six rounds", load: "rate: 40/s, ",
+			check: notFail},
+		{service: "leak-pool-unbounded", about: "workers of a pool that nobody uses, one in twenty requests",
+			load: "rate: 40/s, ", check: all(outcome(verdict.Fail), blames("main.(*fillPool).work"))},
 	}
 }
 
