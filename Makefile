@@ -111,7 +111,7 @@ corpus-go127-mod: ## the same, with a go.mod that says go 1.27
 
 ACCURACY = $(GO) run ./internal/lab/accuracy -corpus $(BIN)/corpus
 
-# SHORT=1 takes a part of the corpus, in seven minutes, without the service that has many
+# SHORT=1 takes a part of the corpus, in five minutes, without the service that has many
 # endpoints; it writes no table.
 accuracy: corpus corpus-go127 ## recall and false positives on the corpus; SHORT=1 takes seven minutes
 	$(ACCURACY) $(if $(SHORT),-short,-report docs/accuracy.md)

@@ -117,6 +117,9 @@ func (n *normaliser) dumpStack(g *stack.Goroutine) Stack {
 		s.Leaked = 1
 	}
 	s.Wait = time.Duration(g.SleepMax) * time.Minute
+	if s.Wait >= LongWait {
+		s.Waited = 1
+	}
 	if calls := g.CreatedBy.Calls; len(calls) > 0 {
 		c := calls[0]
 		name, _, _ := strings.Cut(c.Func.Complete, " in goroutine ")
@@ -125,6 +128,9 @@ func (n *normaliser) dumpStack(g *stack.Goroutine) Stack {
 	}
 	return s
 }
+
+// LongWait is the shortest time that Go writes into a dump as a goroutine's wait.
+const LongWait = time.Minute
 
 // marks are what a header says beside the wait state: of the leak detector, and of a
 // garbage collection that reads the stack at this moment.

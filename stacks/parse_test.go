@@ -307,7 +307,8 @@ func TestDump(t *testing.T) {
 // Goroutines at one place that two functions started are two stacks with one key.
 func TestDumpCreators(t *testing.T) {
 	one := func(id int, creator string) string {
-		return fmt.Sprintf("goroutine %d [chan receive]:\nmain.wait()\n\t/src/a.go:3 +0x1\ncreated by %s in goroutine 1\n\t/src/a.go:9 +0x2\n\n", id, creator)
+		return fmt.Sprintf("goroutine %d [chan receive]:\nmain.wait()\n\t/src/a.go:3 +0x1\n"+
+			"created by %s in goroutine 1\n\t/src/a.go:9 +0x2\n\n", id, creator)
 	}
 	p, err := Parse([]byte(one(7, "main.fine") + one(8, "main.leaks") + one(9, "main.leaks")))
 	if err != nil {

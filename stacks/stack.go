@@ -19,6 +19,7 @@ type Stack struct {
 	Labels    map[string]int // goroutines by "name=value" of their pprof labels
 	CreatedBy *Frame         // the go statement; only debug=2 dumps have it
 	Wait      time.Duration  // longest wait; only debug=2 dumps have it, in whole minutes
+	Waited    int            // goroutines that have waited for a minute or more; only in debug=2 dumps
 	Count     int            // goroutines
 	Leaked    int            // of them marked (leaked) by the runtime; only in debug=2 dumps
 
@@ -126,6 +127,7 @@ func (s *Stack) add(o Stack) {
 	s.Count += o.Count
 	s.Leaked += o.Leaked
 	s.Wait = max(s.Wait, o.Wait)
+	s.Waited += o.Waited
 	for l, n := range o.Labels {
 		if s.Labels == nil {
 			s.Labels = map[string]int{}
@@ -138,6 +140,6 @@ func (s *Stack) add(o Stack) {
 func (s Stack) Equal(o Stack) bool {
 	creator := s.CreatedBy == nil && o.CreatedBy == nil ||
 		s.CreatedBy != nil && o.CreatedBy != nil && *s.CreatedBy == *o.CreatedBy
-	return creator && s.Key == o.Key && s.State == o.State && s.Wait == o.Wait && s.Count == o.Count &&
+	return creator && s.Key == o.Key && s.State == o.State && s.Wait == o.Wait && s.Waited == o.Waited && s.Count == o.Count &&
 		s.Leaked == o.Leaked && slices.Equal(s.Frames, o.Frames) && maps.Equal(s.Labels, o.Labels)
 }

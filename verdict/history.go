@@ -174,9 +174,6 @@ func (h history) floors(id grouping, key string) []trend.Floor {
 	return out
 }
 
-// longWait is the shortest time that Go writes into a dump as a goroutine's wait.
-const longWait = time.Minute
-
 // waits are what the dumps after rounds say of how long an identity's goroutines waited.
 func (h history) waits(id grouping, key string) []trend.Waits {
 	var out []trend.Waits
@@ -184,16 +181,14 @@ func (h history) waits(id grouping, key string) []trend.Waits {
 		if c.Round == 0 || c.Round > h.rounds() {
 			continue
 		}
-		w := trend.Waits{Round: c.Round, Window: -1, Rested: c.At >= h.loadEnd[c.Round]+longWait}
+		w := trend.Waits{Round: c.Round, Window: -1, Rested: c.At >= h.loadEnd[c.Round]+stacks.LongWait}
 		for i, win := range h.windows[:c.Round+1] {
-			if win.last()+longWait <= c.At {
+			if win.last()+stacks.LongWait <= c.At {
 				w.Window = i
 			}
 		}
 		for _, s := range h.memo.stacks(c.Profile, id, key) {
-			if s.Wait >= longWait {
-				w.Long += s.Count
-			}
+			w.Long += s.Waited
 		}
 		out = append(out, w)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
@@ -84,7 +85,7 @@ func (a assessment) aged(x suspect) bool {
 	base := x.trend.Base()
 	now := a.history.windows[a.history.rounds()].last()
 	for i := base + 1; i < len(x.trend.Bands); i++ {
-		if a.history.windows[i].last()+longWait <= now && x.trend.Bands[i].Low-x.trend.Bands[base].High >= limits.AgedLeast {
+		if a.history.windows[i].last()+stacks.LongWait <= now && x.trend.Bands[i].Low-x.trend.Bands[base].High >= limits.AgedLeast {
 			return true
 		}
 	}

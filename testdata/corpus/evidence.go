@@ -14,10 +14,11 @@ import (
 func evidence() service {
 	s := service{Name: "evidence", About: "every wait state, creator and label, the same in every run", Leaks: true}
 	for _, name := range []string{
-		"chan-send", "chan-receive", "nil-chan-send", "nil-chan-receive", "range", "select", "select-empty", "mutex", "rwmutex",
-		"waitgroup", "cond", "sleep-loop", "ticker", "timer-loop", "context", "pipe", "pipeline", "generic", "method-value",
-		"global", "unsubscribed", "pool-per-request", "errgroup", "handler-slog", "rows-unclosed", "tx-open", "db-per-request",
-		"cache-per-request", "threads",
+		"chan-send", "chan-receive", "nil-chan-send", "nil-chan-receive", "range", "select", "select-empty", "mutex",
+		"rwmutex", "waitgroup", "cond", "sleep-loop", "ticker", "timer-loop", "context",
+		"pipe", "pipeline", "generic", "method-value",
+		"global", "unsubscribed", "pool-per-request", "errgroup", "handler-slog", "rows-unclosed",
+		"tx-open", "db-per-request", "cache-per-request", "threads",
 	} {
 		s.Endpoints = append(s.Endpoints, as("leak-"+name, 1))
 	}

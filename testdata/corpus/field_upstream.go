@@ -55,7 +55,8 @@ func upstream(kind string) {
 		fmt.Println("http://" + l.Addr().String())
 	case "h2c": // HTTP/2 without TLS
 		l := listen()
-		s := &http.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "fresh") })}
+		fresh := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "fresh") })
+		s := &http.Server{Protocols: new(http.Protocols), Handler: fresh}
 		s.Protocols.SetUnencryptedHTTP2(true)
 		go func() { panic(s.Serve(l)) }()
 		fmt.Println("http://" + l.Addr().String())

@@ -12,19 +12,25 @@ import (
 // the corpus's rate of 800 requests a round, and what leaks in just the same numbers.
 func fills() []service {
 	return []service{
-		healthy("pool-fills-200", "one more worker every 20 requests, up to 200: full in the fifth round", fillingPool(20, 200)).slow(),
-		healthy("pool-fills-100", "one more worker every 50 requests, up to 100: full in the sixth round", fillingPool(50, 100)).slow(),
-		leak("pool-unbounded", "the twin of pool-fills-200, with workers of a channel that nobody sends to", "main.(*fillPool).work", func() http.HandlerFunc {
-			p := &fillPool{jobs: make(chan func())}
-			return numbered(func(n int, _ *http.Request) {
-				if n%20 == 0 {
-					go p.work()
-				}
-			})
-		}),
-		leak("ticker-1-in-20", "a ticker that is never stopped, in one of twenty requests", "tickForever", oncePer(20, func() { go tickForever() })),
-		healthy("ticker-1-in-20", "the twin of ticker-1-in-20, which stops after two seconds", oncePer(20, func() { go tickFor(2 * time.Second) })),
-		leak("pool-reloaded", "a reload every 100 requests makes a new pool of four workers, and forgets to close the old one", "main.(*fillPool).work", reloadedPool(false)),
+		healthy("pool-fills-200", "one more worker every 20 requests, up to 200: full in the fifth round",
+			fillingPool(20, 200)).slow(),
+		healthy("pool-fills-100", "one more worker every 50 requests, up to 100: full in the sixth round",
+			fillingPool(50, 100)).slow(),
+		leak("pool-unbounded", "the twin of pool-fills-200, with workers of a channel that nobody sends to",
+			"main.(*fillPool).work", func() http.HandlerFunc {
+				p := &fillPool{jobs: make(chan func())}
+				return numbered(func(n int, _ *http.Request) {
+					if n%20 == 0 {
+						go p.work()
+					}
+				})
+			}),
+		leak("ticker-1-in-20", "a ticker that is never stopped, in one of twenty requests",
+			"tickForever", oncePer(20, func() { go tickForever() })),
+		healthy("ticker-1-in-20", "the twin of ticker-1-in-20, which stops after two seconds",
+			oncePer(20, func() { go tickFor(2 * time.Second) })),
+		leak("pool-reloaded", "a reload every 100 requests makes a pool of four workers, and forgets to close the old one",
+			"main.(*fillPool).work", reloadedPool(false)),
 		healthy("pool-reloaded", "the twin of pool-reloaded, which closes the old pool", reloadedPool(true)),
 		healthy("1-in-10", "the twin of 1-in-10, whose message comes after half a second", oncePer(10, func() {
 			c := make(chan int, 1)

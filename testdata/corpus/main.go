@@ -43,7 +43,8 @@ type service struct {
 
 // all are the services, leaks first.
 func all() []service {
-	return provable(slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(), pools(), slowWork(), connections(), memory(), busy(), fills(), field()))
+	return provable(slices.Concat(blockingLeaks(), libraryLeaks(), conditionalLeaks(),
+		pools(), slowWork(), connections(), memory(), busy(), fills(), field()))
 }
 
 func main() {
@@ -150,12 +151,14 @@ func (s service) in(quadrant string, retains int) service {
 func provable(all []service) []service {
 	proof := map[string]string{}
 	for _, name := range []string{
-		"chan-send", "chan-receive", "nil-chan-send", "range", "select", "select-empty", "mutex", "rwmutex", "waitgroup", "cond",
-		"pipe", "pipeline", "fan-out", "generic", "method-value", "recursion", "labelled", "context", "pool-per-request", "errgroup",
+		"chan-send", "chan-receive", "nil-chan-send", "range", "select", "select-empty", "mutex", "rwmutex", "waitgroup",
+		"cond", "pipe", "pipeline", "fan-out", "generic", "method-value", "recursion", "labelled", "context",
+		"pool-per-request", "errgroup",
 	} {
 		proof["leak-"+name] = "proven"
 	}
-	for _, name := range []string{"sleep-loop", "ticker", "timer-loop", "context-long", "global", "semaphore", "unsubscribed"} {
+	for _, name := range []string{"sleep-loop", "ticker", "timer-loop", "context-long", "global", "semaphore",
+		"unsubscribed"} {
 		proof["leak-"+name] = "growing"
 	}
 	for i := range all {

@@ -158,15 +158,20 @@ func (m manyResult) good() bool {
 	return right >= leaks-manyMissed && clean == healthy
 }
 
-// summary says in two lines how many leaks are named.
+// summary says in three lines how much is named, and what it cost.
 func (m manyResult) summary() string {
 	right, leaks := m.count(true, named.right)
 	function, _ := m.count(true, func(n named) bool { return n.function })
 	likely, _ := m.count(true, func(n named) bool { return n.right() && n.class == verdict.Likely })
 	clean, healthy := m.count(false, named.right)
-	return fmt.Sprintf("%d of %d leaks named with the right function and the right request (%d with the right function; %d as likely); %d of %d healthy endpoints named;\n"+
+	hold, of := m.intervals()
+	return fmt.Sprintf("%d of %d leaks are named with the right function and the right request, %d of them as likely;\n"+
+		"%d with the right function; "+
+		"%d of %d intervals hold the true rate; %d of %d healthy endpoints are named;\n"+
 		"%s after %d rounds, %d findings, %d more stacks could not be told; %s\n",
-		right, leaks, function, likely, healthy-clean, healthy, m.v.Outcome, m.v.Rounds, len(m.v.Findings)+m.v.More, m.v.Unclear, m.v.Timing)
+		right, leaks, likely, function,
+		hold, of, healthy-clean, healthy,
+		m.v.Outcome, m.v.Rounds, len(m.v.Findings)+m.v.More, m.v.Unclear, m.v.Timing)
 }
 
 // intervals are in how many of the named leaks the interval holds the true rate.
@@ -176,7 +181,7 @@ func (m manyResult) intervals() (hold, of int) {
 			continue
 		}
 		of++
-		if truth := 1 / float64(max(e.OneIn, 1)); e.each.Low <= truth && truth <= e.each.High {
+		if e.each.Low <= e.Each && e.Each <= e.each.High {
 			hold++
 		}
 	}
@@ -197,18 +202,20 @@ func (m manyResult) write(w io.Writer) {
 
 func (m manyResult) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n| endpoint | what it does | one request in | blamed | said so |\n| --- | --- | ---: | --- | --- |\n", m.summary())
+	fmt.Fprintf(&b, "%s\n| endpoint | what it does | leaks per request | to blame | what was said |\n", m.summary())
+	b.WriteString("| --- | --- | ---: | --- | --- |\n")
 	for _, e := range m.endpoints {
 		said := e.why
 		switch {
 		case e.right() && e.Leaks:
-			said = fmt.Sprintf("%s, %.2f a request", cmp.Or(e.class, verdict.Confirmed), e.each.Each)
+			said = fmt.Sprintf("%s, %.2f per request (%.2f to %.2f)",
+				cmp.Or(e.class, verdict.Confirmed), e.each.Each, e.each.Low, e.each.High)
 		case e.right():
 			said = "in no finding"
 		}
 		in, blame := "", ""
 		if e.Leaks {
-			in, blame = fmt.Sprint(e.OneIn), "`"+e.Blame+"`"
+			in, blame = fmt.Sprintf("%.2f", e.Each), "`"+e.Blame+"`"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", e.Path, e.About, in, blame, said)
 	}

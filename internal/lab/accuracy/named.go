@@ -17,6 +17,7 @@ type endpoint struct {
 	Blame  string   `json:"blame"`  // how the function to blame begins; of a healthy one, its own function
 	Others []string `json:"others"` // functions of the other goroutines of the same cause
 	OneIn  int      `json:"one_in"`
+	Each   float64  `json:"per_request"` // goroutines of the function to blame that a request leaves behind
 }
 
 // named is what a verdict says of one endpoint.

@@ -39,6 +39,8 @@ func TestNameOf(t *testing.T) {
 	healthy := endpoint{Path: "/fine-pool", Blame: "main.(*pool).work"}
 	plain := endpoint{Path: "/fine-plain"}
 	read, write := leaking.Blame, leaking.Others[0]
+	const other = "GET http://127.0.0.1:1/b"
+	one := func(f verdict.Finding) []verdict.Finding { return []verdict.Finding{f} }
 	for _, c := range []struct {
 		name     string
 		endpoint endpoint
@@ -46,27 +48,41 @@ func TestNameOf(t *testing.T) {
 		right    bool
 		why      string
 	}{
-		{"function and request", leaking, []verdict.Finding{finding(read, verdict.Leaks, asked)}, true, ""},
-		{"as a member", leaking, []verdict.Finding{member(finding(write, verdict.Leaks, asked), read)}, true, ""},
+		{"function and request", leaking, one(finding(read, verdict.Leaks, asked)), true, ""},
+		{"as a member", leaking, one(member(finding(write, verdict.Leaks, asked), read)), true, ""},
 		{"beside another with the same function", leaking,
-			[]verdict.Finding{finding(read, verdict.Leaks, "GET http://127.0.0.1:1/b"), finding(read, verdict.Leaks, asked)}, true, ""},
+			[]verdict.Finding{finding(read, verdict.Leaks, other), finding(read, verdict.Leaks, asked)}, true, ""},
 		{"no finding", leaking, nil, false, "in no finding"},
-		{"another function", leaking, []verdict.Finding{finding("main.x", verdict.Leaks, asked)}, false, "in no finding"},
-		{"its other goroutine alone", leaking, []verdict.Finding{finding(write, verdict.Leaks, asked)}, false, "only " + write},
-		{"another request", leaking, []verdict.Finding{finding(read, verdict.Leaks, "GET http://127.0.0.1:1/b")}, false, "blames GET http://127.0.0.1:1/b"},
-		{"a group of requests", leaking, []verdict.Finding{finding(read, verdict.Leaks, asked, "GET http://127.0.0.1:1/b")}, false, "blames 2 requests"},
-		{"an unclear request", leaking, []verdict.Finding{finding(read, verdict.LeaksMaybe, asked)}, false, "no request is blamed"},
-		{"no trials", leaking, []verdict.Finding{finding(read, "")}, false, "no request was tried"},
-		{"healthy, and not named", healthy, []verdict.Finding{finding(read, verdict.Leaks, asked)}, true, ""},
-		{"healthy, its function in a finding", healthy, []verdict.Finding{finding(healthy.Blame, "")}, false, "its function"},
-		{"healthy, its function in a member", healthy, []verdict.Finding{member(finding(read, ""), healthy.Blame)}, false, "its function"},
-		{"healthy without a function, not blamed", plain, []verdict.Finding{finding(read, verdict.Leaks, asked)}, true, ""},
-		{"healthy without a function, blamed", plain, []verdict.Finding{finding(read, verdict.Leaks, "GET http://127.0.0.1:1/fine-plain")}, false, "its request"},
+		{"another function", leaking, one(finding("main.x", verdict.Leaks, asked)), false, "in no finding"},
+		{"its other goroutine alone", leaking, one(finding(write, verdict.Leaks, asked)), false, "only " + write},
+		{"another request", leaking, one(finding(read, verdict.Leaks, other)), false, "blames " + other},
+		{"a group of requests", leaking, one(finding(read, verdict.Leaks, asked, other)), false, "blames 2 requests"},
+		{"an unclear request", leaking, one(finding(read, verdict.LeaksMaybe, asked)), false, "no request is blamed"},
+		{"no trials", leaking, one(finding(read, "")), false, "no request was tried"},
+		{"healthy, and not named", healthy, one(finding(read, verdict.Leaks, asked)), true, ""},
+		{"healthy, its function in a finding", healthy, one(finding(healthy.Blame, "")), false, "its function"},
+		{"healthy, its function in a member", healthy, one(member(finding(read, ""), healthy.Blame)), false, "its function"},
+		{"healthy without a function, not blamed", plain, one(finding(read, verdict.Leaks, asked)), true, ""},
+		{"healthy without a function, blamed", plain,
+			one(finding(read, verdict.Leaks, "GET http://127.0.0.1:1/fine-plain")), false, "its request"},
 	} {
 		n := nameOf(c.endpoint, "GET http://127.0.0.1:1"+c.endpoint.Path, verdict.Verdict{Findings: c.findings})
 		if n.right() != c.right || !strings.Contains(n.why, c.why) || c.right && n.why != "" {
 			t.Errorf("%s: right %v, %q; want %v, %q", c.name, n.right(), n.why, c.right, c.why)
 		}
+	}
+}
+
+// An interval that misses the true rate is counted, and one that nobody gave is not.
+func TestIntervals(t *testing.T) {
+	e := leaking
+	e.Each = 0.25
+	said := func(low, high float64) named {
+		return named{endpoint: e, function: true, request: true, each: verdict.Blamed{Low: low, High: high}}
+	}
+	m := manyResult{endpoints: []named{said(0.2, 0.3), said(0.25, 0.25), said(0.26, 0.3), said(0, 0), {endpoint: e}}}
+	if hold, of := m.intervals(); hold != 2 || of != 3 {
+		t.Errorf("intervals = %d of %d, want 2 of 3", hold, of)
 	}
 }
 

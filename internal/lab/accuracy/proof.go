@@ -58,7 +58,8 @@ func proof(ctx context.Context, o options, reportFile string) (bool, error) {
 			mark = "  <-- WRONG: " + wrong
 		}
 		fmt.Printf("%-28s %-12s %-40s %s%s\n", s.Name, r.outcome, r.blamed, strings.Join(evidence, ", "), mark)
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", s.Name, s.About, r.outcome, strings.Join(evidence, ", "), cmp.Or(wrong, "yes"))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n",
+			s.Name, s.About, r.outcome, strings.Join(evidence, ", "), cmp.Or(wrong, "yes"))
 	}
 	fmt.Printf("proof: %d services built by %s in %s\n", len(batch), v.Targets[0].GoVersion, v.Timing)
 	if reportFile != "" {

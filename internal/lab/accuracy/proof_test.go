@@ -26,7 +26,7 @@ func TestProofOf(t *testing.T) {
 		{"proven, as it can be", leak(verdict.Proven), verdict.Fail, "main.wait", both, "go1.27.1", ""},
 		{"not proven, though it can be", leak(verdict.Proven), verdict.Fail, "main.wait", both[:1], "go1.27.1", "not proven"},
 		{"growing alone, as nobody can prove it", leak(verdict.Growing), verdict.Fail, "main.wait", both[:1], "go1.27.1", ""},
-		{"proven, though it can be woken", leak(verdict.Growing), verdict.Fail, "main.wait", both, "go1.27.1", "can be woken"},
+		{"though it can be woken", leak(verdict.Growing), verdict.Fail, "main.wait", both, "go1.27.1", "can be woken"},
 		{"another function is proven", leak(verdict.Proven), verdict.Fail, "main.other", both, "go1.27.1", "not proven"},
 		{"missed", leak(verdict.Proven), verdict.Pass, "", nil, "go1.27.1", "does not fail"},
 		{"healthy", healthy, verdict.Pass, "", nil, "go1.27.1", ""},

@@ -46,7 +46,8 @@ func (t timed) line() string {
 	case !t.Leaks && t.outcome != verdict.Pass:
 		mark = "  <-- NOT GREEN"
 	}
-	return fmt.Sprintf("%-28s rounds of %-4s %-12s %d rounds, %4.0f s%s", t.Name, t.round, t.outcome, t.rounds, t.wall.Seconds(), mark)
+	return fmt.Sprintf("%-28s rounds of %-4s %-12s %d rounds, %4.0f s%s",
+		t.Name, t.round, t.outcome, t.rounds, t.wall.Seconds(), mark)
 }
 
 // red measures how long the gate takes, each service by itself and with the default
@@ -150,7 +151,8 @@ func (t *timed) measure(ctx context.Context, o options) error {
 		return fmt.Errorf("starting %s: %w", t.Name, err)
 	}
 	defer end()
-	text := fmt.Sprintf("name: red\ntargets: [{name: %s, pprof: %s/debug/pprof}]\nload:\n  rate: %.0f/s\n  round: %s\n  requests: [{url: %s/, abandon: %g}]\n",
+	text := fmt.Sprintf("name: red\ntargets: [{name: %s, pprof: %s/debug/pprof}]\n"+
+		"load:\n  rate: %.0f/s\n  round: %s\n  requests: [{url: %s/, abandon: %g}]\n",
 		t.Name, at, o.rate*max(t.Rate, 1), t.round, at, t.Abandon)
 	began := time.Now()
 	run, v, err := gateRun(ctx, text, dir)
@@ -166,7 +168,8 @@ func (t *timed) measure(ctx context.Context, o options) error {
 func redTable(runs []timed, parallel int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Each service by itself, with the default policy, %d gates at once.\n\n", parallel)
-	b.WriteString("| services | rounds of | runs | outcomes | wall time, median | p90 | longest | rounds, median |\n| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |\n")
+	b.WriteString("| services | rounds of | runs | outcomes | wall time, median | p90 | longest | rounds, median |\n")
+	b.WriteString("| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |\n")
 	kinds := []struct {
 		about string
 		holds func(timed) bool
@@ -203,7 +206,8 @@ func redRow(about string, some []timed) string {
 	}
 	slices.Sort(walls)
 	slices.Sort(rounds)
-	return fmt.Sprintf("| %s | %s | %d | %s | %.0f s | %.0f s | %.0f s | %.0f |\n", about, some[0].round, len(some), outcomeCounts(outcomes),
+	return fmt.Sprintf("| %s | %s | %d | %s | %.0f s | %.0f s | %.0f s | %.0f |\n",
+		about, some[0].round, len(some), outcomeCounts(outcomes),
 		quantile(walls, median), quantile(walls, p90), quantile(walls, longest), quantile(rounds, median))
 }
 

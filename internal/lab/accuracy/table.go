@@ -93,7 +93,8 @@ func (t table) markdown(w io.Writer, all []result) {
 	fmt.Fprintf(w, "| after minus before, more than 50 | %d of %d | | %d of %d | |\n", t.naiveCaught[0], t.leaks, t.naiveFalse[0], t.healthy)
 	fmt.Fprintf(w, "| top five frames, more than +100 | %d of %d | | %d of %d | |\n\n", t.naiveCaught[1], t.leaks, t.naiveFalse[1], t.healthy)
 	fmt.Fprintf(w, "%d leaking services and %d healthy ones; %.0f s of wall time for %.0f s of load.\n\n", t.leakServices, t.healthyServices, t.wall, t.load)
-	fmt.Fprintf(w, "| service | what it does | runs | outcomes | wall time | blamed |\n| --- | --- | ---: | --- | ---: | --- |\n")
+	fmt.Fprintf(w, "| service | what it does | runs | outcomes | wall time | blamed |\n"+
+		"| --- | --- | ---: | --- | ---: | --- |\n")
 	type sum struct {
 		about, blamed string
 		outcomes      map[verdict.Outcome]int
@@ -117,6 +118,7 @@ func (t table) markdown(w io.Writer, all []result) {
 	for _, n := range order {
 		s := sums[n]
 		slices.Sort(s.walls)
-		fmt.Fprintf(w, "| %s | %s | %d | %s | %.0f s | %s |\n", n, s.about, len(s.walls), outcomeCounts(s.outcomes), quantile(s.walls, median), s.blamed)
+		fmt.Fprintf(w, "| %s | %s | %d | %s | %.0f s | %s |\n",
+			n, s.about, len(s.walls), outcomeCounts(s.outcomes), quantile(s.walls, median), s.blamed)
 	}
 }

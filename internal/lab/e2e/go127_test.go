@@ -46,7 +46,9 @@ var builds = []struct {
 }
 
 // forms are what a service is asked for.
-var forms = []string{"goroutine?debug=0", "goroutine?debug=1", "goroutine?debug=2", "goroutineleak?debug=0", "goroutineleak?debug=1"}
+var forms = []string{
+	"goroutine?debug=0", "goroutine?debug=1", dump, "goroutineleak?debug=0", "goroutineleak?debug=1",
+}
 
 const dump = "goroutine?debug=2"
 
@@ -109,7 +111,8 @@ func described(p *stacks.Profile) map[string][]string {
 // passing reports whether goroutines only serve the requests that ask: those of a
 // connection end a moment after the answer, or have not run yet.
 func passing(s stacks.Stack) bool {
-	return s.Key == stacks.NoFrames || strings.HasPrefix(s.Entry(), "net/http.(*conn).") || strings.HasPrefix(s.Entry(), "net/http.(*connReader).")
+	return s.Key == stacks.NoFrames || strings.HasPrefix(s.Entry(), "net/http.(*conn).") ||
+		strings.HasPrefix(s.Entry(), "net/http.(*connReader).")
 }
 
 // counts are the goroutines of each stack, and of each of their labels.

@@ -233,7 +233,7 @@ func (w *world) dump() *stacks.Profile {
 		}
 		for wait, n := range waiting {
 			p.Stacks = append(p.Stacks, stacks.Stack{
-				Key: place.key, Frames: place.rest, State: waits, Count: n, Wait: wait, CreatedBy: &place.creator,
+				Key: place.key, Frames: place.rest, State: waits, Count: n, Wait: wait, Waited: waited(n, wait), CreatedBy: &place.creator,
 			})
 		}
 	}
@@ -251,4 +251,12 @@ func (w *world) collect() {
 			p.collected(w.now)
 		}
 	}
+}
+
+// waited is how many of some goroutines have waited for as long as a dump tells.
+func waited(n int, wait time.Duration) int {
+	if wait < stacks.LongWait {
+		return 0
+	}
+	return n
 }
