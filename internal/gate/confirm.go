@@ -17,7 +17,7 @@ func (g *Gate) confirm(ctx context.Context, round int, step verdict.Step) error 
 	watched := map[string]bool{}
 	every := min(max(step.Until/looks, leastLook), mostLook)
 	refused := step.Dump // before the look
-	for seq := 1; ; seq++ {
+	for seq := looked(g.Writer.Run(), round) + 1; ; seq++ {
 		for _, name := range step.Targets {
 			watched[name] = true // those that have fallen drop out of the list
 		}
@@ -27,9 +27,9 @@ func (g *Gate) confirm(ctx context.Context, round int, step verdict.Step) error 
 		if err := g.viable(ctx); err != nil {
 			return err
 		}
-		step = verdict.Next(g.Writer.Run(), g.Policy)
+		step = g.next(g.Writer.Run(), g.Policy)
 		if g.dump(ctx, moment{round, afterLook}, without(step.Dump, refused)) {
-			step = verdict.Next(g.Writer.Run(), g.Policy)
+			step = g.next(g.Writer.Run(), g.Policy)
 		}
 		if step.Action != verdict.Watch {
 			return g.lookAgain(ctx, round, slices.Collect(maps.Keys(watched)))
@@ -38,6 +38,17 @@ func (g *Gate) confirm(ctx context.Context, round int, step verdict.Step) error 
 			return err
 		}
 	}
+}
+
+// looked is the number of the last capture of long looks after a round: a dump at the end of
+// one may be the reason for another.
+func looked(run record.Run, round int) (last int) {
+	for _, c := range run.Captures {
+		if c.Kind == record.Confirm && c.Round == round {
+			last = max(last, c.Seq)
+		}
+	}
+	return last
 }
 
 // without are the names that are not among others.

@@ -15,7 +15,7 @@ const (
 	afterLook   = 2
 )
 
-// moment is when something is dumped. Round 0 is the end of the run.
+// moment is when something is dumped. Round 0 is the baseline, and the end of the run.
 type moment struct{ round, seq int }
 
 // dumping is a dump of a target that was asked for, whatever came of it.
@@ -92,7 +92,11 @@ func (g *Gate) evidence(ctx context.Context) {
 		return
 	}
 	end := g.begin(record.Phase{Kind: record.Evidence}, 0, "")
-	g.dump(ctx, moment{seq: afterWindow}, wanted)
+	at := moment{seq: afterWindow}
+	if !g.dump(ctx, at, wanted) { // it was taken after the baseline
+		at.seq = afterLook
+		g.dump(ctx, at, wanted)
+	}
 	end()
 }
 

@@ -225,6 +225,115 @@ func TestDumps(t *testing.T) {
 	}
 }
 
+// The verdict may want dumps whatever it wants beside: each is taken once a moment, and then it
+// is asked again.
+func TestDumpsOnRequest(t *testing.T) {
+	const looked = 3 // captures of a long look
+	count := func(run record.Run, kind record.Kind) (n int) {
+		for _, c := range run.Captures {
+			if c.Kind == kind && c.Target == "shop" {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		name  string
+		step  func(run record.Run, rounds, looks int) verdict.Step
+		fails string // the target that has no dump
+		dumps string // target, round and number
+		asks  int    // for dumps
+	}{
+		{name: "before a round, and again and again", dumps: "shop 0-1 shop 1-1", asks: 2,
+			step: func(_ record.Run, rounds, _ int) verdict.Step {
+				if rounds < 2 {
+					return verdict.Step{Action: verdict.Load, Dump: []string{"shop"}}
+				}
+				return verdict.Step{Action: verdict.Stop}
+			}},
+		{name: "before a long look, and at its end", dumps: "shop 1-1 shop 1-2", asks: 2,
+			step: func(_ record.Run, rounds, looks int) verdict.Step {
+				switch {
+				case rounds == 0:
+					return verdict.Step{Action: verdict.Load}
+				case looks < looked:
+					return verdict.Step{Action: verdict.Watch, Targets: []string{"shop"}, Until: time.Minute, Dump: []string{"shop"}}
+				}
+				return verdict.Step{Action: verdict.Stop, Dump: []string{"shop"}}
+			}},
+		{name: "at the end of a look that goes on", dumps: "other 1-2 shop 1-2", asks: 2,
+			step: func(run record.Run, rounds, looks int) verdict.Step {
+				switch {
+				case rounds == 0:
+					return verdict.Step{Action: verdict.Load}
+				case count(run, record.Evidence) > 0:
+					return verdict.Step{Action: verdict.Stop}
+				case looks < looked:
+					return verdict.Step{Action: verdict.Watch, Targets: []string{"shop"}, Until: time.Minute}
+				}
+				return verdict.Step{Action: verdict.Watch, Targets: []string{"shop"}, Dump: []string{"shop", "other"}}
+			}},
+		{name: "refused before a long look, and taken at its end", fails: "shop", dumps: "", asks: 2,
+			step: func(_ record.Run, rounds, looks int) verdict.Step {
+				switch {
+				case rounds == 0:
+					return verdict.Step{Action: verdict.Load}
+				case looks < looked:
+					return verdict.Step{Action: verdict.Watch, Targets: []string{"shop"}, Until: time.Minute, Dump: []string{"shop"}}
+				}
+				return verdict.Step{Action: verdict.Stop, Dump: []string{"shop"}}
+			}},
+		{name: "a look that a dump prolongs", dumps: "shop 1-2", asks: 1,
+			step: func(run record.Run, rounds, looks int) verdict.Step {
+				switch {
+				case rounds == 0:
+					return verdict.Step{Action: verdict.Load}
+				case looks < looked:
+					return verdict.Step{Action: verdict.Watch, Targets: []string{"shop"}, Until: time.Minute}
+				case count(run, record.Evidence) == 0:
+					return verdict.Step{Action: verdict.Stop, Dump: []string{"shop"}}
+				case looks < 2*looked:
+					return verdict.Step{Action: verdict.Watch, Targets: []string{"shop"}, Until: time.Minute}
+				}
+				return verdict.Step{Action: verdict.Stop}
+			}},
+	} {
+		bubble(t, c.name, func(t *testing.T) {
+			shop, other := newFake("shop"), newFake("other")
+			shop.answer = func(what string, _ int, _ time.Duration) error {
+				if what == "dump" && c.fails == "shop" {
+					return lostAnswer("shop")
+				}
+				return nil
+			}
+			r := newRig(process{shop}, process{other})
+			r.next = func(run record.Run, _ verdict.Policy) verdict.Step {
+				rounds := 0
+				for _, l := range run.Loads {
+					rounds = max(rounds, l.Round)
+				}
+				return c.step(run, rounds, count(run, record.Confirm))
+			}
+			run := r.run(t, t.Context())
+			var dumps []string
+			files := map[string]bool{}
+			for _, p := range run.Captures {
+				if p.Kind == record.Evidence {
+					dumps = append(dumps, fmt.Sprintf("%s %d-%d", p.Target, p.Round, p.Seq))
+				}
+				if files[p.File] {
+					t.Errorf("%s is written twice", p.File)
+				}
+				files[p.File] = true
+			}
+			slices.Sort(dumps)
+			if got, asks := strings.Join(dumps, " "), shop.asked["dump"]+other.asked["dump"]; got != c.dumps || asks != c.asks {
+				t.Errorf("dumps %q after %d questions, want %q after %d; phases %s", got, asks, c.dumps, c.asks, phasesOf(run))
+			}
+		})
+	}
+}
+
 func TestTrials(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -51,6 +51,8 @@ type Gate struct {
 	taken    taken
 	movement movement
 	dumped   map[dumping]bool
+	// next says what to measure next: verdict.Next, but for tests of what it may yet say.
+	next func(record.Run, verdict.Policy) verdict.Step
 }
 
 // New prepares a run. It asks nothing of anybody.
@@ -61,7 +63,7 @@ func New(c Config) *Gate {
 	if c.Mask == nil {
 		c.Mask = func(text string) string { return text }
 	}
-	return &Gate{Config: c, dumped: map[dumping]bool{}}
+	return &Gate{Config: c, dumped: map[dumping]bool{}, next: verdict.Next}
 }
 
 // Sent is the number of requests sent so far in the phase that runs.
@@ -145,7 +147,7 @@ func (g *Gate) rounds(ctx context.Context) error {
 		if err := g.viable(ctx); err != nil {
 			return err
 		}
-		step := verdict.Next(g.Writer.Run(), g.Policy)
+		step := g.next(g.Writer.Run(), g.Policy)
 		if asked < at.round && (step.Action != verdict.Load || step.Why != "") {
 			// Before a verdict, and before further rounds or a long look that a
 			// proof makes needless.
