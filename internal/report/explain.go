@@ -39,7 +39,11 @@ func ExplainTable(w io.Writer, v verdict.Verdict, es []verdict.Explanation, s St
 	c.line("%s", Headline(v, s))
 	c.line("")
 	if len(es) == 0 {
-		c.line("  No stack was ever above its baseline by more than it varies.")
+		text := "No stack was ever above its baseline by more than it varies."
+		if len(v.Findings) > 0 {
+			text = "The verdict explains none of its stacks."
+		}
+		c.line("  %s", text)
 		return c.w.err
 	}
 	many := len(v.Targets) > 1

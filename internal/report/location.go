@@ -121,7 +121,7 @@ func opening(v verdict.Verdict, f verdict.Finding, root string) string {
 		return "open the stack and ask what was meant to end the wait there"
 	case at == "":
 		return fmt.Sprintf("look at what %s does with %s: no line of the stack is the service's own",
-			cmp.Or(culprit(f), "the requests' code"), whose)
+			cmp.Or(culprit(f), "the service"), whose)
 	case whose == "":
 		return fmt.Sprintf("open %s and ask what was meant to end the wait there", at)
 	case l.How == starter:

@@ -149,7 +149,7 @@ func compareStep(t verdict.Target) step {
 func diffStep(v verdict.Verdict, t verdict.Target, f verdict.Finding) step {
 	before, after := difference(t, f)
 	text := printable(opening(v, f, ""))
-	text = strings.ToUpper(text[:1]) + text[1:] + ": a send, a close, a cancel or a timeout that is missing on the way out."
+	text = strings.ToUpper(text[:1]) + text[1:] + ". Something is missing on the way out: a send, a close, a cancel or a timeout."
 	if means := meaning(f); means != "" {
 		text += " Usually: " + printable(means) + "."
 	}
