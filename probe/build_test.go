@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/leakgate/leakgate/record"
 )
@@ -71,7 +72,11 @@ func TestPageOfBuild(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := (&Target{name: "shop"}).seen(metrics{build: p.build})
+		m, err := p.metrics(time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := (&Target{name: "shop"}).seen(m)
 		if i.Module != c.module || i.Version != c.version {
 			t.Errorf("%s: %q %q, want %q %q", c.name, i.Module, i.Version, c.module, c.version)
 		}

@@ -52,7 +52,7 @@ var meanings = []meaning{
 	{function: "golang.org/x/sync/errgroup.(*Group).Wait", exact: true, says: "waits for a function of an errgroup that does not return: look for it among the findings"},
 	{function: "golang.org/x/sync/errgroup.(*Group).Go", exact: true, says: "waits for room in an errgroup with a limit: its functions do not return"},
 	{function: "sync.(*Cond).Wait", says: "waits on a sync.Cond for a Signal or a Broadcast that never comes"},
-	{function: "sync.(*WaitGroup).Wait", says: "waits for a WaitGroup of which one part never calls Done"},
+	{function: "sync.(*WaitGroup).Wait", says: "waits for a WaitGroup: something never calls Done"},
 }
 
 // creators say the same of the function whose go statement started the goroutine, where

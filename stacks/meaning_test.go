@@ -28,6 +28,8 @@ func TestMeaning(t *testing.T) {
 		{"errgroup.Wait", append(std("sync.(*WaitGroup).Wait"), Frame{Function: "golang.org/x/sync/errgroup.(*Group).Wait"}, own), "", "errgroup"},
 		{"errgroup with a limit", []Frame{{Function: "golang.org/x/sync/errgroup.(*Group).Go"}, own}, "", "room"},
 		{"a function of an errgroup", []Frame{own, {Function: "golang.org/x/sync/errgroup.(*Group).Go.func1"}}, "golang.org/x/sync/errgroup.(*Group).Go", "does not return"},
+		// Nothing but Go's own code below it: what it waits for is not known.
+		{"a function of an errgroup, alone", append(std("io.ReadAll"), Frame{Function: "golang.org/x/sync/errgroup.(*Group).Go.func1"}), "", ""},
 		{"a full pool of a database", append(std("database/sql.(*DB).conn", "database/sql.(*DB).QueryContext"), own), "", "pool is full"},
 		// Its twin begins with the same letters and is something else.
 		{"a database per request", std("database/sql.(*DB).connectionOpener"), "", "sql.DB opened per request"},

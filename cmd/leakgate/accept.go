@@ -33,7 +33,7 @@ func (a *app) accept(o acceptOptions, run record.Run, policy verdict.Policy, v v
 		return v, fmt.Errorf("--until %q: want a day as 2027-03-01", o.until)
 	}
 	if v.More > 0 {
-		return v, fmt.Errorf("%d findings: more than a verdict lists are more than can be accepted in one go; fix the first ones", v.More+len(v.Findings))
+		return v, fmt.Errorf("%d findings are more than a verdict lists and more than can be accepted in one go; fix the first ones", v.More+len(v.Findings))
 	}
 	if len(v.Findings) == 0 {
 		fmt.Fprintln(a.errOut, "nothing to accept: the run has no finding")
@@ -42,7 +42,7 @@ func (a *app) accept(o acceptOptions, run record.Run, policy verdict.Policy, v v
 	var rules []plan.Ignore
 	for _, f := range v.Findings {
 		if f.Is(verdict.Unconfirmed) {
-			return v, fmt.Errorf("whether %s leaks is not confirmed: let the run finish first", f.Function)
+			return v, fmt.Errorf("it is not confirmed that %s leaks: let the run finish first", f.Function)
 		}
 		if f.Function == "" || f.Name() != f.Function {
 			return v, errors.New("a finding has no function that a rule could name: only the number of goroutines is known; give the target's pprof in the plan")

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,9 @@ Exit codes: 0 explained, 2 usage error, or STACK is no stack or several.`,
 			if !slices.Contains(explainFormats, o.format) {
 				return usage(fmt.Errorf("--format %q: want text or json", o.format))
 			}
-			j, err := interruptible(c.Context(), func() (judged, error) { return judge(c.Context(), args[0], o.plan, "") })
+			j, err := interruptible(c.Context(), func() (judged, error) {
+				return judge(c.Context(), args[0], o.plan, "")
+			})
 			if err != nil {
 				return usageUnless(err)
 			}
@@ -61,40 +64,48 @@ Exit codes: 0 explained, 2 usage error, or STACK is no stack or several.`,
 
 // explain prints what a verdict says of its stacks, or of one.
 func (a *app) explain(v verdict.Verdict, dir, stack string, o explainOptions) error {
-	if o.target != "" && !slices.ContainsFunc(v.Targets, func(t verdict.Target) bool { return t.Name == o.target }) {
-		return &exit{code: exitUsage, err: fmt.Errorf("--target %q: the run has no such target", o.target), hint: hintOf("its targets are", targetNames(v))}
+	known := func(t verdict.Target) bool { return t.Name == o.target }
+	if o.target != "" && !slices.ContainsFunc(v.Targets, known) {
+		return usageHint(hintOf("its targets are", targetNames(v)), "--target %q: the run has no such target", o.target)
 	}
 	es := report.Matching(v, stack, o.target)
-	style := report.Style{Color: a.color(a.out), Root: workingDir(), Dir: dir, Width: width(a.out)()}
 	var b bytes.Buffer
-	var err error
-	switch {
-	case stack != "" && len(es) == 0:
-		return &exit{code: exitUsage, err: fmt.Errorf("%q: no stack of this run has this id, or a function of this name", stack), hint: "leakgate explain " + dir + " lists them"}
-	case stack != "" && len(es) > 1:
-		if o.format == "text" {
-			if err := report.ExplainTable(&b, v, es, style); err != nil {
-				return err
-			}
-			if err := a.emit(b.Bytes()); err != nil {
-				return &exit{code: exitInconclusive, err: err}
-			}
-		}
-		return &exit{code: exitUsage, err: fmt.Errorf("%q: %d stacks of this run fit", stack, len(es)), hint: narrower(es)}
-	case o.format == "json":
-		err = report.ExplainJSON(&b, v, es)
-	case stack != "":
-		err = report.Explain(&b, v, es[0], style)
-	default:
-		err = report.ExplainTable(&b, v, es, style)
-	}
+	err := a.explanations(&b, v, es, dir, stack != "", o.format)
 	if err == nil {
 		err = a.emit(b.Bytes())
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return &exit{code: exitInconclusive, err: err}
+	case stack != "" && len(es) == 0:
+		const none = "%q: no stack of this run has this id, or a function of this name"
+		return usageHint("leakgate explain "+dir+" lists them", none, stack)
+	case stack != "" && len(es) > 1:
+		return usageHint(narrower(es), "%q: %d stacks of this run fit", stack, len(es))
 	}
 	return nil
+}
+
+// explanations writes what was found: one stack in full, several as a table, so that a
+// person can pick one. A script that asked for one gets one or nothing.
+func (a *app) explanations(
+	w io.Writer, v verdict.Verdict, es []verdict.Explanation, dir string, one bool, format string,
+) error {
+	style := report.Style{Color: a.color(a.out), Root: workingDir(), Dir: dir, Width: width(a.out)()}
+	switch {
+	case one && (len(es) == 0 || format == "json" && len(es) > 1):
+		return nil
+	case format == "json":
+		return report.ExplainJSON(w, v, es)
+	case one && len(es) == 1:
+		return report.Explain(w, v, es[0], style)
+	}
+	return report.ExplainTable(w, v, es, style)
+}
+
+// usageHint is a usage error with what to do next.
+func usageHint(hint, format string, args ...any) error {
+	return &exit{code: exitUsage, err: fmt.Errorf(format, args...), hint: hint}
 }
 
 // narrower is how to name one of several stacks.

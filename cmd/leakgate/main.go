@@ -40,10 +40,11 @@ func program(c command) int {
 	return c(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 }
 
-// untilSignal is over with the first signal that asks for an end, that of a lost
-// terminal included. A second one ends the process at once, but for another of the
-// lost terminal: the shell and the system both send one. Who ignores it, as nohup
-// has its programs do, goes on. then is called once a second one would end it.
+// untilSignal returns a context that ends with the first signal that asks the process to
+// end, including that of a lost terminal. A second signal ends the process at once, except
+// another one of the lost terminal, which the shell and the system both send. A process
+// that ignores that signal, as under nohup, goes on. then is called as soon as a second
+// signal would end the process.
 func untilSignal(then func()) (context.Context, context.CancelFunc) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

@@ -21,8 +21,8 @@ import (
 //	leakgate: error: what went wrong, lower case, quoting the input
 //	leakgate: hint: the next thing to do, where there is one
 //
-// The exit code goes by the outcome alone; a usage error is one in the plan or
-// on the command line, found before anything was loaded.
+// The outcome alone decides the exit code. A usage error is one in the plan or on the
+// command line, found before anything was loaded.
 const (
 	exitPass         = 0
 	exitFail         = 1

@@ -20,7 +20,7 @@ func (a *app) rulesCommand() *cobra.Command {
 		Long: `rules hands a plan's thresholds on to production. It writes
 
   leakgate.rules.yaml       recording and alert rules: slope, projection, one instance
-                            apart from its like, the budget of leak-suspected operation
+                            far from the others, the budget of leak-suspected operation
   leakgate.rules_test.yaml  unit tests of them, for promtool test rules
   leakgate.dashboard.json   a Grafana dashboard over what they record
 

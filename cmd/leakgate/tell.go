@@ -23,8 +23,8 @@ const codeNotWritten = "not-written"
 // started leakgate and must not take an older verdict for it.
 const resultVariable = "LEAKGATE_RESULT"
 
-// teller brings a verdict to everybody who is told of it. A place that cannot be
-// written makes a pass could-not-tell, and then that is what all are told.
+// teller writes a verdict to every place that gets it. If one cannot be written, a pass
+// becomes could-not-tell, and that is then what all of them say.
 type teller struct {
 	app     *app
 	verdict verdict.Verdict
@@ -57,7 +57,7 @@ func (t *teller) tell() (verdict.Verdict, error) {
 	return told, t.broken
 }
 
-// told is the verdict as it is told.
+// told is the verdict as it is written.
 func (t *teller) told() verdict.Verdict {
 	v := t.verdict
 	if t.broken == nil || v.Outcome != verdict.Pass { // nobody can read what passed
@@ -65,7 +65,7 @@ func (t *teller) told() verdict.Verdict {
 	}
 	v.Outcome, v.Reason = verdict.Inconclusive, "the run passed, but not everything could be written"
 	v.Headline = "could not tell: " + v.Reason
-	v.Hint = "make room, or let leakgate write there; leakgate judge DIR then writes the reports again"
+	v.Hint = "make room, or let leakgate write there; then leakgate judge DIR writes the reports again"
 	v.Checks = append(slices.Clip(v.Checks), verdict.Check{
 		Name: "reports", Outcome: verdict.Inconclusive, Code: codeNotWritten, Message: t.broken.Error(), Hint: v.Hint, Measured: 1, Unit: "failed",
 	})
@@ -74,7 +74,7 @@ func (t *teller) told() verdict.Verdict {
 
 func (t *teller) reports(v verdict.Verdict) error { return writeReports(t.dir, v, t.app.hidden) }
 
-// result writes the outcome for who asked for it by a variable.
+// result writes the outcome for whoever asked for it in a variable.
 func (t *teller) result(v verdict.Verdict) error {
 	name, _ := t.app.env(resultVariable)
 	if name == "" {

@@ -123,8 +123,8 @@ func underWatch(c command) (int, bool) {
 	if !signal.Ignored(syscall.SIGHUP) {
 		signals = append(signals, syscall.SIGHUP)
 	}
-	// A terminal sends its signals to both processes. Which is the second is for who
-	// watches to say, by ending.
+	// A terminal sends its signals to both processes. The one that watches says which is
+	// the second, by ending.
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)

@@ -118,7 +118,8 @@ func floor(s verdict.Seen) string {
 
 // lookText is a long look in a sentence.
 func lookText(l verdict.Looked) string {
-	text := fmt.Sprintf("after round %d, %.0f s without load: %d at the lowest, %d at the end", l.Round, l.Seconds, l.Lowest, l.Last)
+	text := fmt.Sprintf("after round %d, %.0f s without load: %d at the lowest, %d at the end",
+		l.Round, l.Seconds, l.Lowest, l.Last)
 	if l.Age > 0 {
 		text += fmt.Sprintf("; the goroutines of the first round were %.0f s old by then", l.Age)
 	}
@@ -166,5 +167,7 @@ func unreported(v verdict.Verdict) []verdict.Explanation {
 	for _, f := range v.Findings {
 		told[key{f.ID, f.Target}] = true
 	}
-	return slices.DeleteFunc(slices.Clone(v.Explanations), func(e verdict.Explanation) bool { return told[key{e.ID, e.Target}] })
+	return slices.DeleteFunc(slices.Clone(v.Explanations), func(e verdict.Explanation) bool {
+		return told[key{e.ID, e.Target}]
+	})
 }

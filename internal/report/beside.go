@@ -7,9 +7,8 @@ import (
 	"github.com/leakgate/leakgate/verdict"
 )
 
-// besideLines are what the run says beside the goroutines' growth, for a person: what
-// memory did with them, how fast they rise under load, what it comes to in production.
-// Warnings that say the same are left to the warnings.
+// besideLines say what the run shows beside the growth of goroutines: memory, the slope
+// under load, and what it comes to in production. What a warning says already is left out.
 func besideLines(v verdict.Verdict) []string {
 	var out []string
 	for _, m := range v.Memory {
@@ -20,10 +19,10 @@ func besideLines(v verdict.Verdict) []string {
 	}
 	for _, c := range v.Connections {
 		last := c.Rounds[len(c.Rounds)-1]
-		out = append(out, fmt.Sprintf("connections: %s: %d held, with %.2f, %.2f and %.2f goroutines each in the course of the last round", c.Target, c.Open, last[0], last[1], last[2]))
+		out = append(out, fmt.Sprintf("connections: %s: %d held, with %.2f, %.2f and %.2f goroutines each early, in the middle and late in the last round", c.Target, c.Open, last[0], last[1], last[2]))
 	}
 	for _, s := range v.Slopes {
-		if rises(s) && v.Outcome != verdict.Pass { // of a pass, it was explained away
+		if rises(s) && v.Outcome != verdict.Pass { // in a pass, it was explained away
 			out = append(out, fmt.Sprintf("slope: %s: %s", s.Target, s))
 		}
 	}

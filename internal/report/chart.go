@@ -184,7 +184,7 @@ func areasOf(fs []verdict.Finding, phases []record.Phase) []area {
 	var out []area
 	for _, f := range fs {
 		if len(f.Counts) == 0 || len(f.Counts) > len(ends) || f.Is(verdict.Held) {
-			continue // of windows that nobody knows the time of
+			continue // the times of these windows are not known
 		}
 		a := area{Name: printable(shortName(f)), Counts: slices.Clone(f.Counts)}
 		for _, s := range ends[len(ends)-len(f.Counts):] {

@@ -67,8 +67,8 @@ func lastTwo(file string) string {
 	return path.Join(path.Base(path.Dir(file)), path.Base(file))
 }
 
-// digging are the commands to go on with, with the run's own file names; they
-// are run in the run directory. A failed run's are about its first finding.
+// digging lists commands for a closer look, with the run's own file names, to be run in
+// the run directory. Those of a failed run are about its first finding.
 func digging(v verdict.Verdict, first []chart) []command {
 	var t verdict.Target
 	if len(first) > 0 {
@@ -86,7 +86,7 @@ func digging(v verdict.Verdict, first []chart) []command {
 		before, after := quoted(from), quoted(to)
 		add("What grew, as a graph and a flame graph in the browser", "go tool pprof -http=localhost: -diff_base %s %s", before, after)
 		add("What grew, as text", "go tool pprof -top -diff_base %s %s", before, after)
-		add("What grew, stack by stack, normalised as the gate does", "leakgate diff %s %s", before, after)
+		add("What grew, stack by stack, normalised as the gate does it", "leakgate diff %s %s", before, after)
 		if t.Pprof != "" && !f.Is(verdict.Held) {
 			add("The baseline against the process as it is now", "leakgate diff %s %s", before, address(t, "goroutine"))
 		}

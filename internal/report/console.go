@@ -284,13 +284,21 @@ func (c *console) checks(v verdict.Verdict) {
 		}
 		about := explained(k)
 		if about == "" {
-			about = fmt.Sprintf("%s %s (limit %s)", number(k.Measured), printable(k.Unit), number(k.Limit))
+			about = fmt.Sprintf("%s %s (limit %s)", number(k.Measured), printable(singular(k)), number(k.Limit))
 		}
 		c.line("  %s %-24s %s", mark, printable(name), printable(about))
 		if k.Message != "" && (k.Outcome != verdict.Pass || c.Verbose && explained(k) == "") && (k.Outcome != verdict.Fail || len(v.Findings) == 0) {
 			c.line("       %s", printable(k.Message))
 		}
 	}
+}
+
+// singular is a check's unit, of one if that is what was measured: 1 stack.
+func singular(k verdict.Check) string {
+	if k.Measured == 1 && !strings.Contains(k.Unit, " ") {
+		return strings.TrimSuffix(k.Unit, "s")
+	}
+	return k.Unit
 }
 
 // explained is what a check that passed above its limit says for itself, in place of

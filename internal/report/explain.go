@@ -39,7 +39,11 @@ func ExplainTable(w io.Writer, v verdict.Verdict, es []verdict.Explanation, s St
 	c.line("%s", Headline(v, s))
 	c.line("")
 	if len(es) == 0 {
-		c.line("  No stack was ever above its baseline by more than it varies.")
+		text := "No stack was ever above its baseline by more than it varies."
+		if len(v.Findings) > 0 {
+			text = "The verdict explains none of its stacks."
+		}
+		c.line("  %s", text)
 		return c.w.err
 	}
 	many := len(v.Targets) > 1
@@ -54,7 +58,9 @@ func ExplainTable(w io.Writer, v verdict.Verdict, es []verdict.Explanation, s St
 		if e.Nearest {
 			because = "nearest to a leak: " + because
 		}
-		table = append(table, []string{printable(e.ID), printable(e.Class), shortened(function, tableFunction), ends(e), because})
+		table = append(table, []string{
+			printable(e.ID), printable(e.Class), shortened(function, tableFunction), ends(e), because,
+		})
 	}
 	for i, l := range c.lastCut(table) {
 		if i == 0 {
@@ -102,7 +108,9 @@ func Explain(w io.Writer, v verdict.Verdict, e verdict.Explanation, s Style) err
 	c := &console{Style: s, w: &errWriter{w: w}}
 	a := accountOf(e)
 	c.line("%s", c.paint(bold, printable(e.Function)))
-	c.line("%s", strings.Join(nonEmpty([]string{place(e.File, e.Line, s.Root), "on " + printable(e.Target), "stack " + printable(e.ID)}), ", "))
+	c.line("%s", strings.Join(nonEmpty([]string{
+		place(e.File, e.Line, s.Root), "on " + printable(e.Target), "stack " + printable(e.ID),
+	}), ", "))
 	c.line("")
 	c.line("Taken for %s.", printable(a.Taken))
 	for _, f := range v.Findings {
@@ -135,7 +143,9 @@ func (c *console) windows(v verdict.Verdict, a account) {
 			sent = thousands(float64(s.Requests))
 		}
 		loaded = loaded || s.Profiles > 0
-		table = append(table, []string{window(i), fmt.Sprint(s.Low), fmt.Sprint(s.Middle), fmt.Sprint(s.High), sent, floor(s)})
+		table = append(table, []string{
+			window(i), fmt.Sprint(s.Low), fmt.Sprint(s.Middle), fmt.Sprint(s.High), sent, floor(s),
+		})
 	}
 	c.line("Goroutines, in a quiet moment after each round:")
 	for i, row := range table {
@@ -185,10 +195,11 @@ func (c *console) asked(a account) {
 			}
 			c.line("  %d. %s", i+1, l)
 		}
-		line := fmt.Sprintf("%s: %s", c.paint(hue, q.Says), printable(strings.Join(nonEmpty([]string{q.Against, q.Margin}), "; ")))
-		c.line("     %s", line)
-		if about := strings.Join(nonEmpty([]string{prefixed("rule ", q.Rule), prefixed("threshold ", q.Threshold)}), ", "); about != "" {
-			c.line("     %s", c.paint(dim, printable(about)))
+		figures := strings.Join(nonEmpty([]string{q.Against, q.Margin}), "; ")
+		c.line("     %s: %s", c.paint(hue, q.Says), printable(figures))
+		about := nonEmpty([]string{prefixed("rule ", q.Rule), prefixed("threshold ", q.Threshold)})
+		if len(about) > 0 {
+			c.line("     %s", c.paint(dim, printable(strings.Join(about, ", "))))
 		}
 	}
 	c.line("")
@@ -202,7 +213,8 @@ func prefixed(prefix, text string) string {
 }
 
 func (c *console) decision(a account) {
-	for _, part := range []struct{ title, text string }{{"So", a.Reason}, {"What would have changed it", a.Change}} {
+	parts := []struct{ title, text string }{{"So", a.Reason}, {"What would have changed it", a.Change}}
+	for _, part := range parts {
 		if part.text == "" {
 			continue
 		}

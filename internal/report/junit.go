@@ -61,8 +61,8 @@ const (
 	// maxJUnitText is how much of one text a case holds, in bytes: dashboards keep
 	// each in a column of a table, and GitLab takes 30 MB in all.
 	maxJUnitText = 64 << 10
-	// maxJUnitLeaks is how many leaks have a case of their own: more are pages that
-	// nobody turns.
+	// maxJUnitLeaks is how many leaks have a case of their own: nobody
+	// pages through more.
 	maxJUnitLeaks = 100
 	// maxJUnitAll is how many bytes the texts of all leaks together have, which a
 	// few huge stacks would fill otherwise.
@@ -252,7 +252,7 @@ func portableMember(m verdict.Member) verdict.Member {
 	return m
 }
 
-// noCommand makes a line no workflow command, and leaves tabs.
+// noCommand keeps a line from being a workflow command, and leaves tabs alone.
 func noCommand(line string) string {
 	indent := line[:len(line)-len(strings.TrimLeft(line, "\t "))]
 	return indent + printable(line[len(indent):])

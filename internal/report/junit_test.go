@@ -100,6 +100,20 @@ func TestJUnitCounts(t *testing.T) {
 	}
 }
 
+// Two leaks that no name tells apart are one case, and the other is counted.
+func TestJUnitTwins(t *testing.T) {
+	v := fixtures()["fail"]
+	v.Checks, v.Findings = nil, slices.Repeat(v.Findings, 2)
+	suite, _ := junitOf(t, v)
+	if len(suite.Cases) != 2 || suite.Failures != 1 || suite.Cases[1].Name != "more leaks" {
+		t.Errorf("twins are %+v, want one failure and a count", suite.Cases)
+	}
+	v.Findings[0].ID, v.Findings[1].ID = "3f2a9c1d", "77c0ffee"
+	if suite, _ := junitOf(t, v); suite.Failures != 2 || len(suite.Cases) != 2 {
+		t.Errorf("two stacks of one function are %+v, want two failures", suite.Cases)
+	}
+}
+
 // GitLab takes 30 MB, and nobody reads the ten thousandth stack.
 func TestJUnitBounds(t *testing.T) {
 	many := fixtures()["fail"]

@@ -143,7 +143,8 @@ func ratio(x float64) string { return strings.TrimSuffix(fmt.Sprintf("%.3g", x),
 // memberLine is another stack of the same cause, in a line.
 func memberLine(m verdict.Member) string {
 	return strings.Join(nonEmpty([]string{
-		m.Function, framePlace(stacks.Located(m.Function, m.File, m.Line), ""), m.State, fmt.Sprintf("+%d", m.Leaked), ratio(m.Ratio) + " for each",
+		m.Function, framePlace(stacks.Located(m.Function, m.File, m.Line), ""), m.State,
+		fmt.Sprintf("+%d", m.Leaked), ratio(m.Ratio) + " for each",
 	}), ", ")
 }
 

@@ -237,7 +237,7 @@ func TestLead(t *testing.T) {
 		{"a dependency, called by own code", dependency, "github.com/minio/minio-go/v7 v7.0.32", "/home/ci/build/shop/internal/stock/list.go:77", "open /home/ci/build/shop/internal/stock/list.go:77, the nearest own code: it waits in github.com/minio/minio-go/v7 v7.0.32; ask what was meant to end that"},
 		{"Go itself, started by own code", started, "Go 1.26's context", "/home/ci/build/shop/watch.go:30", "open /home/ci/build/shop/watch.go:30, the go statement from which it gets into Go 1.26's context, and ask what was meant to end the wait there"},
 		{"Go itself, and a request", standard, "Go 1.26's context", "", "look at what GET /flushlater/4 does with Go 1.26's context: no line of the stack is the service's own"},
-		{"Go itself", bare, "Go 1.26's context", "", "look at what the requests' code does with Go 1.26's context: no line of the stack is the service's own"},
+		{"Go itself", bare, "Go 1.26's context", "", "look at what the service does with Go 1.26's context: no line of the stack is the service's own"},
 	} {
 		v := verdict.Verdict{Targets: base.Targets, Findings: []verdict.Finding{c.f}}
 		if got := foreign(c.f, "go1.26.8"); got != c.whose {
@@ -245,6 +245,10 @@ func TestLead(t *testing.T) {
 		}
 		if got := leadOf(c.f).where(c.f, ""); got != c.where {
 			t.Errorf("%s: leads to %q, want %q", c.name, got, c.where)
+		}
+		// The console says so, unless the blamed line is the place.
+		if said := strings.Contains(textOf(t, Console(Style{}), v), c.opening); said != (c.whose != "") {
+			t.Errorf("%s: the console leads there: %v", c.name, said)
 		}
 		if got := opening(v, c.f, ""); got != c.opening {
 			t.Errorf("%s: %q, want %q", c.name, got, c.opening)

@@ -120,11 +120,13 @@ func opening(v verdict.Verdict, f verdict.Finding, root string) string {
 	case at == "" && whose == "":
 		return "open the stack and ask what was meant to end the wait there"
 	case at == "":
-		return fmt.Sprintf("look at what %s does with %s: no line of the stack is the service's own", cmp.Or(culprit(f), "the requests' code"), whose)
+		return fmt.Sprintf("look at what %s does with %s: no line of the stack is the service's own",
+			cmp.Or(culprit(f), "the service"), whose)
 	case whose == "":
 		return fmt.Sprintf("open %s and ask what was meant to end the wait there", at)
 	case l.How == starter:
-		return fmt.Sprintf("open %s, the go statement from which it gets into %s, and ask what was meant to end the wait there", at, whose)
+		return fmt.Sprintf("open %s, the go statement from which it gets into %s, "+
+			"and ask what was meant to end the wait there", at, whose)
 	}
 	return fmt.Sprintf("open %s, the nearest own code: it waits in %s; ask what was meant to end that", at, whose)
 }
@@ -160,7 +162,8 @@ func trimmed(function, file string) bool {
 // drive, no version of the module cache, and not out of the folder again.
 func relative(file string) bool {
 	clean := path.Clean(file)
-	return file != "" && clean != "." && !path.IsAbs(file) && !strings.ContainsAny(file, `\:@`) && clean != ".." && !strings.HasPrefix(clean, "../")
+	outside := clean == ".." || strings.HasPrefix(clean, "../")
+	return file != "" && clean != "." && !outside && !path.IsAbs(file) && !strings.ContainsAny(file, `\:@`)
 }
 
 // tidy is a file's path without the folder that Go or the module cache lies in, which
@@ -205,7 +208,8 @@ func ownership(f verdict.Finding) []string {
 	}
 	if len(f.Source.Suspects) > 0 {
 		c := f.Source.Suspects[0]
-		line := fmt.Sprintf("suspect: %s %s %s: %s", c.Hash[:min(len(c.Hash), 7)], c.Date.UTC().Format(time.DateOnly), c.Author, c.Subject)
+		line := fmt.Sprintf("suspect: %s %s %s: %s",
+			c.Hash[:min(len(c.Hash), shortHash)], c.Date.UTC().Format(time.DateOnly), c.Author, c.Subject)
 		if n := len(f.Source.Suspects) - 1; n > 0 {
 			line += fmt.Sprintf(", and %s", plural(n, "more commit"))
 		}

@@ -20,7 +20,9 @@ func Markdown(w io.Writer, v verdict.Verdict) error { return markdownOf(w, v, mo
 
 func markdownOf(w io.Writer, v verdict.Verdict, rows int) error {
 	e := &errWriter{w: w}
-	icon := map[verdict.Outcome]string{verdict.Pass: "✅ pass", verdict.Fail: "❌ fail", verdict.Inconclusive: "⚠️ could not tell"}[v.Outcome]
+	icon := map[verdict.Outcome]string{
+		verdict.Pass: "✅ pass", verdict.Fail: "❌ fail", verdict.Inconclusive: "⚠️ could not tell",
+	}[v.Outcome]
 	e.printf("## leakgate: %s — %s\n\n%s\n", markdown(v.Plan), icon, markdown(v.Headline))
 	if v.Outcome == verdict.Inconclusive && v.Hint != "" {
 		e.printf("\nHint: %s\n", markdown(v.Hint))
@@ -56,7 +58,8 @@ func (e *errWriter) findings(v verdict.Verdict, rows int) {
 		e.printf("\n</details>\n")
 	}
 	if len(perhaps) > 0 {
-		e.printf("\n### %s\n\nThey fail nothing. %s%s.\n\n", plural(len(likely(v)), "likely leak"), strings.ToUpper(likelyMeans[:1]), likelyMeans[1:])
+		e.printf("\n### %s\n\nThey fail nothing. %s%s.\n\n",
+			plural(len(likely(v)), "likely leak"), strings.ToUpper(likelyMeans[:1]), likelyMeans[1:])
 		e.table(perhaps)
 	}
 	if left > 0 {
@@ -72,8 +75,11 @@ func (e *errWriter) finding(v verdict.Verdict, f verdict.Finding, first bool) {
 	if by := foreign(f, targetOf(v, f).GoVersion); by != "" {
 		at += " in " + by
 	}
-	about := nonEmpty([]string{markdown(strings.TrimSpace(at)), fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), markdown(f.State), evidence(f)})
-	e.printf("\n### %s\n\n%s · on %s: %s\n", markdown(f.Name()), strings.Join(about, " · "), markdown(f.Target), history(f))
+	about := nonEmpty([]string{
+		markdown(strings.TrimSpace(at)), fmt.Sprintf("+%d goroutines", f.Leaked), rate(f), markdown(f.State), evidence(f),
+	})
+	e.printf("\n### %s\n\n%s · on %s: %s\n",
+		markdown(f.Name()), strings.Join(about, " · "), markdown(f.Target), history(f))
 	if first {
 		e.printf("%s", timeline1(v, f.Target))
 	}
@@ -107,13 +113,15 @@ func (e *errWriter) finding(v verdict.Verdict, f verdict.Finding, first bool) {
 
 // table lists findings, a row each.
 func (e *errWriter) table(fs []verdict.Finding) {
-	e.printf("| function | where | target | grew by | request | owner |\n| --- | --- | --- | ---: | --- | --- |\n")
+	e.printf("| function | where | target | grew by | request | owner |\n")
+	e.printf("| --- | --- | --- | ---: | --- | --- |\n")
 	for _, f := range fs {
 		owners := ""
 		if f.Source != nil {
 			owners = strings.Join(f.Source.Owners, ", ")
 		}
-		e.printf("| %s | %s | %s | +%d | %s | %s |\n", cell(shortName(f)), cell(rowPlace(f)), cell(f.Target), f.Leaked, cell(culprit(f)), cell(owners))
+		e.printf("| %s | %s | %s | +%d | %s | %s |\n",
+			cell(shortName(f)), cell(rowPlace(f)), cell(f.Target), f.Leaked, cell(culprit(f)), cell(owners))
 	}
 }
 

@@ -42,13 +42,13 @@ func JSON(w io.Writer, v verdict.Verdict) error { return writeJSON(w, v) }
 
 // Printable makes foreign text safe for a terminal: control characters,
 // escapes and characters that change the direction of text become visible. What
-// GitHub Actions would take for a command in the log of a job is broken up. Of
-// text that nobody would read to its end the middle is left out.
+// GitHub Actions would take for a command in the log of a job is broken up. The
+// middle of very long text is left out.
 func Printable(s string) string { return printable(s) }
 
-// maxText is how many characters of one foreign text are shown. The longest names
-// of functions that are met, of generic types with long import paths, have some
-// 500; a finding shows its own in twenty places. verdict.json has the whole.
+// maxText is how many characters of one foreign text are shown. The longest
+// function names seen in practice, of generic types with long import paths, have some
+// 500, and a page shows a finding's name in twenty places. verdict.json has all of it.
 const maxText = 1000
 
 func printable(s string) string {
@@ -207,7 +207,7 @@ func amount(v verdict.Verdict) string {
 	return printable(v.Amount()) + " in " + plural(v.Rounds, "round")
 }
 
-// evidence is what speaks for a finding.
+// evidence lists what a finding is based on.
 func evidence(f verdict.Finding) string { return printable(strings.Join(f.Evidence, " and ")) }
 
 // rate says how much a finding leaks.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -51,7 +52,8 @@ func rowPlace(f verdict.Finding) string {
 	case l.File != "":
 		return fmt.Sprintf("%s:%d", lastTwo(l.File), l.Line)
 	case f.File != "":
-		return fmt.Sprintf("%s:%d", lastTwo(f.File), f.Line)
+		at := stacks.Located(f.Function, f.File, f.Line)
+		return fmt.Sprintf("%s:%d", tidy(at.File, at.Std), at.Line)
 	}
 	return ""
 }

@@ -17,7 +17,7 @@ type step struct {
 	Commands []command
 }
 
-// runbook is what to do about one finding, in order, for somebody who sees this
+// runbook is what to do about one finding, step by step, for somebody who sees this
 // service for the first time. Commands are run in the run directory.
 func runbook(v verdict.Verdict, f verdict.Finding) []step {
 	t := targetOf(v, f)
@@ -37,7 +37,7 @@ func countedRunbook(v verdict.Verdict, t verdict.Target, f verdict.Finding) []st
 	return []step{
 		{
 			Title: "Confirm that it is there",
-			Text:  fmt.Sprintf("The run left %d goroutines more than at its baseline. A number that stays up while nothing is asked of the service is this leak.", f.Leaked),
+			Text:  fmt.Sprintf("The run left %d more goroutines than there were at its baseline. If the number stays up while the service is idle, it is this leak.", f.Leaked),
 			Commands: []command{{
 				What: "How many there are now",
 				Line: fmt.Sprintf("promtool query instant %s %s", quoted(server), quoted("go_goroutines"+selector)),
@@ -45,7 +45,7 @@ func countedRunbook(v verdict.Verdict, t verdict.Target, f verdict.Finding) []st
 		},
 		{
 			Title: "Find the stack",
-			Text:  "Prometheus counts goroutines and knows none of their stacks. Serve net/http/pprof on an address that is not public, and name it in the plan beside the selector: the next run says which line.",
+			Text:  "Prometheus counts goroutines but knows nothing of their stacks. Serve net/http/pprof on an address that is not public, and add it to the plan beside the selector: the next run then names the line.",
 			Commands: []command{
 				{"Where the goroutines are now, if pprof is served", "curl -fsS http://HOST:PORT/debug/pprof/goroutine?debug=1 | head -40"},
 			},
@@ -61,13 +61,13 @@ func confirmStep(t verdict.Target, f verdict.Finding) step {
 	if f.File != "" && f.Line > 0 {
 		grep += fmt.Sprintf(" -e %s", quoted(fmt.Sprintf("%s:%d", lastTwo(f.File), f.Line)))
 	}
-	seen := fmt.Sprintf("The run left %d more than at its baseline; a number", f.Leaked)
+	seen := fmt.Sprintf("The run left %d more than at its baseline; if it rises between two calls a minute apart, it is this leak.", f.Leaked)
 	if f.Is(verdict.Held) {
-		seen = fmt.Sprintf("It had %s in a round of the run, and they went when the connections were closed. While connections are open, a number", counts(f.Counts))
+		seen = fmt.Sprintf("It had %s in a round of the run, and they went away when the connections were closed. If the number rises between two calls a minute apart while connections are open, it is this leak.", counts(f.Counts))
 	}
 	return step{
 		Title: "Confirm that it is there",
-		Text:  "The number before the @ is how many goroutines stand at this stack. " + seen + " that rises between two calls a minute apart is this leak.",
+		Text:  "The number before the @ is how many goroutines have this stack. " + seen,
 		Commands: []command{{
 			What: "How many there are now",
 			Line: fmt.Sprintf("curl -fsS %s | grep -F -B %d %s", address(t, "goroutine?debug=1"), above, grep),
@@ -76,7 +76,7 @@ func confirmStep(t verdict.Target, f verdict.Finding) step {
 }
 
 func deployStep(t verdict.Target, f verdict.Finding) step {
-	s := step{Title: "Find the deploy that brought it"}
+	s := step{Title: "Find the deploy that introduced it"}
 	var about []string
 	if t.Build != "" {
 		about = append(about, "The run measured "+printable(buildOf(t))+".")
@@ -122,12 +122,12 @@ func changes(f verdict.Finding) []command {
 
 func captureStep(t verdict.Target) step {
 	s := step{
-		Title: "Capture before anybody restarts it",
+		Title: "Capture it before anybody restarts the process",
 		Text:  "A restart destroys the evidence. debug=2 stops the process while it writes, for about half a second at 100,000 goroutines.",
 		Commands: []command{
 			{"The profile, cheap", "curl -fsS -o goroutines.pb.gz " + address(t, "goroutine")},
 			{"All stacks with wait times and creators", "curl -fsS -o goroutines.txt " + address(t, "goroutine?debug=2")},
-			{"What the goroutines hold on to", "curl -fsS -o heap.pb.gz " + address(t, "heap")},
+			{"What the goroutines keep alive", "curl -fsS -o heap.pb.gz " + address(t, "heap")},
 		},
 	}
 	if slices.Contains(t.Profiles, "goroutineleak") {
@@ -139,7 +139,7 @@ func captureStep(t verdict.Target) step {
 func compareStep(t verdict.Target) step {
 	return step{
 		Title: "Compare with the run's baseline",
-		Text:  "The stack that leaked in the run should lead the list. If another one does, it is another leak.",
+		Text:  "The stack that leaked in the run should come first. If another one does, it is another leak.",
 		Commands: []command{
 			{"What there is more of than at the baseline", "leakgate diff " + quoted(cmp.Or(t.Baseline, "BASELINE")) + " goroutines.pb.gz"},
 		},
@@ -149,7 +149,7 @@ func compareStep(t verdict.Target) step {
 func diffStep(v verdict.Verdict, t verdict.Target, f verdict.Finding) step {
 	before, after := difference(t, f)
 	text := printable(opening(v, f, ""))
-	text = strings.ToUpper(text[:1]) + text[1:] + ": a send, a close, a cancel or a timeout that is missing on the way out."
+	text = strings.ToUpper(text[:1]) + text[1:] + ". Something is missing on the way out: a send, a close, a cancel or a timeout."
 	if means := meaning(f); means != "" {
 		text += " Usually: " + printable(means) + "."
 	}
@@ -167,8 +167,8 @@ func containStep(v verdict.Verdict, f verdict.Finding) step {
 	if s := speed(v, f); s != "" {
 		text = append(text, s)
 	}
-	text = append(text, "Roll back to the last build that passed: that ends it.",
-		"Where that is not possible, restart one instance after the other; that frees what has leaked, and it comes back at the same rate.")
+	text = append(text, "Roll back to the last build that passed: that stops it.",
+		"If that is not possible, restart the instances one by one: that frees what has leaked, but it comes back at the same rate.")
 	if who := culprits(f); who != "" {
 		text = append(text, "Or limit the rate of "+who+", or take it out of service.")
 	} else {
@@ -180,9 +180,9 @@ func containStep(v verdict.Verdict, f verdict.Finding) step {
 func closeStep() step {
 	return step{
 		Title: "Fix, and prove it",
-		Text:  "Run the gate with the same plan against the fixed build; it has to pass, and says which leaks it would have caught.",
+		Text:  "Run the gate with the same plan against the fixed build. It has to pass, and it says how small a leak it would have caught.",
 		Commands: []command{
-			{"The plan as it was is kept beside the reports, in plan.yaml", "leakgate run PLAN"},
+			{"The plan that was used is kept beside the reports, in plan.yaml", "leakgate run PLAN"},
 		},
 	}
 }

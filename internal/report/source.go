@@ -15,9 +15,8 @@ const fewSuspects = 3
 // default has it for most repositories.
 const shortHash = 7
 
-// sourceLines says where a finding lies in the checkout, where that is not the
-// place which the stack shows; whose it is; and which commits may have brought it
-// in. It is printable.
+// sourceLines says where a finding lies in the checkout, if that is not the place that
+// the stack shows, who owns it, and which commits may have introduced it. It is printable.
 func sourceLines(f verdict.Finding) []string {
 	s := f.Source
 	if s == nil {

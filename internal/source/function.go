@@ -78,10 +78,10 @@ func declared(d *ast.FuncDecl) string {
 	}
 }
 
-// enclosing is the declaration that a frame's function was compiled from. What
-// holds the line is right if the name agrees: a closure carries the name of the
-// function around it, or of the one that it was inlined into. If it does not,
-// HEAD is not quite what was deployed, and the name tells.
+// enclosing is the declaration that a frame's function was compiled from. The
+// one that holds the line is right if its name agrees: a closure carries the name of the
+// function around it, or of the one that it was inlined into. If the name does not agree,
+// HEAD is not quite what was deployed, and the name decides.
 func (f *file) enclosing(function string, line int) (decl, bool) {
 	name := "." + unqualified(function) + "."
 	var best decl

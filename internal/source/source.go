@@ -1,8 +1,8 @@
-// Package source says whose a leak is and since when: it finds a finding's
+// Package source says who owns a leak and since when it is there: it finds a finding's
 // frames in a git checkout of the service, reads CODEOWNERS, and lists the
 // commits since the last release that touched the functions of the stack. It
-// only reads, asks no network, and would rather say nothing than guess: a frame
-// that could be two files is none.
+// only reads, uses no network, and says nothing rather than guess: a frame that could
+// be in two files is in none.
 package source
 
 import (
@@ -11,13 +11,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict"
 )
 
 // Bounds, so that a large repository never holds up a verdict.
 const (
 	patience      = 10 * time.Second // for everything, wall time
-	mostFindings  = 10               // that are looked up, the first ones
+	mostFindings  = 200              // that are looked up, the first ones: as many as a page shows with their stacks
 	mostFunctions = 5                // of a stack whose history is read, innermost first
 	mostCommits   = 10               // listed per finding, newest first
 )
@@ -41,7 +42,7 @@ func (e *UnresolvedError) Hint() string {
 	return "name a tag, branch or commit of the checkout; git fetch --tags brings in tags"
 }
 
-// Check tells early what Annotate would refuse: an *UnresolvedError for a since
+// Check finds early what Annotate would refuse: an *UnresolvedError for a since
 // that the checkout at dir does not have. Without a checkout it is nil.
 func Check(ctx context.Context, dir, since string) error {
 	if since == "" {
@@ -124,7 +125,7 @@ func withCreator(f verdict.Finding) []verdict.Frame {
 	if i := strings.LastIndexByte(f.Created, ':'); i > 0 && f.Creator != "" {
 		var line int
 		if _, err := fmt.Sscanf(f.Created[i+1:], "%d", &line); err == nil {
-			out = append(out, verdict.Frame{Function: f.Creator, File: f.Created[:i], Line: line})
+			out = append(out, stacks.Located(f.Creator, f.Created[:i], line))
 		}
 	}
 	return out
