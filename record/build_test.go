@@ -18,7 +18,7 @@ func TestBuildName(t *testing.T) {
 		{"with changes", record.Identity{Module: "example.com/shop", Revision: revision, Modified: true}, "example.com/shop at 3f2a9c1d7e55 with changes"},
 		{"a short revision", record.Identity{Revision: "3f2a"}, "at 3f2a"},
 		// The module's name alone says nothing of which build it is.
-		{"a module", record.Identity{Module: "example.com/shop", Build: "8f14"}, "build id 8f14"},
+		{"a module", record.Identity{Module: "example.com/shop", Build: "8f14"}, "example.com/shop, build id 8f14"},
 		// What the linker calls it is no commit, and is not left to look like one.
 		{"a build id", record.Identity{Build: "8f14"}, "build id 8f14"},
 		{"nothing", record.Identity{}, ""},

@@ -130,6 +130,8 @@ func (i Identity) BuildName() string {
 		return strings.Join(strings.Fields(i.Module+" "+name), " ")
 	case name != "":
 		return strings.TrimSpace(name)
+	case i.Build != "" && i.Module != "":
+		return i.Module + ", build id " + i.Build
 	case i.Build != "":
 		return "build id " + i.Build
 	}
