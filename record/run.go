@@ -119,17 +119,20 @@ const shortRevision = 12
 // neither is known it is the linker's build id, which is none of them, and says so.
 func (i Identity) BuildName() string {
 	name := i.Version
-	if i.Revision != "" {
-		name += " at " + i.Revision[:min(len(i.Revision), shortRevision)]
-		if i.Modified {
-			name += " with changes"
-		}
+	commit := i.Revision[:min(len(i.Revision), shortRevision)]
+	if commit != "" && !strings.Contains(name, commit) { // a pseudo-version has it
+		name += " at " + commit
+	}
+	if commit != "" && i.Modified {
+		name += " with changes"
 	}
 	switch {
 	case name != "" && i.Module != "":
 		return strings.Join(strings.Fields(i.Module+" "+name), " ")
 	case name != "":
 		return strings.TrimSpace(name)
+	case i.Build != "" && i.Module != "":
+		return i.Module + ", build id " + i.Build
 	case i.Build != "":
 		return "build id " + i.Build
 	}

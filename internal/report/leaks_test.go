@@ -320,10 +320,11 @@ func TestCosts(t *testing.T) {
 
 func TestBuildOf(t *testing.T) {
 	for build, want := range map[string]string{
-		"8f14e45fceea167a5a36dedd4bea25438f14e45f":  "build id 8f14e45fceea…",
-		"build id 8f14e45fceea167a5a36dedd4bea2543": "build id 8f14e45fceea…",
-		"abcdefghijklmnopqrst/ABCDEFGHIJKLMNOPQRST": "build id abcdefghijkl…",
-		"example.com/shop v1.4.2 at 3f2a9c1d7e55":   "example.com/shop v1.4.2 at 3f2a9c1d7e55",
+		"8f14e45fceea167a5a36dedd4bea25438f14e45f":                    "build id 8f14e45fceea…",
+		"build id 8f14e45fceea167a5a36dedd4bea2543":                   "build id 8f14e45fceea…",
+		"example.com/shop, build id 8f14e45fceea167a5a36dedd4bea2543": "example.com/shop, build id 8f14e45fceea…",
+		"abcdefghijklmnopqrst/ABCDEFGHIJKLMNOPQRST":                   "build id abcdefghijkl…",
+		"example.com/shop v1.4.2 at 3f2a9c1d7e55":                     "example.com/shop v1.4.2 at 3f2a9c1d7e55",
 		"v1.4.2": "v1.4.2", "": "",
 	} {
 		if got := buildOf(verdict.Target{Build: build}); got != want {
