@@ -81,7 +81,7 @@ fuzz: ## every fuzz test for FUZZTIME (20s)
 		echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; done; done
 
 golden: ## rewrite generated docs and golden files
-	$(GO) test ./verdict ./internal/plan ./internal/report ./cmd/leakgate -run 'TestDocs|TestGolden' -update
+	$(GO) test ./verdict ./internal/plan ./internal/report -run 'TestDocs|TestGolden' -update
 
 matrix: ## every leak of the sample shop, and its healthy form 20 times
 	$(GO) run ./internal/lab/matrix -healthy 20

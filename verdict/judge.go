@@ -324,7 +324,7 @@ func tenths(seconds float64) float64 {
 const maxPoints = 240
 
 func target(run record.Run, t record.Target, h history) Target {
-	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.Build, Pprof: t.Pprof, Metrics: t.Metrics, Selector: t.Selector, Profiles: t.Profiles, Totals: []int{}}
+	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.BuildName(), Pprof: t.Pprof, Metrics: t.Metrics, Selector: t.Selector, Profiles: t.Profiles, Totals: []int{}}
 	if n := len(h.windows); n > 0 {
 		out.Totals = h.of(byTotal, stacks.AllGoroutines).Middles()
 		out.Baseline = h.windows[0].captures[0].File

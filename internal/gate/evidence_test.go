@@ -240,7 +240,7 @@ func TestDumpsOnRequest(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		step  func(run record.Run, rounds, looks int) verdict.Step
-		fails string // the target that has no dump
+		fails int    // dumps of the shop that cannot be had, the first ones
 		dumps string // target, round and number
 		asks  int    // for dumps
 	}{
@@ -273,7 +273,7 @@ func TestDumpsOnRequest(t *testing.T) {
 				}
 				return verdict.Step{Action: verdict.Watch, Targets: []string{"shop"}, Dump: []string{"shop", "other"}}
 			}},
-		{name: "refused before a long look, and taken at its end", fails: "shop", dumps: "", asks: 2,
+		{name: "refused before a long look, and asked for once more after it", fails: 2, dumps: "", asks: 2,
 			step: func(_ record.Run, rounds, looks int) verdict.Step {
 				switch {
 				case rounds == 0:
@@ -297,11 +297,25 @@ func TestDumpsOnRequest(t *testing.T) {
 				}
 				return verdict.Step{Action: verdict.Stop}
 			}},
+		{name: "a second look, for a dump that was refused before the first", fails: 1, dumps: "shop 1-2", asks: 2,
+			step: func(run record.Run, rounds, looks int) verdict.Step {
+				step := verdict.Step{Action: verdict.Watch, Targets: []string{"shop"}, Until: time.Minute}
+				if count(run, record.Evidence) == 0 {
+					step.Dump = []string{"shop"}
+				}
+				switch {
+				case rounds == 0:
+					step = verdict.Step{Action: verdict.Load}
+				case looks == looked && step.Dump != nil, looks == 2*looked:
+					step.Action = verdict.Stop
+				}
+				return step
+			}},
 	} {
 		bubble(t, c.name, func(t *testing.T) {
 			shop, other := newFake("shop"), newFake("other")
-			shop.answer = func(what string, _ int, _ time.Duration) error {
-				if what == "dump" && c.fails == "shop" {
+			shop.answer = func(what string, n int, _ time.Duration) error {
+				if what == "dump" && n <= c.fails {
 					return lostAnswer("shop")
 				}
 				return nil

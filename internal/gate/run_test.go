@@ -320,6 +320,32 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// Rounds are looked at after the same delay as the baseline, which took long to settle here.
+func TestSameDelay(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		drains int // goroutines of the warm-up that leave, ten a second
+		least  time.Duration
+		most   time.Duration
+	}{
+		{"a quick baseline", 0, 2 * time.Second, 4 * time.Second},
+		{"a slow one", 100, 9 * time.Second, 13 * time.Second},
+	} {
+		bubble(t, c.name, func(t *testing.T) {
+			f := newFake("shop")
+			f.profiles = func(p *stacks.Profile) {
+				p.Total += max(0, c.drains-int(10*(f.now()-5*time.Second).Seconds()))
+			}
+			run := newRig(process{f}).run(t, t.Context())
+			for _, s := range run.Settles {
+				if s.After < c.least || s.After > c.most {
+					t.Errorf("%s %d settled after %s, want %s to %s", s.Kind, s.Round, s.After, c.least, c.most)
+				}
+			}
+		})
+	}
+}
+
 // A long look ends when the verdict says so, and looks all targets over at its end.
 func TestLongLook(t *testing.T) {
 	for _, c := range []struct {
