@@ -123,7 +123,7 @@ func (a assessment) explain(x suspect) Explanation {
 	out.Windows = seen(x.trend)
 	for r := 1; r <= a.history.rounds(); r++ {
 		if l, ok := a.history.look(x.id, x.key, r); ok {
-			age := (x.trend.UpTo(r).Age() + l.Watched).Seconds()
+			age := x.trend.UpTo(r).Aged(l).Seconds()
 			out.Looks = append(out.Looks, Looked{Round: r, Seconds: tenth(l.Watched.Seconds()), Age: tenth(age), Lowest: l.Lowest, Last: l.Last})
 		}
 	}

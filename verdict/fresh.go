@@ -57,7 +57,7 @@ func inTime(run record.Run, target string) []record.Capture {
 // had, and a higher one comes before and after it.
 func grouped(run record.Run, target string, limits FreshThresholds) (record.Capture, bool) {
 	earlier := []*stacks.Profile{}
-	captures := inTime(run, target)
+	captures := slices.DeleteFunc(inTime(run, target), func(c record.Capture) bool { return c.Count != nil || onlyCounted(c.Profile) })
 	for len(captures) > 0 {
 		n := 1
 		for n < len(captures) && captures[n].Kind == captures[0].Kind && captures[n].Round == captures[0].Round {
@@ -78,6 +78,9 @@ func grouped(run record.Run, target string, limits FreshThresholds) (record.Capt
 	}
 	return record.Capture{}, false
 }
+
+// onlyCounted reports whether a profile is but a number, which comes again by itself.
+func onlyCounted(p *stacks.Profile) bool { return len(p.Stacks) == 1 && p.Stacks[0].Key == stacks.AllGoroutines }
 
 func (l FreshThresholds) farBelow(p, other *stacks.Profile) bool {
 	return p.Total < other.Total && !l.alike(p.Total, other.Total)

@@ -202,9 +202,12 @@ func (s subject) confirmed(x suspect, trail *trend.Trail) bool {
 		return true
 	}
 	l, ok := s.history.look(x.id, x.key, s.history.rounds())
-	age := x.trend.Age()
-	long := l.Watched >= s.policy.Confirm || l.Watched >= s.limits.Growth.LeastLook && l.Watched+age >= s.policy.Confirm
-	return trail.Ask(trend.RuleLooked, (l.Watched + age).Seconds(), s.policy.Confirm.Seconds(), ok && long)
+	if !ok {
+		return trail.Ask(trend.RuleLooked, 0, s.policy.Confirm.Seconds(), false)
+	}
+	age := x.trend.Aged(l)
+	long := l.Watched >= min(s.limits.Growth.LeastLook, s.policy.Confirm) && age >= s.policy.Confirm
+	return trail.Ask(trend.RuleLooked, age.Seconds(), s.policy.Confirm.Seconds(), long)
 }
 
 // confirmedLook is confirmed, for one of which it is not clear what it is.

@@ -84,7 +84,7 @@ func (t Trend) Age() time.Duration {
 	if k-s < t.Limits.RepeatRounds || len(t.Ends) < k || !t.score(s).every() {
 		return 0
 	}
-	first := float64(max(0, t.Bands[s+1].Middle-t.Bands[s].Middle))
+	first := t.first()
 	last := t.Bands[k].Middle - t.Bands[k-1].Middle
 	arrived := float64(t.Bands[k].Middle-t.Bands[s].Middle) * float64(t.Requests[k-1]) / t.sent(s)
 	gone := (1 - t.Limits.Kept) * first
@@ -92,6 +92,23 @@ func (t Trend) Age() time.Duration {
 		return 0
 	}
 	return t.Ends[k-1] - t.Ends[s]
+}
+
+// first is by how much the first round grew that counts, in goroutines.
+func (t Trend) first() float64 {
+	s := t.Start()
+	return float64(max(0, t.Bands[s+1].Middle-t.Bands[s].Middle))
+}
+
+// Aged is for how long the goroutines of the first round that counts were seen to be left
+// alone, up to the end of a long look: for no longer than the look itself where half of them
+// may have gone in it, which end first of all that grew.
+func (t Trend) Aged(l Look) time.Duration {
+	fallen := float64(t.Bands[t.rounds()].Low - l.Lowest)
+	if fallen > 0 && fallen >= (1-t.Limits.Kept)*t.first() {
+		return l.Watched
+	}
+	return l.Watched + t.Age()
 }
 
 // atLeast is the probability of so many goroutines or more where mean are expected, as

@@ -155,3 +155,29 @@ func TestTrail(t *testing.T) {
 		t.Errorf("the last question is %+v, want six heights of six", last)
 	}
 }
+
+// What falls in the look is as old as the look: work that lasts as long as the rounds did is
+// not taken for a leak that was left alone since the first of them.
+func TestAged(t *testing.T) {
+	six := counts(0, 100, 200, 300, 400, 500, 600)
+	look := func(counts ...int) Look {
+		var l Look
+		for i, n := range counts {
+			l.Add(n, time.Duration(i+1)*10*time.Second)
+		}
+		return l
+	}
+	for _, c := range []struct {
+		name string
+		look Look
+		want time.Duration
+	}{
+		{"nothing went", look(600, 600, 600), 155 * time.Second},
+		{"a few went", look(600, 580, 580, 580), 165 * time.Second},
+		{"the first round's went", look(600, 550, 500, 500), 40 * time.Second},
+	} {
+		if got := six.Aged(c.look); got != c.want {
+			t.Errorf("%s: Aged = %v, want %v", c.name, got, c.want)
+		}
+	}
+}
