@@ -139,7 +139,7 @@ func TestAborts(t *testing.T) {
 		}, code: verdict.CodeGap, phases: "preflight warmup baseline round1 settle1 round2 settle2 round3 settle3 confirm3"},
 		{name: "who it is cannot be seen after the long look", service: func(f *fake) {
 			f.leaks = 5
-			sometimes("identity", 197*time.Second, time.Hour, always, lostAnswer("shop"))(f)
+			sometimes("identity", 170*time.Second, time.Hour, always, lostAnswer("shop"))(f)
 		}, code: verdict.CodeGap, phases: "preflight warmup baseline round1 settle1 round2 settle2 round3 settle3 confirm3"},
 
 		{name: "restarted", service: changes(15*time.Second, func(f *fake) { f.start = 2000 }),
@@ -226,7 +226,7 @@ func TestInterrupts(t *testing.T) {
 		{at: 100 * time.Second, last: "confirm3"},
 		{at: 6 * time.Second, last: "baseline", source: func(f *fake) Source { return scraped{f, 5 * time.Second} }},
 		// Once it is decided, the answer stands.
-		{at: 203 * time.Second, last: "trial1", reason: record.Complete},
+		{at: 174 * time.Second, last: "trial1", reason: record.Complete},
 	} {
 		bubble(t, fmt.Sprintf("%s into the run", c.at), func(t *testing.T) {
 			f := newFake("shop")
