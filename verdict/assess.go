@@ -7,27 +7,6 @@ import (
 	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
-// assessment is all that is known of a subject, each part a value that the parts after it
-// read: history → suspects → growth under load → memory and held connections → detections.
-type assessment struct {
-	subject
-	suspects []suspect // above their baseline, sorted by key
-	load     loadTrend
-	memory   memoryReading
-	held     heldReading
-	detection
-}
-
-// detection is what one detector adds.
-type detection struct {
-	checks   []Check // beside those of growth and baseline
-	findings []Finding
-	unclear  int // stacks that grew, of which it cannot be told what they are
-	ignored  []Ignored
-	warnings []Warning
-	wants    Action // what is needed before there is an answer
-}
-
 // detectors look for one kind of trouble each. A new one is a function and a line here.
 var detectors = []func(assessment) detection{
 	detectGrowth,
@@ -53,15 +32,6 @@ func assess(run record.Run, policy Policy, target string, rules []rule) assessme
 	return a
 }
 
-// with adds what another detector found.
-func (d detection) with(o detection) detection {
-	return detection{
-		checks: append(slices.Clip(d.checks), o.checks...), findings: append(slices.Clip(d.findings), o.findings...),
-		unclear: d.unclear + o.unclear, ignored: append(slices.Clip(d.ignored), o.ignored...),
-		warnings: append(slices.Clip(d.warnings), o.warnings...), wants: max(d.wants, o.wants),
-	}
-}
-
 // detectGrowth turns suspects into findings, ignored growth and warnings.
 func detectGrowth(a assessment) (out detection) {
 	var leaks []suspect
@@ -83,33 +53,45 @@ func detectGrowth(a assessment) (out detection) {
 	return out
 }
 
-// likely reports whether a suspect grew in every round and stayed through the long look,
-// while the evidence for it alone is short of a leak's.
-func (s subject) likely(x suspect) bool {
-	if !x.open() || x.look == nil || x.look.Round != s.history.rounds() {
+// assessAll judges every target, and every group of instances as one more. An instance that
+// grew by most of what all of them did is judged, and named, by itself.
+func assessAll(run record.Run, policy Policy, rules []rule) []assessment {
+	policy.Thresholds = policy.limits() // worked out once
+	var out []assessment
+	for _, t := range run.Targets {
+		out = append(out, assess(run, policy, t.Name, rules))
+	}
+	alone := len(out)
+	for _, g := range groups(run) {
+		a := assess(together(run, g), policy, togetherName(run, g), rules)
+		a.group, a.members = g, nil
+		for _, t := range run.Targets {
+			if t.Group == g {
+				a.members = append(a.members, t.Name)
+			}
+		}
+		if slices.ContainsFunc(out[:alone], func(o assessment) bool {
+			return slices.Contains(a.members, o.target) && (len(o.findings) > 0 || o.accountsFor(a))
+		}) {
+			a.findings, a.suspects = nil, nil
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// accountsFor reports whether an instance grew by most of what all of them together did:
+// then it is judged by what it shows itself, another round if need be, and is named. It is
+// about the rounds that agree: a pool that filled before is no reason to overlook what all
+// of them leak since.
+func (a assessment) accountsFor(all assessment) bool {
+	if all.history.rounds() < 1 || a.history.rounds() < 1 {
 		return false
 	}
-	look := min(s.limits.Growth.LeastLook, s.policy.Confirm)
-	return x.look.Watched >= look && x.trend.Matters() && x.trend.Repeats() && x.trend.Stays(*x.look, nil) &&
-		x.trend.Movement(nil) != trend.Moves && !x.trend.Counted && x.trend.Outgrows(x.look, nil)
-}
-
-// confirmed is how many leaks have had their long look.
-func (a assessment) confirmed() (n int) {
-	for _, x := range a.suspects {
-		if x.leaks() && !x.pending {
-			n++
-		}
+	last, grown := all.history.rounds(), all.total.Tail()
+	if last >= len(a.total.Bands) {
+		return false
 	}
-	for _, f := range a.findings {
-		if f.Is(Held) {
-			n++
-		}
-	}
-	return n
-}
-
-// pending are the leaks that have not had it.
-func (a assessment) pending() []suspect {
-	return slices.DeleteFunc(slices.Clone(a.suspects), func(x suspect) bool { return !x.leaks() || !x.pending })
+	own := a.total.Bands[last].Middle - a.total.Bands[all.total.Start()].Middle
+	return grown > 0 && float64(own) >= a.limits.Cause.OneAlone*float64(grown)
 }

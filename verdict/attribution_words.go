@@ -84,17 +84,6 @@ func (f Finding) clearedSentence(not []string, leaks bool) string {
 	}
 }
 
-// blamedRequests are the requests that leak a finding, in order.
-func (f Finding) blamedRequests() (out []string) {
-	for _, b := range f.Requests {
-		if b.Answer == Leaks {
-			out = append(out, b.Requests...)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
 // culprit is the request that leaks most, for a headline.
 func (f Finding) culprit() string {
 	if len(f.Requests) == 0 || f.Requests[0].Answer != Leaks {
@@ -141,19 +130,6 @@ func hostOf(name string) string {
 	}
 	host, _, _ := strings.Cut(rest, "/")
 	return scheme + "://" + host
-}
-
-// maxListed is how many names a sentence has.
-const maxListed = 5
-
-func listed(names []string) string {
-	if n := len(names) - maxListed; n > 0 {
-		names = append(slices.Clone(names[:maxListed]), fmt.Sprintf("%d more", n))
-	}
-	if len(names) <= 1 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
 // exactly is the rate, per request, from which two decimals are enough.

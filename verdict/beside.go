@@ -91,9 +91,9 @@ func (s subject) keptMemory(first, last float64, of func(record.Memory) uint64) 
 	return kept, watched || s.policy.Confirm <= 0
 }
 
-// wants is what growth beside the goroutines' needs before it may fail: more rounds, or a
+// needs is what growth beside the goroutines' needs before it may fail: more rounds, or a
 // long look.
-func (b beside) wants(rounds, surely int) Action {
+func (b beside) needs(rounds, surely int) Action {
 	switch {
 	case b.react != ReactFail || !b.grows || b.missing != "":
 	case rounds < surely:
@@ -107,7 +107,7 @@ func (b beside) wants(rounds, surely int) Action {
 // detectBesides makes checks of what the plan lets fail, and warnings of the rest.
 func detectBesides(a assessment) (out detection) {
 	for _, b := range a.besides(a.memory) {
-		out.wants = max(out.wants, b.wants(a.history.rounds(), a.limits.Memory.SurelyRounds))
+		out.wants = max(out.wants, b.needs(a.history.rounds(), a.limits.Memory.SurelyRounds))
 		if b.react == ReactFail {
 			out.checks = append(out.checks, a.checkBeside(b))
 		} else if b.grows && b.react != ReactIgnore {
@@ -131,7 +131,7 @@ func (a assessment) checkBeside(b beside) Check {
 	switch {
 	case b.looked && b.watched && !b.kept:
 		c.Message += "; most of it was gone when it was left alone: slow, not leaked"
-	case b.wants(a.history.rounds(), a.limits.Memory.SurelyRounds) != Stop:
+	case b.needs(a.history.rounds(), a.limits.Memory.SurelyRounds) != Stop:
 		c.Outcome, c.Code = Inconclusive, CodeUnconfirmed
 		c.Hint = "allow more rounds (load.rounds.max), and let the run finish"
 	default:

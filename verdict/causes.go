@@ -3,7 +3,6 @@ package verdict
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/leakgate/leakgate/internal/stat"
 )
@@ -103,7 +102,7 @@ func related(a, b Finding) bool {
 	if startedBy(a, b) || startedBy(b, a) {
 		return true
 	}
-	x, y := entry(a), entry(b)
+	x, y := entryOf(a), entryOf(b)
 	if x == "" || y == "" || x == y {
 		return false
 	}
@@ -120,24 +119,7 @@ func startedBy(a, b Finding) bool {
 	}
 	return slices.ContainsFunc(b.Stack, func(f Frame) bool {
 		return !f.Std && outermost(f.Function) == outermost(a.Creator)
-	}) && entry(a) != entry(b)
-}
-
-// entry is the function that a finding's goroutines were started with.
-func entry(f Finding) string {
-	if len(f.Stack) == 0 {
-		return ""
-	}
-	return f.Stack[len(f.Stack)-1].Function
-}
-
-// receiver is the type of a method, with its package; empty for a function.
-func receiver(function string) string {
-	i := strings.LastIndex(function, ").")
-	if i < 0 {
-		return ""
-	}
-	return function[:i+1]
+	}) && entryOf(a) != entryOf(b)
 }
 
 // sameRequests reports whether trials blamed the same requests for two stacks, or could not

@@ -11,22 +11,6 @@ import (
 	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
-// Connections is how many goroutines a target had per connection that was held, in every
-// round: at the start of the time in which all were open, in its middle and at its end.
-// While connections are level, so has this to be.
-type Connections struct {
-	Target string       `json:"target"`
-	Open   int          `json:"open"`   // connections, in the middle of the last round
-	Rounds [][3]float64 `json:"rounds"` // goroutines per connection
-}
-
-// heldReading is what a subject did while connections were held.
-type heldReading struct {
-	connections *Connections // nil where none were held, or too little is known
-	holds       int          // rounds in which connections were held
-	outlasted   bool         // what came up was still there when they were closed, in every round
-}
-
 // readConnections looks at the rounds in which connections were held.
 func (s subject) readConnections(suspects []suspect) (out heldReading) {
 	c := &Connections{Target: s.target}
@@ -84,7 +68,7 @@ func (s subject) heldIn(l record.Load) (parts [3]float64, open int, ok bool) {
 	for i := range parts {
 		start := from + time.Duration(i+1)*part
 		end := start + part
-		goroutines := s.samples(start, end)
+		goroutines := s.samplesIn(start, end)
 		var connections []float64
 		for _, o := range level {
 			if at := l.Start + o.At; at >= start && at <= end {
@@ -141,7 +125,7 @@ func detectConnections(a assessment) (out detection) {
 		return out
 	}
 	check := Check{Name: "connections", Target: a.target, Outcome: Pass, Unit: "goroutines per connection"}
-	if known := a.held.known(); known < limits.Rounds {
+	if known := a.held.knownRounds(); known < limits.Rounds {
 		check.Outcome, check.Code = Inconclusive, CodeGap
 		check.Message, check.Hint = heldUnknown(a.held.holds-known, a.held.holds)
 		out.checks = append(out.checks, check)
@@ -160,8 +144,8 @@ func detectConnections(a assessment) (out detection) {
 	return out
 }
 
-// known is in how many rounds goroutines per connection are known.
-func (h heldReading) known() int {
+// knownRounds is in how many rounds goroutines per connection are known.
+func (h heldReading) knownRounds() int {
 	if h.connections == nil {
 		return 0
 	}

@@ -3,7 +3,6 @@ package verdict
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"math"
 	"slices"
@@ -14,13 +13,10 @@ import (
 	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
-// MaxFindings is how many findings a verdict lists; the rest, which grew least, is counted.
-const MaxFindings = 1000
-
 // finding is what is said of a leaking stack.
 func (a assessment) finding(x suspect) Finding {
 	f := Finding{
-		ID: x.name(), Class: Confirmed, Target: a.target, State: x.stack.State, Evidence: evidenceOf(x),
+		ID: x.shortName(), Class: Confirmed, Target: a.target, State: x.stack.State, Evidence: evidenceOf(x),
 		Counts: x.trend.Middles(), Leaked: x.trend.Rise(), Stack: x.stack.Frames, Note: stacks.Meaning(x.stack),
 	}
 	if x.class != trend.Leak && x.proven > 0 {
@@ -81,13 +77,6 @@ func (s subject) perThousand(x suspect, leaked int) float64 {
 	}
 	const two = 100 // decimals
 	return math.Round(float64(leaked)/float64(requests)*thousand*two) / two
-}
-
-// name is a short name for a stack, the same in every run of the same code.
-func (x suspect) name() string {
-	h := fnv.New32a()
-	h.Write([]byte(x.key)) // a hash takes all that is written
-	return fmt.Sprintf("%08x", h.Sum32())
 }
 
 // maxLabels bounds how many labels a finding lists.

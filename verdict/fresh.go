@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -40,18 +39,6 @@ func fresh(run record.Run, target string, limits FreshThresholds) Check {
 	return c
 }
 
-// inTime are the captures that decide, in the order in which they were taken.
-func inTime(run record.Run, target string) []record.Capture {
-	var out []record.Capture
-	for _, p := range run.Captures {
-		if p.Target == target && p.Profile != nil && decides(p.Kind) {
-			out = append(out, p)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b record.Capture) int { return cmp.Compare(a.At, b.At) })
-	return out
-}
-
 // grouped looks for a window whose captures alternate between two levels, where nothing
 // else says when they were taken: the lower one is, stack by stack, what an earlier window
 // had, and a higher one comes before and after it.
@@ -80,7 +67,9 @@ func grouped(run record.Run, target string, limits FreshThresholds) (record.Capt
 }
 
 // onlyCounted reports whether a profile is but a number, which comes again by itself.
-func onlyCounted(p *stacks.Profile) bool { return len(p.Stacks) == 1 && p.Stacks[0].Key == stacks.AllGoroutines }
+func onlyCounted(p *stacks.Profile) bool {
+	return len(p.Stacks) == 1 && p.Stacks[0].Key == stacks.AllGoroutines
+}
 
 func (l FreshThresholds) farBelow(p, other *stacks.Profile) bool {
 	return p.Total < other.Total && !l.alike(p.Total, other.Total)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
@@ -70,78 +69,4 @@ func together(run record.Run, group string) record.Run {
 	}
 	run.Captures = captures
 	return run
-}
-
-// assessAll judges every target, and every group of instances as one more. An instance that
-// grew by most of what all of them did is judged, and named, by itself.
-func assessAll(run record.Run, policy Policy, rules []rule) []assessment {
-	policy.Thresholds = policy.limits() // worked out once
-	var out []assessment
-	for _, t := range run.Targets {
-		out = append(out, assess(run, policy, t.Name, rules))
-	}
-	alone := len(out)
-	for _, g := range groups(run) {
-		a := assess(together(run, g), policy, togetherName(run, g), rules)
-		a.group, a.members = g, nil
-		for _, t := range run.Targets {
-			if t.Group == g {
-				a.members = append(a.members, t.Name)
-			}
-		}
-		if slices.ContainsFunc(out[:alone], func(o assessment) bool {
-			return slices.Contains(a.members, o.target) && (len(o.findings) > 0 || o.accountsFor(a))
-		}) {
-			a.findings, a.suspects = nil, nil
-		}
-		out = append(out, a)
-	}
-	return out
-}
-
-// accountsFor reports whether an instance grew by most of what all of them together did:
-// then it is judged by what it shows itself, another round if need be, and is named. It is
-// about the rounds that agree: a pool that filled before is no reason to overlook what all
-// of them leak since.
-func (a assessment) accountsFor(all assessment) bool {
-	if all.history.rounds() < 1 || a.history.rounds() < 1 {
-		return false
-	}
-	last, grown := all.history.rounds(), all.total.Tail()
-	if last >= len(a.total.Bands) {
-		return false
-	}
-	own := a.total.Bands[last].Middle - a.total.Bands[all.total.Start()].Middle
-	return grown > 0 && float64(own) >= a.limits.Cause.OneAlone*float64(grown)
-}
-
-// addGroup adds what all instances of a group did together.
-func (v *Verdict) addGroup(run record.Run, a assessment) {
-	sound, members := true, len(a.members)
-	for _, t := range run.Targets {
-		if t.Group == a.group {
-			sound = sound && passed(validity(run, t, a.limits))
-		}
-	}
-	growth := a.checkGrowth()
-	var mids []int
-	if a.history.rounds() > 0 {
-		mids = a.total.Middles()
-	}
-	if growth.Message == "" && len(mids) > 0 {
-		var means []string
-		for _, n := range mids {
-			means = append(means, fmt.Sprintf("%.1f", float64(n)/float64(members)))
-		}
-		growth.Message = fmt.Sprintf("goroutines on average over %d instances: %s", members, strings.Join(means, ", "))
-	}
-	if !sound && a.history.rounds() > 0 {
-		growth = unsound(growth)
-	}
-	v.Checks = append(v.Checks, growth)
-	if sound {
-		v.Findings = append(v.Findings, a.findings...)
-		v.Warnings = append(v.Warnings, a.warnings...)
-	}
-	v.Targets = append(v.Targets, Target{Name: a.target, Totals: mids, Instances: members})
 }

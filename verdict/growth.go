@@ -103,7 +103,7 @@ func (s subject) settle(x suspect) suspect {
 	if x.class != trend.Leak && x.class != trend.Undecided {
 		return x
 	}
-	x, settled := s.looks(x)
+	x, settled := s.afterLooks(x)
 	if settled {
 		return x
 	}
@@ -132,11 +132,11 @@ func (s subject) unlessSpent(c trend.Class) trend.Class {
 	return trend.Undecided
 }
 
-// looks applies the long looks to a suspect, in order. It reports whether they settle its
+// afterLooks applies the long looks to a suspect, in order. It reports whether they settle its
 // class. What falls to its baseline was slow; what keeps half of its growth leaks; what
 // keeps less is both, or shrinks: then what is left after one long look is compared with
 // what is left after the next.
-func (s subject) looks(x suspect) (suspect, bool) {
+func (s subject) afterLooks(x suspect) (suspect, bool) {
 	var before trend.Look
 	beforeRound, lastRound := 0, 0
 	for r := 1; r <= s.history.rounds(); r++ {
@@ -213,12 +213,13 @@ func (s subject) confirmed(x suspect, trail *trend.Trail) bool {
 // confirmedLook is confirmed, for one of which it is not clear what it is.
 func (s subject) confirmedLook(x suspect) bool { return s.confirmed(x, nil) }
 
-func blamed(s stacks.Stack) string {
-	if i := stacks.Blame(s.Frames); i >= 0 {
-		return s.Frames[i].Function
+// likely reports whether a suspect grew in every round and stayed through the long look,
+// while the evidence for it alone is short of a leak's.
+func (s subject) likely(x suspect) bool {
+	if !x.open() || x.look == nil || x.look.Round != s.history.rounds() {
+		return false
 	}
-	if s.Key == stacks.AllGoroutines {
-		return s.Key
-	}
-	return stacks.NoFrames
+	look := min(s.limits.Growth.LeastLook, s.policy.Confirm)
+	return x.look.Watched >= look && x.trend.Matters() && x.trend.Repeats() && x.trend.Stays(*x.look, nil) &&
+		x.trend.Movement(nil) != trend.Moves && !x.trend.Counted && x.trend.Outgrows(x.look, nil)
 }

@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
@@ -246,4 +248,57 @@ func goroutines(all []stacks.Stack) (n int) {
 		n += s.Count
 	}
 	return n
+}
+
+// inTime are the captures that decide, in the order in which they were taken.
+func inTime(run record.Run, target string) []record.Capture {
+	var out []record.Capture
+	for _, p := range run.Captures {
+		if p.Target == target && p.Profile != nil && decides(p.Kind) {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b record.Capture) int { return cmp.Compare(a.At, b.At) })
+	return out
+}
+
+// decides reports whether the verdict depends on captures of a kind.
+func decides(k record.Kind) bool {
+	return k == record.Baseline || k == record.Settling || k == record.Confirm || k == record.Leaked
+}
+
+// shown is the place of a name that grew most, to show to people: in the latest window
+// in which the name was seen.
+func (h history) shown(name string) stacks.Stack {
+	first := h.windows[0].captures[0].Profile
+	for i := len(h.windows) - 1; i >= 0; i-- {
+		captures := h.windows[i].captures
+		before, after := h.memo.stacks(first, byKey, name), h.memo.stacks(captures[len(captures)-1].Profile, byKey, name)
+		if len(before)+len(after) == 0 {
+			continue
+		}
+		return stacks.Diff(&stacks.Profile{Stacks: before}, &stacks.Profile{Stacks: after})[0].Stack
+	}
+	return stacks.Stack{}
+}
+
+// ofSite is the stack to show of a site: of the places that its stacks are shown at, the
+// one with most goroutines.
+func (h history) ofSite(site string) stacks.Stack {
+	var keys []string
+	for _, w := range h.windows {
+		for _, c := range []record.Capture{w.captures[0], w.captures[len(w.captures)-1]} {
+			for _, s := range h.memo.stacks(c.Profile, bySite, site) {
+				keys = append(keys, s.Key)
+			}
+		}
+	}
+	slices.Sort(keys)
+	var best stacks.Stack
+	for _, k := range slices.Compact(keys) {
+		if s := h.shown(k); s.Site() == site && s.Count > best.Count {
+			best = s
+		}
+	}
+	return best
 }

@@ -111,11 +111,6 @@ func identified(run record.Run, t record.Target, policy Policy) Check {
 	return c
 }
 
-// decides reports whether the verdict depends on captures of a kind.
-func decides(k record.Kind) bool {
-	return k == record.Baseline || k == record.Settling || k == record.Confirm || k == record.Leaked
-}
-
 // changed says what shows that two identities are of different processes, if so.
 func (l IdentityThresholds) changed(a, b record.Identity) string {
 	switch {

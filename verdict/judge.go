@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
@@ -64,9 +63,6 @@ func noted(notes []record.Note) (out []Warning) {
 	return out
 }
 
-// codeNoDump is the gate's note of a dump that could not be had.
-const codeNoDump = "no-dump"
-
 // countRounds adds up the rounds and their requests.
 func (v *Verdict) countRounds(run record.Run) {
 	for _, l := range run.Loads {
@@ -111,7 +107,7 @@ func (v *Verdict) addTarget(run record.Run, t record.Target, a assessment) {
 	}
 	v.Ignored = append(v.Ignored, a.ignored...)
 	v.Warnings = append(v.Warnings, a.warnings...)
-	v.Targets = append(v.Targets, target(run, t, a.history))
+	v.Targets = append(v.Targets, targetOf(run, t, a.history))
 }
 
 // conclude sets outcome, headline and reason from the checks.
@@ -161,28 +157,6 @@ func (v *Verdict) named(name string) (out Check) {
 		out = v.Checks[i]
 	}
 	return out
-}
-
-// causes of an inconclusive run, in order: the first explains the others.
-var codesInOrder = []string{
-	CodeUnreachable, CodeTooLarge, CodeReplaced, CodeRestarted, CodeFlips, CodeInstances, CodeLost, CodeStale, CodeCounts,
-	CodeRefused, CodeFailing, CodeGenerator, CodeSlow, CodeGap,
-}
-
-// priority orders the causes of an inconclusive run: known ones, then any that has a code,
-// then what follows from others, then what has none.
-func priority(code string) int {
-	known := len(codesInOrder)
-	if i := slices.Index(codesInOrder, code); i >= 0 {
-		return i
-	}
-	switch code {
-	case CodeRounds, CodeUnmeasured:
-		return known + 1
-	case "":
-		return known + 1 + 1
-	}
-	return known
 }
 
 func (v *Verdict) headline() string {
@@ -263,21 +237,6 @@ func (v *Verdict) Amount() string {
 	return plural(int(min(v.Requests, math.MaxInt32)), cmp.Or(v.Unit, "request"))
 }
 
-// unitOf is what a run's load is counted in.
-func unitOf(run record.Run) string {
-	unit := "request"
-	for _, l := range run.Loads {
-		if l.Kind != record.Round {
-			continue
-		}
-		if !l.ByConnection() {
-			return "request"
-		}
-		unit = "connection"
-	}
-	return unit
-}
-
 // processes is how many processes were watched.
 func (v *Verdict) processes() int {
 	n := 0
@@ -289,41 +248,11 @@ func (v *Verdict) processes() int {
 	return n
 }
 
-// lastTwo is a file with its folder, which is how people name it.
-func lastTwo(file string) string {
-	const parts = 2
-	all := strings.Split(file, "/")
-	return strings.Join(all[max(0, len(all)-parts):], "/")
-}
-
-// timing adds up the phases.
-func timing(run record.Run) Timing {
-	t := Timing{Phases: run.Phases}
-	for _, p := range run.Phases {
-		t.Wall = max(t.Wall, p.End.Seconds())
-		if p.Kind == record.Warmup || p.Kind == record.Round {
-			t.Load += (p.End - p.Start).Seconds()
-		}
-	}
-	if run.End != nil {
-		t.Wall = max(t.Wall, run.End.At.Seconds())
-	}
-	t.Wall, t.Load = tenths(t.Wall), tenths(t.Load)
-	if t.Load > 0 {
-		t.Ratio = rounded(t.Wall / t.Load)
-	}
-	return t
-}
-
-func tenths(seconds float64) float64 {
-	return time.Duration(seconds * float64(time.Second)).Round(time.Second / ten).Seconds()
-}
-
 // maxPoints is how many points of a series go into the verdict; the run
 // directory has them all.
 const maxPoints = 240
 
-func target(run record.Run, t record.Target, h history) Target {
+func targetOf(run record.Run, t record.Target, h history) Target {
 	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.BuildName(), Pprof: t.Pprof, Metrics: t.Metrics, Selector: t.Selector, Profiles: t.Profiles, Totals: []int{}}
 	if n := len(h.windows); n > 0 {
 		out.Totals = h.of(byTotal, stacks.AllGoroutines).Middles()
@@ -352,39 +281,33 @@ func target(run record.Run, t record.Target, h history) Target {
 	return out
 }
 
-func loadEntries(run record.Run) []LoadEntry {
-	byName := map[string]int{}
-	out := []LoadEntry{}
-	for _, l := range run.Loads {
-		if l.Kind != record.Round {
-			continue
-		}
-		for _, e := range l.Entries {
-			i, seen := byName[e.Name]
-			if !seen {
-				i = len(out)
-				byName[e.Name] = i
-				out = append(out, LoadEntry{Name: e.Name})
-			}
-			o := &out[i]
-			o.Sent += e.Sent
-			o.Succeeded += e.Succeeded
-			o.Abandoned += e.Abandoned
-			o.Codes = addCounts(o.Codes, e.Codes)
-			o.Errors = addCounts(o.Errors, e.Errors)
-			o.P50ms = max(o.P50ms, float64(e.P50.Microseconds())/thousand)
-			o.P99ms = max(o.P99ms, float64(e.P99.Microseconds())/thousand)
+// addGroup adds what all instances of a group did together.
+func (v *Verdict) addGroup(run record.Run, a assessment) {
+	sound, members := true, len(a.members)
+	for _, t := range run.Targets {
+		if t.Group == a.group {
+			sound = sound && passed(validity(run, t, a.limits))
 		}
 	}
-	return out
-}
-
-func addCounts(sum, more map[string]uint64) map[string]uint64 {
-	for k, n := range more {
-		if sum == nil {
-			sum = map[string]uint64{}
-		}
-		sum[k] += n
+	growth := a.checkGrowth()
+	var mids []int
+	if a.history.rounds() > 0 {
+		mids = a.total.Middles()
 	}
-	return sum
+	if growth.Message == "" && len(mids) > 0 {
+		var means []string
+		for _, n := range mids {
+			means = append(means, fmt.Sprintf("%.1f", float64(n)/float64(members)))
+		}
+		growth.Message = fmt.Sprintf("goroutines on average over %d instances: %s", members, strings.Join(means, ", "))
+	}
+	if !sound && a.history.rounds() > 0 {
+		growth = unsound(growth)
+	}
+	v.Checks = append(v.Checks, growth)
+	if sound {
+		v.Findings = append(v.Findings, a.findings...)
+		v.Warnings = append(v.Warnings, a.warnings...)
+	}
+	v.Targets = append(v.Targets, Target{Name: a.target, Totals: mids, Instances: members})
 }

@@ -11,64 +11,6 @@ import (
 	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
-// Quadrant says which of a target's goroutines and heap grew with the rounds.
-type Quadrant string
-
-// The quadrants, and the case that neither grew while resident memory did.
-const (
-	NoneGrew       Quadrant = "level"
-	BothGrew       Quadrant = "retaining"  // a leak that keeps what it captured
-	GoroutinesGrew Quadrant = "goroutines" // a leak with next to nothing captured
-	HeapGrew       Quadrant = "heap"       // slices, maps, caches
-	ResidentGrew   Quadrant = "resident"   // memory outside of Go's heap: mapped, of C, of threads
-)
-
-// Memory is what a target held at baseline and after each round, after a forced
-// collection. A list is empty where the target does not tell.
-type Memory struct {
-	Target   string     `json:"target"`
-	Quadrant Quadrant   `json:"quadrant"`
-	Heap     []uint64   `json:"heap,omitempty"`     // bytes of live objects
-	Stacks   []uint64   `json:"stacks,omitempty"`   // bytes of goroutine stacks
-	Resident []uint64   `json:"resident,omitempty"` // bytes; without metrics, the most since the start
-	Threads  []int      `json:"threads,omitempty"`
-	Each     *Retained  `json:"per_goroutine,omitempty"` // of what leaked, all findings together
-	Sites    []HeapSite `json:"sites,omitempty"`         // where the heap grew most
-	Message  string     `json:"message,omitempty"`
-	Base     string     `json:"baseline_profile,omitempty"` // heap profiles, below the run directory
-	Last     string     `json:"last_profile,omitempty"`
-}
-
-// Retained is what a leaked goroutine keeps, in bytes. Its descriptor, which is
-// the runtime's and the same for all, is left out.
-type Retained struct {
-	Heap  int64 `json:"heap"`
-	Stack int64 `json:"stack"`
-}
-
-// HeapSite is a place that allocates, and by how much what is in use from there
-// grew since the baseline: estimates from the heap profile's sample.
-type HeapSite struct {
-	Function string  `json:"function"` // the frame to blame
-	File     string  `json:"file"`
-	Line     int     `json:"line"`
-	From     string  `json:"from"` // the innermost frame: what allocated
-	Objects  int64   `json:"objects"`
-	Bytes    int64   `json:"bytes"`
-	Stack    []Frame `json:"stack"`
-}
-
-// descriptor is what the runtime keeps per goroutine on the heap, in bytes, where no
-// profile tells (Go 1.26: 448).
-const descriptor = 448
-
-// memoryReading is a target's memory, and what findings are held against.
-type memoryReading struct {
-	memory     *Memory    // nil where the target does not tell
-	grown      []HeapSite // every place where the heap grew, the most first
-	descriptor int64      // bytes that the runtime keeps per goroutine
-}
-
 // readMemory reads a target's memory in the windows that were compared.
 func (s subject) readMemory(suspects []suspect) memoryReading {
 	windows := s.memories()
@@ -144,14 +86,6 @@ func (s subject) quadrant(r memoryReading, suspects []suspect, outside []uint64)
 	}
 }
 
-func (m *Memory) threadsGrow(limits MemoryThresholds) bool {
-	threads := make([]uint64, len(m.Threads))
-	for i, t := range m.Threads {
-		threads[i] = uint64(t)
-	}
-	return limits.grows(threads, limits.ThreadsLeast)
-}
-
 // leakedCounts are the goroutines of all leaking stacks in every window, less those that a
 // rule ignores.
 func (s subject) leakedCounts(suspects []suspect) (out []float64) {
@@ -188,22 +122,6 @@ func (s subject) retained(r memoryReading, leaked []float64) *Retained {
 	}
 	each := stat.TheilSen(leaked[1:n], heap, 1).Slope - float64(r.descriptor)
 	return &Retained{Heap: int64(max(0, each)), Stack: int64(max(0, stat.TheilSen(leaked[1:n], stack, 1).Slope))}
-}
-
-// grows reports whether something grew in every round, not less and less, by so much in
-// all.
-func (l MemoryThresholds) grows(xs []uint64, least uint64) bool {
-	n := len(xs) - 1
-	if n <= 1 || xs[n] < xs[0]+max(least, uint64(l.Share*float64(xs[0]))) {
-		return false
-	}
-	each := float64(xs[n]-xs[0]) / float64(n)
-	for i := 1; i <= n; i++ {
-		if float64(xs[i])-float64(xs[i-1]) < l.EachRound*each {
-			return false
-		}
-	}
-	return float64(xs[n])-float64(xs[n-1]) >= l.LastRound*each
 }
 
 // maxSites is how many places a person is shown.
@@ -302,20 +220,10 @@ func (r memoryReading) sameCause(f *Finding, limits MemoryThresholds) *HeapSite 
 	return nil
 }
 
-// outermost is the declared function that a closure is in.
-func outermost(function string) string {
-	for {
-		i := strings.LastIndexByte(function, '.')
-		if i < 0 || !isClosure(function[i+1:]) {
-			return function
-		}
-		function = function[:i]
+func (m *Memory) threadsGrow(limits MemoryThresholds) bool {
+	threads := make([]uint64, len(m.Threads))
+	for i, t := range m.Threads {
+		threads[i] = uint64(t)
 	}
-}
-
-// isClosure reports whether the last part of a function's name is one that the
-// compiler gave: func1, or the number of a closure within another.
-func isClosure(part string) bool {
-	digits := strings.TrimPrefix(part, "func")
-	return digits != "" && strings.Trim(digits, "0123456789") == ""
+	return limits.grows(threads, limits.ThreadsLeast)
 }

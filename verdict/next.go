@@ -3,35 +3,11 @@ package verdict
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
-
-// Action is what a gate should measure next.
-type Action int
-
-// The actions. Watch means: no load, and another capture of each target in
-// Step.Targets.
-const (
-	Stop Action = iota
-	Load
-	Watch
-)
-
-// Step is the next action, with the reason as a person would put it; rounds
-// that the plan asks for in any case need none.
-type Step struct {
-	Action  Action
-	Targets []string // to watch
-	Why     string
-	Until   time.Duration // Watch: at the latest, from the end of the load
-	// Dump are targets whose debug=2 dump is wanted first, where it can be had: it tells who
-	// started what grew, and whether it has moved.
-	Dump []string
-}
 
 // Next decides, from what was recorded so far, whether the evidence is in. It is the same
 // assessment that Judge makes, so that a gate never stops where the verdict would have

@@ -82,3 +82,10 @@ func DefaultPolicy() Policy {
 func (p Policy) wantsCreator() bool {
 	return slices.ContainsFunc(p.Ignore, func(r Rule) bool { return r.CreatedBy != "" })
 }
+
+// Production is where the service will run, as far as the plan says.
+type Production struct {
+	Rate     float64 `json:"rate,omitempty"`     // requests per second, over all replicas
+	Memory   uint64  `json:"memory,omitempty"`   // bytes that a replica may use
+	Replicas int     `json:"replicas,omitempty"` // that share the rate
+}

@@ -8,23 +8,6 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// Production is where the service will run, as far as the plan says.
-type Production struct {
-	Rate     float64 `json:"rate,omitempty"`     // requests per second, over all replicas
-	Memory   uint64  `json:"memory,omitempty"`   // bytes that a replica may use
-	Replicas int     `json:"replicas,omitempty"` // that share the rate
-}
-
-// Projection is what a leak comes to in production, in the sense of Prometheus'
-// predict_linear: a straight line from here.
-type Projection struct {
-	Target    string  `json:"target,omitempty"`      // whose findings; empty for the largest leak that a pass may have missed
-	PerSecond float64 `json:"goroutines_per_second"` // of each replica
-	Bytes     int64   `json:"bytes_per_second"`
-	Full      float64 `json:"memory_full_s,omitempty"` // seconds until a replica's memory is used up; 0 if the plan does not name it
-	Message   string  `json:"message"`
-}
-
 // leastGoroutine is the memory that a goroutine takes at the least, in bytes: the
 // stack that the runtime starts it with, and its descriptor.
 const leastGoroutine = 2<<10 + descriptor

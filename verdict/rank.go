@@ -74,9 +74,6 @@ func (v *Verdict) shareTargets() {
 	}
 }
 
-// Is reports whether a finding has some evidence.
-func (f Finding) Is(evidence string) bool { return slices.Contains(f.Evidence, evidence) }
-
 // functions are those of a finding's stack, which tell it from others. Without a
 // stack, it is its target's alone.
 func (f Finding) functions() string {

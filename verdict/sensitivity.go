@@ -125,7 +125,4 @@ func (v *Verdict) sense(run record.Run, policy Policy) (Check, bool) {
 	return c, policy.Detect > 0
 }
 
-// codeWeak is of a run that would not have caught as small a leak as the plan demands.
-const codeWeak = "too-weak"
-
 func (v *Verdict) perRound() uint64 { return v.Requests / uint64(max(1, v.Rounds)) }

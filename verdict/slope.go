@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -13,33 +12,8 @@ import (
 	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
-// Slope is how a target's goroutines grew while it was under load, round by round: what it
-// does when staging never comes to rest, and the sense in which Prometheus'
-// deriv(go_goroutines[10m]) asks.
-type Slope struct {
-	Target    string    `json:"target"`
-	PerSecond float64   `json:"per_second"` // goroutines per second of load: the median over all pairs of rounds
-	Low       float64   `json:"low"`        // its interval of 95 in 100; with fewer than five rounds, that of all pairs
-	High      float64   `json:"high"`
-	Per1000   float64   `json:"per_1000_requests"`
-	Levels    []float64 `json:"levels"` // goroutines in the middle of each round
-}
-
-// String is the slope in a sentence's part.
-func (s Slope) String() string {
-	return fmt.Sprintf("%+.3g goroutines a second under load (%.3g to %.3g), %+.3g per 1,000 requests", s.PerSecond, s.Low, s.High, s.Per1000)
-}
-
 // grown is by how many goroutines the last round's level exceeds the first's.
 func (s Slope) grown() float64 { return s.Levels[len(s.Levels)-1] - s.Levels[0] }
-
-// loadTrend is growth under load, and what is made of it.
-type loadTrend struct {
-	slope    *Slope  // nil where there are too few samples
-	scatter  float64 // of the difference of two of its levels by themselves, in goroutines
-	rising   bool    // another round would show whether it goes on
-	suspects []suspect
-}
 
 // underLoad fits a line through the rounds' levels, and takes growth under load for a leak
 // of the stack that grew most, where what the stack does by itself hides a leak from the
@@ -123,7 +97,7 @@ func (s subject) levels(suspects []suspect) (levels, seconds []float64, scatter 
 		}
 		l := s.run.Loads[i]
 		d := l.End - l.Start
-		counts := s.samples(l.Start+time.Duration(limits.Warming*float64(d)), l.End)
+		counts := s.samplesIn(l.Start+time.Duration(limits.Warming*float64(d)), l.End)
 		if len(counts) < limits.Samples {
 			return nil, nil, 0
 		}
@@ -145,16 +119,6 @@ const (
 	inTheMiddle = 0.5 // of a round
 	bothRounds  = 2   // whose levels are compared
 )
-
-// samples are a target's counts between two times.
-func (s subject) samples(from, to time.Duration) (counts []float64) {
-	for _, x := range s.run.Samples {
-		if x.Target == s.target && x.At >= from && x.At <= to {
-			counts = append(counts, float64(x.Goroutines))
-		}
-	}
-	return counts
-}
 
 // explained is how many goroutines more than at baseline a window has on stacks that may
 // grow.

@@ -1,8 +1,11 @@
 package verdict
 
 import (
+	"fmt"
+	"hash/fnv"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
@@ -80,4 +83,21 @@ func (x suspect) mayGrow() bool {
 // without drops the suspects that a function picks, and leaves the list as it is.
 func without(all []suspect, drop func(suspect) bool) []suspect {
 	return slices.DeleteFunc(slices.Clone(all), drop)
+}
+
+// samplesIn are a target's counts between two times.
+func (s subject) samplesIn(from, to time.Duration) (counts []float64) {
+	for _, x := range s.run.Samples {
+		if x.Target == s.target && x.At >= from && x.At <= to {
+			counts = append(counts, float64(x.Goroutines))
+		}
+	}
+	return counts
+}
+
+// shortName is a name for a stack, the same in every run of the same code.
+func (x suspect) shortName() string {
+	h := fnv.New32a()
+	h.Write([]byte(x.key)) // a hash takes all that is written
+	return fmt.Sprintf("%08x", h.Sum32())
 }

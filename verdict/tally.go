@@ -1,9 +1,6 @@
 package verdict
 
 import (
-	"slices"
-
-	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
@@ -37,9 +34,9 @@ type tally struct {
 	names   []string
 	numbers map[string]int
 
-	known map[*stacks.Numbers][]int // by a reader's numbers: ours + 1, or 0
-	last  *stacks.Numbers           // the reader of the stack before
-	ours  []int                     // its entry of known
+	known  map[*stacks.Numbers][]int // by a reader's numbers: ours + 1, or 0
+	latest *stacks.Numbers           // the reader of the stack before
+	ours   []int                     // its entry of known
 }
 
 func newTally(id grouping) *tally {
@@ -56,11 +53,11 @@ func (t *tally) number(s stacks.Stack) int {
 	if from == nil || t.id == byTotal {
 		return t.named(t.id.of(s))
 	}
-	if from != t.last {
-		if t.last != nil {
-			t.known[t.last] = t.ours
+	if from != t.latest {
+		if t.latest != nil {
+			t.known[t.latest] = t.ours
 		}
-		t.last, t.ours = from, t.known[from]
+		t.latest, t.ours = from, t.known[from]
 	}
 	if n >= len(t.ours) {
 		t.ours = append(t.ours, make([]int, n+1-len(t.ours))...)
@@ -164,40 +161,4 @@ func (m *memo) stacks(p *stacks.Profile, id grouping, name string) []stacks.Stac
 		out[i] = p.Stacks[at]
 	}
 	return out
-}
-
-// shown is the place of a name that grew most, to show to people: in the latest window
-// in which the name was seen.
-func (h history) shown(name string) stacks.Stack {
-	first := h.windows[0].captures[0].Profile
-	for i := len(h.windows) - 1; i >= 0; i-- {
-		captures := h.windows[i].captures
-		before, after := h.memo.stacks(first, byKey, name), h.memo.stacks(captures[len(captures)-1].Profile, byKey, name)
-		if len(before)+len(after) == 0 {
-			continue
-		}
-		return stacks.Diff(&stacks.Profile{Stacks: before}, &stacks.Profile{Stacks: after})[0].Stack
-	}
-	return stacks.Stack{}
-}
-
-// ofSite is the stack to show of a site: of the places that its stacks are shown at, the
-// one with most goroutines.
-func (h history) ofSite(site string) stacks.Stack {
-	var keys []string
-	for _, w := range h.windows {
-		for _, c := range []record.Capture{w.captures[0], w.captures[len(w.captures)-1]} {
-			for _, s := range h.memo.stacks(c.Profile, bySite, site) {
-				keys = append(keys, s.Key)
-			}
-		}
-	}
-	slices.Sort(keys)
-	var best stacks.Stack
-	for _, k := range slices.Compact(keys) {
-		if s := h.shown(k); s.Site() == site && s.Count > best.Count {
-			best = s
-		}
-	}
-	return best
 }

@@ -266,3 +266,19 @@ func thresholds(data []byte, strict bool) (Thresholds, error) {
 	}
 	return Thresholds(out), nil
 }
+
+// grows reports whether something grew in every round, not less and less, by so much in
+// all.
+func (l MemoryThresholds) grows(xs []uint64, least uint64) bool {
+	n := len(xs) - 1
+	if n <= 1 || xs[n] < xs[0]+max(least, uint64(l.Share*float64(xs[0]))) {
+		return false
+	}
+	each := float64(xs[n]-xs[0]) / float64(n)
+	for i := 1; i <= n; i++ {
+		if float64(xs[i])-float64(xs[i-1]) < l.EachRound*each {
+			return false
+		}
+	}
+	return float64(xs[n])-float64(xs[n-1]) >= l.LastRound*each
+}

@@ -9,37 +9,6 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// Codes of what makes a run inconclusive.
-const (
-	CodeUnreachable = "target-unreachable"
-	CodeRestarted   = "target-restarted"
-	CodeReplaced    = "target-replaced"
-	CodeFlips       = "identity-flips"
-	CodeLost        = "target-lost"
-	CodeInstances   = "instances-changed"
-	CodeGap         = "samples-missing"
-	CodeCounts      = "profile-inconsistent"
-	CodeStale       = "profile-stale"
-	CodeTooLarge    = "answer-too-large"
-	CodeIdentity    = "identity-unknown"
-	CodeRefused     = "load-refused"
-	CodeFailing     = "requests-failing"
-	CodeSlow        = "load-not-delivered"
-	CodeGenerator   = "generator-saturated"
-	CodeUnsent      = "request-not-sent"
-	CodeStopped     = "load-stopped"
-	CodeRounds      = "rounds-missing"
-	CodeUnmeasured  = "not-measured"
-	CodeUncounted   = "load-uncounted"
-	CodeIncomplete  = "run-incomplete"
-	CodeInterrupted = "interrupted"
-	CodeUnconfirmed = "unconfirmed"
-	CodeUndecided   = "undecided"
-)
-
-// recordedName is the check that the run came to its end.
-const recordedName = "recorded"
-
 // recorded reports whether the run came to its end.
 func recorded(run record.Run) Check {
 	c := Check{Name: recordedName, Outcome: Pass, Measured: 1, Limit: 1, Unit: "complete run"}

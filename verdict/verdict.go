@@ -6,6 +6,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
@@ -158,9 +159,6 @@ type Commit struct {
 	Function string    `json:"function"` // of the stack, the innermost that it touched
 }
 
-// Frame is one call of a finding's stack, innermost first.
-type Frame = stacks.Frame
-
 // Label is how much of a finding carries one goroutine label.
 type Label struct {
 	Label  string `json:"label"`  // name=value
@@ -263,4 +261,43 @@ func (t Timing) String() string {
 		s += fmt.Sprintf(", %.1f times the load", t.Ratio)
 	}
 	return s
+}
+
+// Name is what a finding is called in a line: its function, or its target where only the
+// number of goroutines is known.
+func (f Finding) Name() string {
+	if f.Function == stacks.AllGoroutines {
+		return f.Target
+	}
+	return f.Function
+}
+
+// blamedRequests are the requests that leak a finding, in order.
+func (f Finding) blamedRequests() (out []string) {
+	for _, b := range f.Requests {
+		if b.Answer == Leaks {
+			out = append(out, b.Requests...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Is reports whether a finding has some evidence.
+func (f Finding) Is(evidence string) bool { return slices.Contains(f.Evidence, evidence) }
+
+// MaxFindings is how many findings a verdict lists; the rest, which grew least, is counted.
+const MaxFindings = 1000
+
+// Cause says that a finding's goroutines and a place on the heap grew by the same
+// cause; empty where none is known.
+func (f Finding) Cause() string {
+	if f.Retains == nil {
+		return ""
+	}
+	in := ""
+	if f.State != "" {
+		in = " in " + f.State
+	}
+	return fmt.Sprintf("%d goroutines%s and %s: same cause", f.Leaked, in, f.Retains.Text())
 }

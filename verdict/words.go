@@ -5,18 +5,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/leakgate/leakgate/stacks"
 	"github.com/leakgate/leakgate/verdict/internal/trend"
 )
 
 // What a verdict says, in the words that every report shows.
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
 
 // drained says that a stack was slow.
 func drained(x suspect) string {
@@ -131,46 +123,6 @@ func memoryThreads(t []int) string {
 	return fmt.Sprintf("threads grew in every round, from %d to %d: goroutines in system calls or cgo that do not return", t[0], t[len(t)-1])
 }
 
-// Text names what a site allocated: 5,000 objects of 4 KiB from bufio.NewReaderSize.
-func (s HeapSite) Text() string {
-	return fmt.Sprintf("about %d objects of %s from %s", s.Objects, Bytes(s.Bytes/max(s.Objects, 1)), s.From)
-}
-
-// Cause says that a finding's goroutines and a place on the heap grew by the same
-// cause; empty where none is known.
-func (f Finding) Cause() string {
-	if f.Retains == nil {
-		return ""
-	}
-	in := ""
-	if f.State != "" {
-		in = " in " + f.State
-	}
-	return fmt.Sprintf("%d goroutines%s and %s: same cause", f.Leaked, in, f.Retains.Text())
-}
-
-// Name is what a finding is called in a line: its function, or its target where only the
-// number of goroutines is known.
-func (f Finding) Name() string {
-	if f.Function == stacks.AllGoroutines {
-		return f.Target
-	}
-	return f.Function
-}
-
-// Bytes writes a size for people: 4.0 KiB.
-func Bytes(n int64) string {
-	for _, u := range []struct {
-		name  string
-		bytes int64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if n >= u.bytes {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.bytes), u.name)
-		}
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
 // reason says why a stack is taken for what it is, and what would have changed the answer.
 func (a assessment) reason(x suspect, class string) (why, change string) {
 	t := x.trend
@@ -180,7 +132,7 @@ func (a assessment) reason(x suspect, class string) (why, change string) {
 	case trend.Leak.String():
 		return a.leakReason(x, counts), "a round in which it does not grow, or half of it gone when it is left alone"
 	case classLikely:
-		return fmt.Sprintf("it grew in every round (%s) and was still there when it was left alone; for a leak on its own evidence, %s", counts, a.missing(x)),
+		return fmt.Sprintf("it grew in every round (%s) and was still there when it was left alone; for a leak on its own evidence, %s", counts, a.lacks(x)),
 			"the same growth for more rounds, or more requests in each"
 	case classIgnored:
 		return fmt.Sprintf("it grew by %d, and a rule of the plan lets it: %s", grown, x.rule.Reason), "another rule"
@@ -199,7 +151,7 @@ func (a assessment) reason(x suspect, class string) (why, change string) {
 	if !t.Matters() {
 		return fmt.Sprintf("it grew by %d goroutines in %s, too few to spend a round on (%s)", grown, plural(rounds, "round"), counts), "growth in every round"
 	}
-	return message, a.missing(x)
+	return message, a.lacks(x)
 }
 
 // leakReason says by which rule a stack is a leak.
@@ -223,8 +175,8 @@ func (a assessment) leakReason(x suspect, counts string) string {
 	return fmt.Sprintf("it reached a new height in round after round until the plan's rounds were used up (%s)%s", counts, left)
 }
 
-// missing says what a stack lacks of a leak.
-func (a assessment) missing(x suspect) string {
+// lacks says what a stack lacks of a leak.
+func (a assessment) lacks(x suspect) string {
 	t, g := x.trend, a.limits.Growth
 	switch {
 	case x.pending:
