@@ -21,10 +21,10 @@ func assess(run record.Run, policy Policy, target string, rules []rule) assessme
 		return a
 	}
 	suspects, warnings := a.proof(a.sites(a.growth()))
-	a.load = a.underLoad(suspects)
+	a.load = growthUnderLoad(a.subject, suspects)
 	a.suspects = a.load.suspects
-	a.memory = a.readMemory(a.suspects)
-	a.held = a.readConnections(a.suspects)
+	a.memory = readMemory(a.subject, a.suspects)
+	a.held = readConnections(a.subject, a.suspects)
 	a.warnings = warnings
 	for _, detect := range detectors {
 		a.detection = a.detection.with(detect(a))

@@ -25,12 +25,12 @@ func roundsSent(run record.Run) (sent []uint64, d time.Duration) {
 }
 
 // trialsOf is what rounds and trials did to one leaking stack.
-func (s subject) trialsOf(x suspect) blame.Stack {
+func trialsOf(s subject, x suspect) blame.Stack {
 	sent, _ := roundsSent(s.run)
 	out := blame.Stack{Leaked: float64(max(x.trend.Rise(), x.proven)), Sent: sent}
 	for i, t := range s.run.Trials {
-		before, ok1 := s.lowestIn(x, i)
-		after, ok2 := s.lowestIn(x, i+1)
+		before, ok1 := lowestIn(s, x, i)
+		after, ok2 := lowestIn(s, x, i+1)
 		if !ok1 || !ok2 {
 			continue
 		}
@@ -46,7 +46,7 @@ func (s subject) trialsOf(x suspect) blame.Stack {
 }
 
 // lowestIn is the lowest count of a stack in the window after trial n.
-func (s subject) lowestIn(x suspect, n int) (int, bool) {
+func lowestIn(s subject, x suspect, n int) (int, bool) {
 	lowest := -1
 	for _, c := range s.run.Captures {
 		if c.Kind != record.Trying || c.Target != s.target || c.Round != n {
@@ -59,20 +59,20 @@ func (s subject) lowestIn(x suspect, n int) (int, bool) {
 	return lowest, lowest >= 0
 }
 
-// attribute is what the trials say of one leaking stack: the requests that leak it first,
+// attributed is what the trials say of one leaking stack: the requests that leak it first,
 // the largest leak first; how many were cleared, and which where they are few.
-func (s subject) attribute(x suspect) (out []Blamed, cleared int) {
+func attributed(s subject, x suspect) (out []Blamed, cleared int) {
 	if len(s.run.Trials) == 0 {
 		return nil, 0
 	}
-	stack := s.trialsOf(x)
+	stack := trialsOf(s, x)
 	if len(stack.Trials) == 0 {
 		return nil, 0
 	}
 	answer := stack.Decode(s.limits.Trials)
 	for _, r := range answer.Leaks {
 		out = append(out, Blamed{
-			Requests: s.requestNames(r.Requests), Any: answer.Any, Together: answer.Together, Sent: r.Sent, Leaked: r.Leaked,
+			Requests: requestNames(s, r.Requests), Any: answer.Any, Together: answer.Together, Sent: r.Sent, Leaked: r.Leaked,
 			Each: rounded(r.Each), Low: rounded(r.Low), High: rounded(r.High), Answer: Leaks,
 		})
 	}
@@ -80,18 +80,18 @@ func (s subject) attribute(x suspect) (out []Blamed, cleared int) {
 		out = append(out, Blamed{Requests: []string{}, Together: true, Answer: Leaks})
 	}
 	if len(answer.Unclear) > 0 {
-		out = append(out, Blamed{Requests: s.requestNames(answer.Unclear), Answer: LeaksMaybe})
+		out = append(out, Blamed{Requests: requestNames(s, answer.Unclear), Answer: LeaksMaybe})
 	}
 	if n := len(answer.Cleared); n > 0 && n <= maxListed {
 		for _, r := range answer.Cleared {
-			out = append(out, Blamed{Requests: s.requestNames([]int{r}), Answer: LeaksNot})
+			out = append(out, Blamed{Requests: requestNames(s, []int{r}), Answer: LeaksNot})
 		}
 	}
 	return out, len(answer.Cleared)
 }
 
 // requestNames are the names of some requests of the plan.
-func (s subject) requestNames(requests []int) (out []string) {
+func requestNames(s subject, requests []int) (out []string) {
 	entries := s.run.Loads[len(s.run.Loads)-1].Entries
 	for _, r := range requests {
 		out = append(out, entries[r].Name)

@@ -23,9 +23,9 @@ type beside struct {
 	missing    string // why it is not known in every window; empty if it is
 }
 
-// besides are the target's heap, resident memory and threads, as far as it tells, or as
+// besidesOf are the target's heap, resident memory and threads, as far as it tells, or as
 // the plan demands.
-func (s subject) besides(r memoryReading) (out []beside) {
+func besidesOf(s subject, r memoryReading) (out []beside) {
 	m, windows := r.memory, len(s.history.windows)
 	if m == nil {
 		m = &Memory{}
@@ -34,11 +34,11 @@ func (s subject) besides(r memoryReading) (out []beside) {
 		return nil // the other checks say why
 	}
 	limits := s.limits.Memory
-	heap := s.besideBytes(m.Heap, limits.HeapLeast, func(m record.Memory) uint64 { return m.Heap })
+	heap := besideBytes(s, m.Heap, limits.HeapLeast, func(m record.Memory) uint64 { return m.Heap })
 	heap.name, heap.code, heap.react, heap.grows = "heap", "heap-growing", s.policy.Heap, m.Quadrant == HeapGrew
-	resident := s.besideBytes(m.Resident, limits.ResidentLeast, func(m record.Memory) uint64 { return cmp.Or(m.Resident, m.Peak) })
+	resident := besideBytes(s, m.Resident, limits.ResidentLeast, func(m record.Memory) uint64 { return cmp.Or(m.Resident, m.Peak) })
 	resident.name, resident.code, resident.react, resident.grows = "resident", "resident-growing", s.policy.Resident, m.Quadrant == ResidentGrew
-	if resident.react == ReactFail && !s.residentNow() {
+	if resident.react == ReactFail && !residentNow(s) {
 		resident.missing = "known as the most since the start alone: give the target's metrics"
 	}
 	threads := beside{
@@ -60,25 +60,25 @@ func (s subject) besides(r memoryReading) (out []beside) {
 }
 
 // besideBytes is growth of memory, which has to stay through a long look.
-func (s subject) besideBytes(xs []uint64, least uint64, of func(record.Memory) uint64) beside {
+func besideBytes(s subject, xs []uint64, least uint64, of func(record.Memory) uint64) beside {
 	b := beside{unit: "MiB", looked: true, known: len(xs)}
 	if len(xs) > 0 {
 		first, last := float64(xs[0]), float64(xs[len(xs)-1])
 		b.grown, b.limit = mebi(last-first), mebi(max(float64(least), s.limits.Memory.Share*first))
-		b.kept, b.watched = s.keptMemory(first, last, of)
+		b.kept, b.watched = keptMemory(s, first, last, of)
 	}
 	return b
 }
 
 // residentNow reports whether the target says what is resident now, and not only what was
 // the most.
-func (s subject) residentNow() bool {
+func residentNow(s subject) bool {
 	return slices.ContainsFunc(s.run.Memories, func(m record.Memory) bool { return m.Target == s.target && m.Resident > 0 })
 }
 
 // keptMemory reports whether at least half of the growth was still there at the end of the
 // long look after the last round, and whether that look is over.
-func (s subject) keptMemory(first, last float64, of func(record.Memory) uint64) (kept, watched bool) {
+func keptMemory(s subject, first, last float64, of func(record.Memory) uint64) (kept, watched bool) {
 	limits := s.limits.Memory
 	end := s.history.loadEnd[s.history.rounds()]
 	for _, m := range s.run.Memories {
@@ -106,7 +106,7 @@ func (b beside) needs(rounds, surely int) Action {
 
 // detectBesides makes checks of what the plan lets fail, and warnings of the rest.
 func detectBesides(a assessment) (out detection) {
-	for _, b := range a.besides(a.memory) {
+	for _, b := range besidesOf(a.subject, a.memory) {
 		out.wants = max(out.wants, b.needs(a.history.rounds(), a.limits.Memory.SurelyRounds))
 		if b.react == ReactFail {
 			out.checks = append(out.checks, a.checkBeside(b))

@@ -21,7 +21,7 @@ func (a assessment) causes(leaks []suspect) []Finding {
 	for i := range leaks {
 		group[i] = i
 		for j := range i {
-			if a.sameGrowth(leaks[i], leaks[j]) && related(all[i], all[j]) && sameRequests(all[i], all[j]) {
+			if sameGrowth(a.subject, leaks[i], leaks[j]) && related(all[i], all[j]) && sameRequests(all[i], all[j]) {
 				joinGroups(group, group[i], group[j])
 			}
 		}
@@ -73,7 +73,7 @@ func oneOf(all []Finding) Finding {
 }
 
 // sameGrowth reports whether two stacks grew in the same rounds, by a fixed ratio.
-func (s subject) sameGrowth(x, y suspect) bool {
+func sameGrowth(s subject, x, y suspect) bool {
 	if y.trend.Rise() > x.trend.Rise() {
 		x, y = y, x
 	}

@@ -12,20 +12,20 @@ import (
 )
 
 // readConnections looks at the rounds in which connections were held.
-func (s subject) readConnections(suspects []suspect) (out heldReading) {
+func readConnections(s subject, suspects []suspect) (out heldReading) {
 	c := &Connections{Target: s.target}
 	for _, l := range s.run.Loads {
 		if l.Kind != record.Round || l.Round > s.history.rounds() || len(l.Open) == 0 {
 			continue
 		}
 		out.holds++
-		parts, open, ok := s.heldIn(l)
+		parts, open, ok := heldIn(s, l)
 		if !ok {
 			continue
 		}
 		c.Open = open
 		c.Rounds = append(c.Rounds, parts)
-		out.outlasted = s.outlasts(suspects, l, parts, open) && (out.outlasted || len(c.Rounds) == 1)
+		out.outlasted = outlastsClosing(s, suspects, l, parts, open) && (out.outlasted || len(c.Rounds) == 1)
 	}
 	if len(c.Rounds) > 0 {
 		out.connections = c
@@ -33,11 +33,11 @@ func (s subject) readConnections(suspects []suspect) (out heldReading) {
 	return out
 }
 
-// outlasts reports whether more than half of what came up while connections were held was
+// outlastsClosing reports whether more than half of what came up while connections were held was
 // there some time after they were closed: then it is work that ends by itself, as that of
 // requests beside them, and no connection's. Of connections that others hold nobody knows
 // when they are closed.
-func (s subject) outlasts(suspects []suspect, l record.Load, parts [3]float64, open int) bool {
+func outlastsClosing(s subject, suspects []suspect, l record.Load, parts [3]float64, open int) bool {
 	if l.Held == 0 {
 		return false
 	}
@@ -56,8 +56,8 @@ func (s subject) outlasts(suspects []suspect, l record.Load, parts [3]float64, o
 }
 
 // heldIn is goroutines per connection in the parts of a round but the first.
-func (s subject) heldIn(l record.Load) (parts [3]float64, open int, ok bool) {
-	level := s.levelOpen(l)
+func heldIn(s subject, l record.Load) (parts [3]float64, open int, ok bool) {
+	level := levelOpen(s, l)
 	divided := s.limits.Connections.Parts
 	if len(level) < divided {
 		return parts, 0, false
@@ -85,7 +85,7 @@ func (s subject) heldIn(l record.Load) (parts [3]float64, open int, ok bool) {
 }
 
 // levelOpen is how many connections were open while nearly all were.
-func (s subject) levelOpen(l record.Load) (level []record.Open) {
+func levelOpen(s subject, l record.Load) (level []record.Open) {
 	most := 0
 	for _, o := range l.Open {
 		most = max(most, o.Open)
@@ -159,7 +159,7 @@ func (a assessment) gathered(check Check, last [3]float64) (out detection) {
 	c := a.held.connections
 	check.Outcome, check.Code = Fail, "connections-growing"
 	check.Message, check.Hint = heldGathers(c.Open, last)
-	deltas, profiles := a.heldGrowth()
+	deltas, profiles := heldGrowth(a.subject)
 	left, covered := 0, false
 	var worst stacks.Delta
 	for _, d := range deltas {
@@ -199,7 +199,7 @@ func (a assessment) heldFinding(d stacks.Delta, profiles []string) Finding {
 // heldGrowth are the stacks that grew between the first and the last profile that was taken
 // while the last round's connections were held, the largest growth first, and the files of
 // the two.
-func (s subject) heldGrowth() ([]stacks.Delta, []string) {
+func heldGrowth(s subject) ([]stacks.Delta, []string) {
 	var first, last *record.Capture
 	for i, c := range s.run.Captures {
 		if c.Target == s.target && c.Kind == record.Holding && c.Round == s.history.rounds() {

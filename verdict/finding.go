@@ -34,7 +34,7 @@ func (a assessment) finding(x suspect) Finding {
 		f.Note = "the target only tells how many goroutines it has: give its pprof in the plan to see which"
 	}
 	f.Unit, f.Before = unitOf(a.run), min(x.old, f.Leaked)
-	f.Per1000 = a.perThousand(x, f.Leaked-f.Before)
+	f.Per1000 = perThousand(a.subject, x, f.Leaked-f.Before)
 	if f.Stack == nil {
 		f.Stack = []Frame{}
 	}
@@ -42,10 +42,10 @@ func (a assessment) finding(x suspect) Finding {
 		kept := x.look.Last
 		f.Kept = &kept
 	}
-	f.Labels = a.labels(x)
-	a.dumpEvidence(x, &f)
+	f.Labels = labelsOf(a.subject, x)
+	addDumpEvidence(a.subject, x, &f)
 	f.Retains = a.memory.sameCause(&f, a.limits.Memory)
-	f.Requests, f.Cleared = a.attribute(x)
+	f.Requests, f.Cleared = attributed(a.subject, x)
 	return f
 }
 
@@ -67,7 +67,7 @@ func evidenceOf(x suspect) (out []string) {
 }
 
 // perThousand is a leak per 1,000 requests, with two decimals; 0 where nobody counts them.
-func (s subject) perThousand(x suspect, leaked int) float64 {
+func perThousand(s subject, x suspect, leaked int) float64 {
 	var requests uint64
 	for _, r := range x.trend.Requests {
 		requests += r
@@ -82,10 +82,10 @@ func (s subject) perThousand(x suspect, leaked int) float64 {
 // maxLabels bounds how many labels a finding lists.
 const maxLabels = 10
 
-// labels is how the growth divides over goroutine labels, largest first; over the values of
+// labelsOf is how the growth divides over goroutine labels, largest first; over the values of
 // the policy's label alone where it names one, with what has none and what is not listed.
-func (s subject) labels(x suspect) []Label {
-	growth, total := s.growthByLabel(x)
+func labelsOf(s subject, x suspect) []Label {
+	growth, total := growthByLabel(s, x)
 	var out []Label
 	for _, l := range slices.Sorted(maps.Keys(growth)) {
 		total -= growth[l]
@@ -114,7 +114,7 @@ func (s subject) labels(x suspect) []Label {
 
 // growthByLabel is growth from the baseline's first profile to the last round's last, by
 // label and in all.
-func (s subject) growthByLabel(x suspect) (growth map[string]int, total int) {
+func growthByLabel(s subject, x suspect) (growth map[string]int, total int) {
 	growth = map[string]int{}
 	add := func(c record.Capture, sign int) {
 		for _, st := range s.history.memo.stacks(c.Profile, x.id, x.key) {
@@ -132,9 +132,9 @@ func (s subject) growthByLabel(x suspect) (growth map[string]int, total int) {
 	return growth, total
 }
 
-// dumpEvidence adds what only a debug=2 dump knows: who started the goroutines, and how
+// addDumpEvidence adds what only a debug=2 dump knows: who started the goroutines, and how
 // long they wait.
-func (s subject) dumpEvidence(x suspect, f *Finding) {
+func addDumpEvidence(s subject, x suspect, f *Finding) {
 	for _, c := range s.history.dumps {
 		all := s.history.memo.stacks(c.Profile, byKey, x.stack.Key)
 		if len(all) == 0 {

@@ -12,8 +12,8 @@ import (
 )
 
 // readMemory reads a target's memory in the windows that were compared.
-func (s subject) readMemory(suspects []suspect) memoryReading {
-	windows := s.memories()
+func readMemory(s subject, suspects []suspect) memoryReading {
+	windows := memoriesOf(s)
 	if len(windows) <= 1 {
 		return memoryReading{descriptor: descriptor}
 	}
@@ -31,13 +31,13 @@ func (s subject) readMemory(suspects []suspect) memoryReading {
 	}
 	m.dropUnknown()
 	out := memoryReading{memory: m}
-	out.grown, out.descriptor = s.sitesOf(m, windows)
-	s.quadrant(out, suspects, outside)
+	out.grown, out.descriptor = heapSites(s, m, windows)
+	setQuadrant(s, out, suspects, outside)
 	return out
 }
 
-// memories are what was read of memory in each window, up to the first that lacks it.
-func (s subject) memories() (out []record.Memory) {
+// memoriesOf are what was read of memory in each window, up to the first that lacks it.
+func memoriesOf(s subject) (out []record.Memory) {
 	for r := 0; r <= s.history.rounds(); r++ {
 		i := slices.IndexFunc(s.run.Memories, func(m record.Memory) bool {
 			return m.Target == s.target && m.Round == r && (m.Kind == record.Settling || m.Kind == record.Baseline)
@@ -62,13 +62,13 @@ func (m *Memory) dropUnknown() {
 	}
 }
 
-// quadrant says what grew, in a sentence.
-func (s subject) quadrant(r memoryReading, suspects []suspect, outside []uint64) {
+// setQuadrant says what grew, in a sentence.
+func setQuadrant(s subject, r memoryReading, suspects []suspect, outside []uint64) {
 	m, limits := r.memory, s.limits.Memory
-	leaked := s.leakedCounts(suspects)
+	leaked := leakedCounts(s, suspects)
 	switch {
 	case len(leaked) > 0 && len(m.Heap) > 0:
-		m.Each = s.retained(r, leaked)
+		m.Each = retainedBy(s, r, leaked)
 		m.Quadrant, m.Message = GoroutinesGrew, memoryTiny
 		if m.Each != nil && m.Each.Heap >= limits.Tiny {
 			m.Quadrant, m.Message = BothGrew, memoryRetaining(*m.Each)
@@ -88,7 +88,7 @@ func (s subject) quadrant(r memoryReading, suspects []suspect, outside []uint64)
 
 // leakedCounts are the goroutines of all leaking stacks in every window, less those that a
 // rule ignores.
-func (s subject) leakedCounts(suspects []suspect) (out []float64) {
+func leakedCounts(s subject, suspects []suspect) (out []float64) {
 	for _, x := range suspects {
 		if !x.leaks() {
 			continue
@@ -106,11 +106,11 @@ func (s subject) leakedCounts(suspects []suspect) (out []float64) {
 // leastPairs is how many windows a slope over all their pairs needs, the baseline left out.
 const leastPairs = 3
 
-// retained is what one more goroutine costs: the median over all pairs of windows, so that
+// retainedBy is what one more goroutine costs: the median over all pairs of windows, so that
 // one window in which the heap did something else does not matter (Theil and Sen's
 // estimate). The baseline is left out: what the first round still brings into being is no
 // leak's. Nil where too few leaked to tell.
-func (s subject) retained(r memoryReading, leaked []float64) *Retained {
+func retainedBy(s subject, r memoryReading, leaked []float64) *Retained {
 	m := r.memory
 	n := min(len(leaked), len(m.Heap))
 	if n < leastPairs || leaked[n-1]-leaked[1] < float64(s.limits.Memory.EnoughLeaked) || len(m.Stacks) < n {
@@ -127,10 +127,10 @@ func (s subject) retained(r memoryReading, leaked []float64) *Retained {
 // maxSites is how many places a person is shown.
 const maxSites = 5
 
-// sitesOf finds where the heap grew since the baseline, the most first, and what the
+// heapSites finds where the heap grew since the baseline, the most first, and what the
 // runtime keeps per goroutine. The largest of them are the memory's, with the profiles that
 // they come from.
-func (s subject) sitesOf(m *Memory, windows []record.Memory) (grown []HeapSite, perGoroutine int64) {
+func heapSites(s subject, m *Memory, windows []record.Memory) (grown []HeapSite, perGoroutine int64) {
 	perGoroutine = descriptor
 	first, last := windows[0].Profile, (*stacks.Heap)(nil)
 	m.Base = windows[0].File

@@ -149,7 +149,7 @@ func next(policy Policy, all []assessment, rounds int, sensed func() int) Step {
 	return Step{Action: Stop, Why: "nothing grows"}
 }
 
-// mostGrown is the stack that grew most of some.
+// mostGrownUnderLoad is the stack that grew most of some.
 func mostGrown(all []suspect) suspect {
 	return slices.MaxFunc(all, func(a, b suspect) int { return cmp.Compare(a.trend.Rise(), b.trend.Rise()) })
 }

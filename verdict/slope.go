@@ -15,11 +15,11 @@ import (
 // grown is by how many goroutines the last round's level exceeds the first's.
 func (s Slope) grown() float64 { return s.Levels[len(s.Levels)-1] - s.Levels[0] }
 
-// underLoad fits a line through the rounds' levels, and takes growth under load for a leak
+// growthUnderLoad fits a line through the rounds' levels, and takes growth under load for a leak
 // of the stack that grew most, where what the stack does by itself hides a leak from the
 // windows after the rounds. Rounds that all grew ask for another.
-func (s subject) underLoad(suspects []suspect) loadTrend {
-	out := s.line(suspects)
+func growthUnderLoad(s subject, suspects []suspect) loadTrend {
+	out := fitLine(s, suspects)
 	out.suspects = suspects
 	if out.slope == nil || slices.ContainsFunc(suspects, suspect.leaks) {
 		return out
@@ -36,21 +36,21 @@ func (s subject) underLoad(suspects []suspect) loadTrend {
 	if len(l) < limits.Rounds || stat.Kendall(l) > limits.Chance {
 		return out
 	}
-	if x, ok := s.risen(out); ok {
+	if x, ok := risenStack(s, out); ok {
 		out.suspects = append(without(suspects, func(o suspect) bool { return o.key == x.key }), x)
 	}
 	return out
 }
 
-// risen is the stack that rises under load, if it is a leak, was slow, or cannot be told.
-func (s subject) risen(l loadTrend) (suspect, bool) {
-	x, ok := s.mostGrown(l)
-	if !ok || x.trend.Counted && !s.evenly(l) || s.poolsMayGrow(l, x) {
+// risenStack is the stack that rises under load, if it is a leak, was slow, or cannot be told.
+func risenStack(s subject, l loadTrend) (suspect, bool) {
+	x, ok := mostGrownUnderLoad(s, l)
+	if !ok || x.trend.Counted && !grewEvenly(s, l) || poolsMayGrow(s, l, x) {
 		return x, false
 	}
 	x.class, x.slope = trend.Leak, true
 	x = s.settle(x)
-	if x.class == trend.Leak && !x.pending && x.rule == nil && x.look != nil && (!s.outgrowsLevel(l, x) || x.trend.Counted && !s.lasts(l, x)) {
+	if x.class == trend.Leak && !x.pending && x.rule == nil && x.look != nil && (!outgrowsLevel(s, l, x) || x.trend.Counted && !lastsUnderLoad(s, l, x)) {
 		x.class = s.unlessSpent(trend.Noise)
 	}
 	return x, x.class == trend.Leak || x.class == trend.Draining || x.class == trend.Undecided
@@ -58,7 +58,7 @@ func (s subject) risen(l loadTrend) (suspect, bool) {
 
 // poolsMayGrow reports whether a pool that fills explains growth under load: it is no more
 // than a pool holds, and the goroutines take work, or nothing is known but their number.
-func (s subject) poolsMayGrow(l loadTrend, x suspect) bool {
+func poolsMayGrow(s subject, l loadTrend, x suspect) bool {
 	g := s.limits.Growth
 	if l.slope.grown() >= float64(g.BeyondPools) {
 		return false
@@ -66,9 +66,9 @@ func (s subject) poolsMayGrow(l loadTrend, x suspect) bool {
 	return x.trend.Counted && len(l.slope.Levels) < g.CountedRounds || x.trend.Movement(nil) == trend.Moves
 }
 
-// line fits a line through the levels of the rounds.
-func (s subject) line(suspects []suspect) (out loadTrend) {
-	levels, seconds, scatter := s.levels(suspects)
+// fitLine fits a line through the levels of the rounds.
+func fitLine(s subject, suspects []suspect) (out loadTrend) {
+	levels, seconds, scatter := levelsOf(s, suspects)
 	if len(levels) <= 1 {
 		return out
 	}
@@ -78,16 +78,16 @@ func (s subject) line(suspects []suspect) (out loadTrend) {
 	}
 	l := stat.TheilSen(seconds, levels, probability)
 	slope := &Slope{Target: s.target, PerSecond: rounded(l.Slope), Low: rounded(l.Low), High: rounded(l.High), Levels: levels}
-	if rate := s.requestRate(); rate > 0 {
+	if rate := requestRateOf(s); rate > 0 {
 		slope.Per1000 = rounded(thousand * l.Slope / rate)
 	}
 	return loadTrend{slope: slope, scatter: scatter}
 }
 
-// levels is a target's count in the middle of each round, less what rules and pools
+// levelsOf is a target's count in the middle of each round, less what rules and pools
 // explain, and how much such a level scatters by itself; nil if some round has too few
 // samples.
-func (s subject) levels(suspects []suspect) (levels, seconds []float64, scatter float64) {
+func levelsOf(s subject, suspects []suspect) (levels, seconds []float64, scatter float64) {
 	limits := s.limits.Slope
 	loaded := 0.0
 	for r := 1; r <= s.history.rounds(); r++ {
@@ -131,8 +131,8 @@ func explained(suspects []suspect, window int) (n int) {
 	return n
 }
 
-// requestRate is requests per second of the rounds' load; 0 where nobody counts them.
-func (s subject) requestRate() float64 {
+// requestRateOf is requests per second of the rounds' load; 0 where nobody counts them.
+func requestRateOf(s subject) float64 {
 	requests, seconds := 0.0, 0.0
 	if s.history.uncounted {
 		return 0
@@ -148,8 +148,8 @@ func (s subject) requestRate() float64 {
 	return requests / seconds
 }
 
-// evenly reports whether the levels under load grew as evenly as one leak does.
-func (s subject) evenly(l loadTrend) bool {
+// grewEvenly reports whether the levels under load grew as evenly as one leak does.
+func grewEvenly(s subject, l loadTrend) bool {
 	var grown, requests, noise []float64
 	levels := l.slope.Levels
 	for _, load := range s.run.Loads {
@@ -170,10 +170,10 @@ func flattens(levels []float64, limits SlopeThresholds) bool {
 	return levels[n]-levels[n-tail] < limits.Flat*share*(levels[n]-levels[0])
 }
 
-// mostGrown is the stack that grew most in the windows after the rounds, if it accounts
+// mostGrownUnderLoad is the stack that grew most in the windows after the rounds, if it accounts
 // for half of what grew under load and is none that may grow. A leak is on one stack;
 // where many grew a little, it is the service that moves.
-func (s subject) mostGrown(l loadTrend) (suspect, bool) {
+func mostGrownUnderLoad(s subject, l loadTrend) (suspect, bool) {
 	best := suspect{id: byKey}
 	trends := s.history.trends(byKey)
 	for _, k := range slices.Sorted(maps.Keys(trends)) {
@@ -194,7 +194,7 @@ func (s subject) mostGrown(l loadTrend) (suspect, bool) {
 // outgrowsLevel reports whether growth under load exceeds what the stack moves by itself
 // in the long look: levels are the middle of many samples, and move less than a single
 // count.
-func (s subject) outgrowsLevel(l loadTrend, x suspect) bool {
+func outgrowsLevel(s subject, l loadTrend, x suspect) bool {
 	look := *x.look
 	var means []int
 	for part := range slices.Chunk(look.Rested(), s.limits.Slope.Averaged) {
@@ -212,9 +212,9 @@ func (s subject) outgrowsLevel(l loadTrend, x suspect) bool {
 	return l.slope.grown() > x.trend.Reach(look.Drift(longer, &s.limits.Growth))
 }
 
-// lasts reports whether growth under load is still there after the long look: half of it,
+// lastsUnderLoad reports whether growth under load is still there after the long look: half of it,
 // counted from the window after the first round, before which pools fill.
-func (s subject) lasts(l loadTrend, x suspect) bool {
+func lastsUnderLoad(s subject, l loadTrend, x suspect) bool {
 	counts := x.look.Rested()
 	var late []float64
 	for _, c := range counts[int(inTheMiddle*float64(len(counts))):] {

@@ -35,7 +35,7 @@ func NextTrial(run record.Run, policy Policy) (TrialStep, bool) {
 		}
 		step.Targets = append(step.Targets, t.Name)
 		for _, x := range grown {
-			all = append(all, a.trialsOf(x))
+			all = append(all, trialsOf(a.subject, x))
 		}
 	}
 	next, more := blame.Plan(all, rounds, spent, policy.limits().Trials)

@@ -17,36 +17,36 @@ func (t Trend) Classify(trail *Trail) Class {
 	if !trail.ask(RuleAbove, float64(last.Low), float64(from.High), last.Low > from.High) {
 		return Steady
 	}
-	if t.wavers(trail) {
+	if wavers(t, trail) {
 		return Noise
 	}
-	if base > 0 && t.bounces(base, trail) {
+	if base > 0 && bounces(t, base, trail) {
 		return Noise // below the baseline, up and down again
 	}
 	if newest := t.lastRecord(base); !trail.ask(RuleNewest, float64(newest), float64(k), newest == k) {
-		return t.stopped(base, newest, trail)
+		return classStopped(t, base, newest, trail)
 	}
 	s := t.Start()
-	if !trail.ask(RuleRounds, float64(k-s), float64(t.Limits.RepeatRounds), k-s >= t.Limits.RepeatRounds) || t.slows(s, trail) {
+	if !trail.ask(RuleRounds, float64(k-s), float64(t.Limits.RepeatRounds), k-s >= t.Limits.RepeatRounds) || slows(t, s, trail) {
 		return Undecided
 	}
-	if t.ample(s, trail) || t.Spent() && t.clear(s, trail) {
+	if isAmple(t, s, trail) || t.Spent() && isClear(t, s, trail) {
 		return Leak
 	}
 	return Undecided
 }
 
 // bounces reports whether growth from a window below the baseline is up and down again.
-func (t Trend) bounces(base int, trail *Trail) bool {
+func bounces(t Trend, base int, trail *Trail) bool {
 	s := t.score(base)
 	answer := (s.falls > 0 || s.records < t.Limits.BaseRounds) && t.Bands[t.rounds()].Low <= t.Bands[0].High
 	return trail.ask(RuleBounces, float64(s.records), float64(t.Limits.BaseRounds), answer)
 }
 
-// ample reports whether growth from window s on is a leak before the plan's rounds are
+// isAmple reports whether growth from window s on is a leak before the plan's rounds are
 // used up: it is large, or close to one per request, or its goroutines are seen to stay in
 // their place.
-func (t Trend) ample(s int, trail *Trail) bool {
+func isAmple(t Trend, s int, trail *Trail) bool {
 	sc := t.score(s)
 	if !trail.ask(RuleEvery, float64(sc.net()), float64(sc.rounds), sc.every()) {
 		return false
@@ -54,19 +54,19 @@ func (t Trend) ample(s int, trail *Trail) bool {
 	if !trail.ask(RuleAmple, float64(sc.least), float64(t.Limits.AmplePerRound), sc.least >= t.Limits.AmplePerRound) {
 		return false
 	}
-	if t.Counted && !t.countedEvenly(s, sc, trail) {
+	if t.Counted && !countedEvenly(t, s, sc, trail) {
 		return false
 	}
-	if !t.exceedsPools(s, sc, trail) && !t.stillEnough(sc, trail) {
+	if !exceedsPools(t, s, sc, trail) && !isStill(t, sc, trail) {
 		return false
 	}
-	return t.outgrowsCallers(sc, trail)
+	return outgrowsCallers(t, sc, trail)
 }
 
 // exceedsPools reports whether growth is more than pools hold, or enlarged by so many
 // requests that a pool would have been full at once.
-func (t Trend) exceedsPools(s int, sc score, trail *Trail) bool {
-	if trail.ask(RuleBeyond, float64(sc.grown), float64(t.poolSize()), sc.grown >= t.poolSize()) {
+func exceedsPools(t Trend, s int, sc score, trail *Trail) bool {
+	if trail.ask(RuleBeyond, float64(sc.grown), float64(poolSize(t)), sc.grown >= poolSize(t)) {
 		return true
 	}
 	sent := t.sent(s)
@@ -78,21 +78,21 @@ func (t Trend) exceedsPools(s int, sc score, trail *Trail) bool {
 }
 
 // poolSize is the growth, in goroutines, that pools do not reach.
-func (t Trend) poolSize() int {
+func poolSize(t Trend) int {
 	if t.Counted {
 		return t.Limits.BeyondPools * t.Limits.SeveralPools
 	}
 	return t.Limits.BeyondPools
 }
 
-// stillEnough reports whether rounds enough show growth whose goroutines stay in place.
-func (t Trend) stillEnough(sc score, trail *Trail) bool {
+// isStill reports whether rounds enough show growth whose goroutines stay in place.
+func isStill(t Trend, sc score, trail *Trail) bool {
 	return sc.rounds >= t.Limits.StillRounds && t.Movement(trail) == Still
 }
 
 // outgrowsCallers reports whether each round grew by more than the requests in flight
 // explain. With rounds enough, it need not.
-func (t Trend) outgrowsCallers(sc score, trail *Trail) bool {
+func outgrowsCallers(t Trend, sc score, trail *Trail) bool {
 	if sc.rounds >= t.Limits.ClearRecords {
 		return true
 	}
@@ -109,27 +109,27 @@ func (t Trend) outgrowsCallers(sc score, trail *Trail) bool {
 // countedEvenly reports whether the count of all goroutines grew as one leak does. Pools
 // that fill, timeouts and other users add up to growth in every round now and then, but
 // to an uneven one.
-func (t Trend) countedEvenly(s int, sc score, trail *Trail) bool {
+func countedEvenly(t Trend, s int, sc score, trail *Trail) bool {
 	enough := s == t.Base() || sc.rounds >= t.Limits.ClearRecords
 	if !trail.ask(RuleRounds, float64(sc.rounds), float64(t.Limits.ClearRecords), enough) {
 		return false
 	}
-	return t.even(s, trail)
+	return grewEvenly(t, s, trail)
 }
 
-// clear reports whether growth from window s on is a leak when there is no round left to
+// isClear reports whether growth from window s on is a leak when there is no round left to
 // learn more from.
-func (t Trend) clear(s int, trail *Trail) bool {
+func isClear(t Trend, s int, trail *Trail) bool {
 	sc := t.score(s)
-	if t.Counted && !t.countedEvenly(s, sc, trail) {
+	if t.Counted && !countedEvenly(t, s, sc, trail) {
 		return false
 	}
-	if t.filling(sc, trail) {
+	if mayBeFilling(t, sc, trail) {
 		return false
 	}
 	if sc.rounds == t.Limits.ClearLeast {
 		return sc.every() && trail.ask(RuleAmple, float64(sc.least), float64(t.Limits.AmplePerRound), sc.least >= t.Limits.AmplePerRound) &&
-			t.outgrowsCallers(sc, trail)
+			outgrowsCallers(t, sc, trail)
 	}
 	if sc.net() >= t.Limits.SurelyRecords {
 		return trail.ask(RuleHeights, float64(sc.net()), float64(t.Limits.SurelyRecords), true)
@@ -138,10 +138,10 @@ func (t Trend) clear(s int, trail *Trail) bool {
 		trail.ask(RuleSize, float64(sc.grown), float64(t.Limits.ClearGrowth), sc.grown >= t.Limits.ClearGrowth)
 }
 
-// filling reports whether a pool that still fills would look the same: growth is no more
+// mayBeFilling reports whether a pool that still fills would look the same: growth is no more
 // than pools hold, and either nothing is known but the count of all goroutines, or this
 // stack's goroutines are seen to take work.
-func (t Trend) filling(sc score, trail *Trail) bool {
+func mayBeFilling(t Trend, sc score, trail *Trail) bool {
 	if sc.grown >= t.Limits.BeyondPools {
 		return false
 	}
@@ -149,9 +149,9 @@ func (t Trend) filling(sc score, trail *Trail) bool {
 	return may && trail.ask(RuleFilling, float64(sc.grown), float64(t.Limits.BeyondPools), true)
 }
 
-// even reports whether growth from window s on is as even as a leak's, which scatters as
+// grewEvenly reports whether growth from window s on is as even as a leak's, which scatters as
 // Poisson's numbers do, and by what moves within the windows.
-func (t Trend) even(s int, trail *Trail) bool {
+func grewEvenly(t Trend, s int, trail *Trail) bool {
 	var grown, noise, requests []float64
 	for i := s + 1; i < len(t.Bands); i++ {
 		a, b := t.Bands[i-1], t.Bands[i]

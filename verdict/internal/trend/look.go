@@ -84,7 +84,7 @@ func (t Trend) Age() time.Duration {
 	if k-s < t.Limits.RepeatRounds || len(t.Ends) < k || !t.score(s).every() {
 		return 0
 	}
-	first := t.first()
+	first := firstGrowth(t)
 	last := t.Bands[k].Middle - t.Bands[k-1].Middle
 	arrived := float64(t.Bands[k].Middle-t.Bands[s].Middle) * float64(t.Requests[k-1]) / t.sent(s)
 	gone := (1 - t.Limits.Kept) * first
@@ -94,8 +94,8 @@ func (t Trend) Age() time.Duration {
 	return t.Ends[k-1] - t.Ends[s]
 }
 
-// first is by how much the first round grew that counts, in goroutines.
-func (t Trend) first() float64 {
+// firstGrowth is by how much the first round grew that counts, in goroutines.
+func firstGrowth(t Trend) float64 {
 	s := t.Start()
 	return float64(max(0, t.Bands[s+1].Middle-t.Bands[s].Middle))
 }
@@ -105,7 +105,7 @@ func (t Trend) first() float64 {
 // may have gone in it, which end first of all that grew.
 func (t Trend) Aged(l Look) time.Duration {
 	fallen := float64(t.Bands[t.rounds()].Low - l.Lowest)
-	if fallen > 0 && fallen >= (1-t.Limits.Kept)*t.first() {
+	if fallen > 0 && fallen >= (1-t.Limits.Kept)*firstGrowth(t) {
 		return l.Watched
 	}
 	return l.Watched + t.Age()

@@ -33,16 +33,16 @@ type Waits struct {
 // does: a worker that is busy for a millisecond is in its place in most of them, and where
 // a pool still fills, new workers stand in for those that are missing.
 func (t Trend) Movement(trail *Trail) Movement {
-	if m := t.waiting(trail); m != Unknown {
+	if m := movementByWaits(t, trail); m != Unknown {
 		return m
 	}
-	return t.dipping(trail)
+	return movementByFloors(t, trail)
 }
 
-// waiting reads the dumps: of the growth that was a minute old, how much had waited for as
+// movementByWaits reads the dumps: of the growth that was a minute old, how much had waited for as
 // long? What had not is woken by work, or by itself, which a dump after a minute's rest
 // tells apart.
-func (t Trend) waiting(trail *Trail) Movement {
+func movementByWaits(t Trend, trail *Trail) Movement {
 	base, byItself, out := t.Base(), false, Unknown
 	for _, d := range t.Dumps {
 		if d.Window <= base || d.Window >= len(t.Bands) {
@@ -74,10 +74,10 @@ func (t Trend) waiting(trail *Trail) Movement {
 	return out
 }
 
-// dipping reads the profiles under load: how many goroutines were missing from their
+// movementByFloors reads the profiles under load: how many goroutines were missing from their
 // place, of those that had been there before the round? Where some come and go without any
 // load, it says nothing.
-func (t Trend) dipping(trail *Trail) Movement {
+func movementByFloors(t Trend, trail *Trail) Movement {
 	missing, profiles := 0, 0
 	for i, f := range t.Floors {
 		if f.Profiles == 0 || i >= t.rounds() {

@@ -6,26 +6,26 @@ import (
 	"github.com/leakgate/leakgate/internal/stat"
 )
 
-// stopped classifies growth from window base on whose last new height was in an earlier
+// classStopped classifies growth from window base on whose last new height was in an earlier
 // round.
-func (t Trend) stopped(base, last int, trail *Trail) Class {
+func classStopped(t Trend, base, last int, trail *Trail) Class {
 	if last == base {
 		return Pool
 	}
-	if trail.ask(RuleResumed, 0, 0, t.resumed(base, last) || t.climbs(last)) {
+	if trail.ask(RuleResumed, 0, 0, hasResumed(t, base, last) || climbs(t, last)) {
 		return Undecided
 	}
-	if t.silent(base, last, trail) {
+	if isSilent(t, base, last, trail) {
 		return Pool
 	}
 	return Undecided
 }
 
-// silent reports whether growth has ended with round last. One silent round may lie
+// isSilent reports whether growth has ended with round last. One silent round may lie
 // between two bursts: it is not enough as long as there are more. A fall shows that the
 // height before it was not all there to stay: silence after it rules out nothing. What
 // comes and goes on the stack may hide that growth went on.
-func (t Trend) silent(base, last int, trail *Trail) bool {
+func isSilent(t Trend, base, last int, trail *Trail) bool {
 	k := t.rounds()
 	before := float64(max(0, t.Bands[last].Middle-t.Bands[base].Middle))
 	since := max(0, t.Bands[k].Low-t.Bands[last].Low)
@@ -46,8 +46,8 @@ func (t Trend) silent(base, last int, trail *Trail) bool {
 	return k-last >= t.Limits.SilentRounds && since <= t.Limits.Fell
 }
 
-// resumed reports whether growth has stopped before, and gone on: then it may again.
-func (t Trend) resumed(base, last int) bool {
+// hasResumed reports whether growth has stopped before, and gone on: then it may again.
+func hasResumed(t Trend, base, last int) bool {
 	grew := false
 	for i := base + 1; i <= last; i++ {
 		switch record := t.record(base, i); {
@@ -62,7 +62,7 @@ func (t Trend) resumed(base, last int) bool {
 
 // climbs reports whether the windows since the last new height went down once and have
 // risen ever since: that height was not all there to stay, and hides what grows below it.
-func (t Trend) climbs(last int) bool {
+func climbs(t Trend, last int) bool {
 	k, low := t.rounds(), last
 	for i := last + 1; i <= k; i++ {
 		if t.Bands[i].Middle < t.Bands[low].Middle {
@@ -94,7 +94,7 @@ func (t Trend) Start() int {
 }
 
 // slows reports whether growth from window s on was less in the last round.
-func (t Trend) slows(s int, trail *Trail) bool {
+func slows(t Trend, s int, trail *Trail) bool {
 	k := t.rounds()
 	last, before := max(0, t.Bands[k].Middle-t.Bands[k-1].Middle), max(0, t.Bands[k-1].Middle-t.Bands[s].Middle)
 	all := t.sent(s)

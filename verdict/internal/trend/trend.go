@@ -104,7 +104,7 @@ func (t Trend) lastRecord(s int) int {
 
 // Base is the window that growth is measured from: the baseline, unless that held work
 // that was gone later. Measured from there, a leak would have to make up for the work
-// first.
+// firstGrowth.
 func (t Trend) Base() int { return t.lowest(len(t.Bands) - t.Limits.BaseRounds) }
 
 // lowest is the lowest of the first n windows where that is well below the baseline, and

@@ -17,13 +17,13 @@ const bothWays = 2
 
 // wavers reports whether growth is no more than such a stack's is every now and then: as
 // much as it was seen to move within its windows, and to fall between them, makes likely.
-func (t Trend) wavers(trail *Trail) bool {
+func wavers(t Trend, trail *Trail) bool {
 	present := float64(max(t.Bands[t.Base()].Middle, 1))
 	turnover := 0.0
 	if t.Restless >= t.Limits.RestlessStacks {
 		turnover = bothWays * min(present, t.Limits.Few)
 	}
-	turnover = max(turnover, t.moved(), bothWays*float64(t.fallen()))
+	turnover = max(turnover, t.moved(), bothWays*float64(fallsBetween(t)))
 	reach := t.drift(min(turnover, bothWays*present), t.Limits.FalseDoubt)
 	return trail.ask(RuleWavers, float64(t.Rise()), reach, float64(t.Rise()) <= reach)
 }
@@ -37,8 +37,8 @@ func (t Trend) moved() float64 {
 	return float64(t.Steps) * float64(t.Span) / float64(t.Watched)
 }
 
-// fallen is by how much the count fell between windows, in sum.
-func (t Trend) fallen() int {
+// fallsBetween is by how much the count fell between windows, in sum.
+func fallsBetween(t Trend) int {
 	n := 0
 	for i := 1; i < len(t.Bands); i++ {
 		n += max(0, t.Bands[i-1].Low-t.Bands[i].High)
