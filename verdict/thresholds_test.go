@@ -40,7 +40,7 @@ leakgate explain leakgate-out            # every question, its statistic and its
 Durations are in nanoseconds. ` + "`make golden`" + ` writes this page from the source.
 `)
 	limits := reflect.ValueOf(verdict.DefaultThresholds())
-	comments := fieldComments(t, "thresholds.go", "internal/trend/thresholds.go", "internal/blame/blame.go")
+	comments := fieldComments(t, "thresholds.go", "internal/trend/thresholds.go", "internal/blame/thresholds.go")
 	for i := range limits.NumField() {
 		group, typ := limits.Field(i), limits.Field(i).Type()
 		fmt.Fprintf(&b, "\n## %s\n\n| threshold | default | what for |\n| --- | --- | --- |\n", jsonName(limits.Type().Field(i)))

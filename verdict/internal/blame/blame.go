@@ -7,68 +7,9 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"time"
-
-	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/leakgate/leakgate/internal/stat"
 )
-
-// Thresholds are the numbers by which requests are blamed, and cleared.
-type Thresholds struct {
-	// Budget is how long all trials of a run may load, in sum. Coming to rest between them
-	// comes on top.
-	Budget time.Duration `json:"budget"`
-	// FirstShare is the share of the budget for the first trials, which halve all requests
-	// again and again; the rest is for what they leave open.
-	FirstShare float64 `json:"first_share"`
-	// Wanted is how many goroutines a trial aims to leak of each stack if its requests are
-	// the ones that leak it: if they are not, none shows, with a chance of 6 in a million to
-	// be wrong.
-	Wanted float64 `json:"wanted"`
-	// Enough is how many have to be expected for a trial without any to clear its requests,
-	// with a chance of 2 in 1,000 to be wrong.
-	Enough float64 `json:"enough"`
-	// Faster is by how many times its share of the plan's rate a request may be sent when
-	// others are left out. Loads that the plan never asked for might disturb more than they
-	// tell.
-	Faster float64 `json:"faster"`
-	// Shortest and Longest are what one trial loads.
-	Shortest time.Duration `json:"shortest"`
-	Longest  time.Duration `json:"longest"` // See Shortest.
-	// Partly is the share of a leak from which requests are said to take part in it.
-	Partly float64 `json:"partly"`
-	// Least is the growth, in goroutines, below which no request is blamed.
-	Least int `json:"least"`
-	// Confidence is the probability with which the interval of a rate holds it.
-	Confidence float64 `json:"confidence"`
-	// Alike is the probability under which trials leak too differently for every request to
-	// leak alike.
-	Alike float64 `json:"alike"`
-	// Odds is how many times likelier than any other a request has to be the only one that
-	// leaks to be blamed for all, and Besides how many goroutines a trial grows by chance.
-	Odds    float64 `json:"odds"`
-	Besides float64 `json:"besides"` // See Odds.
-	// Single is how many requests are tried one by one, in a plan that has no more, and
-	// where the halves have left no more.
-	Single int `json:"single"`
-	// Repeats is how often a trial is made at most, for stacks that leak too rarely to tell
-	// by one.
-	Repeats int `json:"repeats"`
-	// Crowded is by how many times a group may have more requests than the smallest that has
-	// one of them for its leak to count towards that one's rate.
-	Crowded int `json:"crowded"`
-	// Samples is how many requests are tried alone where all of them seem to leak alike.
-	Samples int `json:"samples"`
-}
-
-// Default is what leakgate blames by.
-func Default() Thresholds {
-	return Thresholds{
-		Budget: time.Minute, FirstShare: 0.9, Wanted: 12, Enough: 6, Faster: 4, Shortest: time.Second, Longest: 10 * time.Second,
-		Partly: 0.1, Least: 3, Confidence: 0.95, Alike: 0.001, Odds: 10_000, Besides: 0.1, Single: 6, Repeats: 3, Crowded: 2, Samples: 3,
-	}
-}
 
 // Trial is what loading some requests did to a stack.
 type Trial struct {
@@ -81,15 +22,6 @@ type Stack struct {
 	Leaked float64  // goroutines, in the rounds
 	Sent   []uint64 // by request of the plan, in the rounds
 	Trials []Trial
-}
-
-// Rate is how much requests leak.
-type Rate struct {
-	Requests  []int // of the plan; several leak together only
-	Sent      uint64
-	Leaked    int
-	Each      float64 // goroutines per request
-	Low, High float64 // the interval that holds it
 }
 
 // Answer is what trials say of one stack.
@@ -342,58 +274,6 @@ func (s Stack) excused(groups []group, request int, definite []int, l Thresholds
 		}
 		return others > 0 && s.clears(g, request, others, l)
 	})
-}
-
-// rateOf is how much requests leak, by the groups that have all of them and no other that
-// would hide them: the smallest groups tell most.
-func (s Stack) rateOf(groups []group, requests []int, l Thresholds) Rate {
-	out := Rate{Requests: requests}
-	smallest := 0
-	for _, g := range groups {
-		if !slices.ContainsFunc(requests, func(r int) bool { return !g.has(r) }) && (smallest == 0 || len(g.requests) < smallest) {
-			smallest = len(g.requests)
-		}
-	}
-	for _, g := range groups {
-		if slices.ContainsFunc(requests, func(r int) bool { return !g.has(r) }) || len(g.requests) > l.Crowded*smallest {
-			continue
-		}
-		for _, r := range requests {
-			out.Sent += g.sent[r]
-		}
-		out.Leaked += g.leaked
-	}
-	return out.measured(l)
-}
-
-// measured fills in the rate and its interval, as Poisson's numbers scatter (Garwood, 1936:
-// Fiducial limits for the Poisson distribution).
-func (r Rate) measured(l Thresholds) Rate {
-	if r.Sent == 0 {
-		return r
-	}
-	n, sent := float64(r.Leaked), float64(r.Sent)
-	r.Each = n / sent
-	const sides = 2
-	tail := (1 - l.Confidence) / sides
-	if r.Leaked > 0 {
-		r.Low = distuv.Gamma{Alpha: n, Beta: 1}.Quantile(tail) / sent
-	}
-	r.High = distuv.Gamma{Alpha: n + 1, Beta: 1}.Quantile(1-tail) / sent
-	return r
-}
-
-// pooled is the rate of all groups together. Its requests are those that were tried alone.
-func (s Stack) pooled(groups []group, l Thresholds) Rate {
-	var out Rate
-	for _, g := range groups {
-		out.Sent += g.total()
-		out.Leaked += g.leaked
-		if len(g.requests) == 1 {
-			out.Requests = append(out.Requests, g.requests...)
-		}
-	}
-	return out.measured(l)
 }
 
 // pairs are two requests each that explain all groups: those that have both leak, and no
