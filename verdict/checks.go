@@ -39,7 +39,7 @@ func (a assessment) checkGrowth() Check {
 	open := slices.DeleteFunc(slices.Clone(a.suspects), func(x suspect) bool { return !x.open() || a.tolerated(x) })
 	pending := a.pending()
 	for _, f := range a.findings {
-		if f.Class == Confirmed || f.Is(Unconfirmed) {
+		if f.Class == Confirmed {
 			c.Measured++
 		}
 	}
@@ -49,7 +49,7 @@ func (a assessment) checkGrowth() Check {
 		c.Outcome = Fail
 		c.Message, c.Hint = a.leakMessage(a.findings[i])
 	case len(pending) > 0:
-		c.Outcome, c.Code = Inconclusive, CodeUnconfirmed
+		c.Outcome, c.Code, c.Measured = Inconclusive, CodeUnconfirmed, float64(len(pending))
 		c.Message, c.Hint = unconfirmedMessage(pending[0], a.policy)
 	case len(open) > 0:
 		c.Outcome, c.Code, c.Measured = Inconclusive, CodeUndecided, float64(len(open))
