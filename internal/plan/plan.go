@@ -151,7 +151,7 @@ type None struct {
 type Settle struct {
 	Timeout Duration `yaml:"timeout" default:"60s" doc:"Maximum time to wait after a round until the count stops falling."`
 	Quiet   Duration `yaml:"quiet" default:"2s" doc:"How long the count has to stay level."`
-	Confirm Duration `yaml:"confirm" default:"150s" doc:"How long suspects are watched without load before the gate fails on growth alone. Longer than the idle timeouts of common proxies (two minutes)."`
+	Confirm Duration `yaml:"confirm" default:"150s" doc:"How long suspects have to stay before the gate fails on growth alone: watched without load, or since the first round where growth shows that nothing of it has gone. Longer than the idle timeouts of common proxies (two minutes)."`
 }
 
 // Policy is what fails the gate.
