@@ -37,6 +37,7 @@ func detectGrowth(a assessment) (out detection) {
 	var leaks []suspect
 	for _, x := range a.suspects {
 		switch {
+		case x.class == trend.Steady && x.proven == 0:
 		case x.rule != nil:
 			out.ignored = append(out.ignored, x.rule.ignores(a.target, x, x.trend.Rise()))
 		case x.leaks() || a.likely(x):

@@ -37,6 +37,7 @@ func trialsOf(s subject, x suspect) blame.Stack {
 		trial := blame.Trial{Sent: make([]uint64, len(sent)), Leaked: max(0, after-before)}
 		for _, n := range t.Only {
 			if n >= 0 && n < len(t.Entries) && n < len(sent) {
+				trial.Requests = append(trial.Requests, n)
 				trial.Sent[n] = t.Entries[n].Sent
 			}
 		}
@@ -92,7 +93,7 @@ func attributed(s subject, x suspect) (out []Blamed, cleared int) {
 
 // requestNames are the names of some requests of the plan.
 func requestNames(s subject, requests []int) (out []string) {
-	entries := s.run.Loads[len(s.run.Loads)-1].Entries
+	entries := entriesOf(s.run)
 	for _, r := range requests {
 		out = append(out, entries[r].Name)
 	}

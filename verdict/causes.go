@@ -21,7 +21,7 @@ func (a assessment) causes(leaks []suspect) []Finding {
 	for i := range leaks {
 		group[i] = i
 		for j := range i {
-			if sameGrowth(a.subject, leaks[i], leaks[j]) && related(all[i], all[j]) && sameRequests(all[i], all[j]) {
+			if sameGrowth(a.subject, leaks[i], leaks[j]) && related(all[i], all[j]) && compatible(all, group, group[i], group[j]) {
 				joinGroups(group, group[i], group[j])
 			}
 		}
@@ -40,6 +40,18 @@ func (a assessment) causes(leaks []suspect) []Finding {
 		out = append(out, oneOf(members))
 	}
 	return out
+}
+
+// compatible reports whether no two stacks of two groups were blamed on different requests.
+func compatible(all []Finding, group []int, a, b int) bool {
+	for i, x := range all {
+		for j, y := range all {
+			if group[i] == a && group[j] == b && !sameRequests(x, y) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // joinGroups makes two groups one, named by the lower.

@@ -45,7 +45,7 @@ const (
 // explainedClass is what a stack is taken for.
 func (a assessment) explainedClass(x suspect) string {
 	switch {
-	case x.rule != nil:
+	case x.rule != nil && (x.class != trend.Steady || x.proven > 0):
 		return classIgnored
 	case x.leaks() && !x.pending:
 		return trend.Leak.String()

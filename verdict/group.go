@@ -58,7 +58,7 @@ func together(run record.Run, group string) record.Run {
 	}
 	captures := slices.Clone(run.Captures)
 	for _, c := range run.Captures {
-		if !slices.ContainsFunc(run.Targets, func(t record.Target) bool { return t.Name == c.Target && t.Group == group }) {
+		if c.Profile == nil || !slices.ContainsFunc(run.Targets, func(t record.Target) bool { return t.Name == c.Target && t.Group == group }) {
 			continue
 		}
 		m := moment{c.Kind, c.Round, c.Seq}

@@ -32,15 +32,17 @@ func (s subject) growth() []suspect {
 // the growth, it is named by itself.
 func (s subject) sites(suspects []suspect) []suspect {
 	most := map[string]suspect{} // of the stacks of a site, the one that grew most
+	ruled := map[string]bool{}   // sites of which a rule covers a stack
 	for _, x := range suspects {
 		site := x.stack.Site()
+		ruled[site] = ruled[site] || x.rule != nil
 		if m, ok := most[site]; (x.class == trend.Leak || x.class == trend.Draining) && (!ok || x.trend.Rise() > m.trend.Rise()) {
 			most[site] = x
 		}
 	}
 	trends := s.history.trends(bySite)
 	for _, k := range slices.Sorted(maps.Keys(trends)) {
-		if k == stacks.NoFrames || trends[k].Classify(nil) == trend.Steady {
+		if k == stacks.NoFrames || ruled[k] || trends[k].Classify(nil) == trend.Steady {
 			continue
 		}
 		if m, ok := most[k]; ok && float64(m.trend.Rise()) >= s.limits.Cause.Whole*float64(trends[k].Rise()) {
@@ -52,7 +54,8 @@ func (s subject) sites(suspects []suspect) []suspect {
 		}
 		x.stack = s.history.ofSite(k)
 		x = s.settle(x)
-		if x.class == trend.Noise || x.class == trend.Pool {
+		sure := slices.ContainsFunc(suspects, func(o suspect) bool { return o.stack.Site() == k && o.leaks() && !o.pending })
+		if x.class == trend.Noise || x.class == trend.Pool || x.pending && sure {
 			continue
 		}
 		if x.class == trend.Leak {

@@ -180,7 +180,7 @@ func (h history) floors(id grouping, key string) []trend.Floor {
 func (h history) waits(id grouping, key string) []trend.Waits {
 	var out []trend.Waits
 	for _, c := range h.dumps {
-		if c.Round == 0 || c.Round > h.rounds() {
+		if c.Round <= 0 || c.Round > h.rounds() {
 			continue
 		}
 		w := trend.Waits{Round: c.Round, Window: -1, Rested: c.At >= h.loadEnd[c.Round]+stacks.LongWait}

@@ -214,8 +214,11 @@ func (v *Verdict) others() string {
 // passLine says what a pass is worth.
 func (v *Verdict) passLine() string {
 	what := "no goroutine leak"
+	if n := len(v.Findings); n > 0 {
+		what = fmt.Sprintf("no confirmed goroutine leak, %s likely within the tolerance", plural(n, "stack"))
+	}
 	if n := len(v.Ignored); n > 0 {
-		what = fmt.Sprintf("no goroutine leak but %s that the plan ignores", plural(n, "stack"))
+		what += fmt.Sprintf(" but %s that the plan ignores", plural(n, "stack"))
 	}
 	over := ""
 	if v.Requests > 0 {

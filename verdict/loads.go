@@ -87,3 +87,13 @@ func sumOf(sent []uint64) (n uint64) {
 	}
 	return n
 }
+
+// entriesOf are the requests of a plan, by the load that lists most of them.
+func entriesOf(run record.Run) (out []record.Entry) {
+	for _, l := range run.Loads {
+		if len(l.Entries) > len(out) {
+			out = l.Entries
+		}
+	}
+	return out
+}

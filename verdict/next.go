@@ -39,7 +39,7 @@ func (a assessment) wantsDump(step Step) bool {
 		return false
 	}
 	return slices.ContainsFunc(a.suspects, func(x suspect) bool {
-		if x.rule != nil || x.trend.Counted {
+		if x.rule != nil || x.trend.Counted || x.class == trend.Steady {
 			return false
 		}
 		if a.policy.wantsCreator() && step.Action != Load && !a.dumped(x) {
@@ -149,7 +149,7 @@ func next(policy Policy, all []assessment, rounds int, sensed func() int) Step {
 	return Step{Action: Stop, Why: "nothing grows"}
 }
 
-// mostGrownUnderLoad is the stack that grew most of some.
+// mostGrown is the stack that grew most of some.
 func mostGrown(all []suspect) suspect {
 	return slices.MaxFunc(all, func(a, b suspect) int { return cmp.Compare(a.trend.Rise(), b.trend.Rise()) })
 }

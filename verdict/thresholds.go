@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/verdict/internal/blame"
@@ -264,7 +266,60 @@ func thresholds(data []byte, strict bool) (Thresholds, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return Thresholds{}, errors.New("reading thresholds: more than one JSON value")
 	}
+	if err := valid(Thresholds(out)); err != nil {
+		return Thresholds{}, fmt.Errorf("reading thresholds: %w", err)
+	}
 	return Thresholds(out), nil
+}
+
+// valid refuses thresholds by which nothing can be judged: counts below 1, and shares and
+// probabilities, whose defaults are below 1, that are not between 0 and 1.
+func valid(t Thresholds) error {
+	groups, defaults := reflect.ValueOf(t), reflect.ValueOf(DefaultThresholds())
+	for i := range groups.NumField() {
+		for j := range groups.Field(i).NumField() {
+			name := jsonKey(groups.Type().Field(i)) + "." + jsonKey(groups.Field(i).Type().Field(j))
+			if err := validValue(groups.Field(i).Field(j), defaults.Field(i).Field(j)); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func validValue(v, byDefault reflect.Value) error {
+	switch v.Kind() {
+	case reflect.Int, reflect.Int64:
+		if v.Int() < 1 {
+			return fmt.Errorf("%d is less than 1", v.Int())
+		}
+	case reflect.Uint64:
+		if v.Uint() < 1 {
+			return errors.New("0 is less than 1")
+		}
+	case reflect.Float64:
+		switch x := v.Float(); {
+		case byDefault.Float() < 1 && (x <= 0 || x >= 1):
+			return fmt.Errorf("%v is not between 0 and 1", x)
+		case x <= 0:
+			return fmt.Errorf("%v is not above 0", x)
+		}
+	case reflect.Slice:
+		if v.Len() == 0 {
+			return errors.New("it is empty")
+		}
+		for i := range v.Len() {
+			if err := validValue(v.Index(i), reflect.Value{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func jsonKey(f reflect.StructField) string {
+	key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return key
 }
 
 // grows reports whether something grew in every round, not less and less, by so much in

@@ -186,7 +186,11 @@ func TestReadThresholds(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("ReadThresholds = %+v, %v; want the default ones with two changes", got, err)
 	}
-	for _, bad := range []string{``, `{`, `[]`, `{"growth": {"beyond": 1}}`, `{"groth": {}}`, `{"growth": {"beyond_pools": "many"}}`, `{} {}`} {
+	for _, bad := range []string{``, `{`, `[]`, `{"growth": {"beyond": 1}}`, `{"groth": {}}`, `{"growth": {"beyond_pools": "many"}}`, `{} {}`,
+		`{"slope": {"blocks": 0}}`, `{"slope": {"blocks": -3}}`, `{"slope": {"tail": 2}}`, `{"connections": {"parts": 0}}`,
+		`{"growth": {"base_rounds": -1}}`, `{"growth": {"false_red": 0}}`, `{"growth": {"false_red": 1}}`, `{"trials": {"confidence": 2}}`,
+		`{"sensitivity": {"plants": 0}}`, `{"sensitivity": {"rates": []}}`, `{"sensitivity": {"rates": [1, 0]}}`, `{"memory": {"heap_least": 0}}`,
+	} {
 		if _, err := verdict.ReadThresholds([]byte(bad)); err == nil || !strings.Contains(err.Error(), "thresholds") {
 			t.Errorf("ReadThresholds(%s) = %v, want an error that says what was read", bad, err)
 		}

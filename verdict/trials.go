@@ -66,7 +66,7 @@ func (a assessment) grown() []suspect {
 
 func namesOf(run record.Run, group []int) string {
 	var names []string
-	entries := run.Loads[len(run.Loads)-1].Entries
+	entries := entriesOf(run)
 	for _, i := range group {
 		names = append(names, entries[i].Name)
 	}

@@ -97,7 +97,7 @@ func unclearMessage(above, base int) (message, hint string) {
 		"raise load.rounds.max, or compare the profiles in the run directory with `leakgate diff`"
 }
 
-const memoryTiny = "goroutines leak, and with them next to nothing on the heap: tiny captures"
+const memoryTiny = "goroutines leak, and with them next to nothing on the heap: they hold very little"
 
 func memoryRetaining(each Retained) string {
 	return fmt.Sprintf("every leaked goroutine keeps %s on the heap and a stack of %s", Bytes(each.Heap), Bytes(each.Stack))
@@ -105,7 +105,7 @@ func memoryRetaining(each Retained) string {
 
 func memoryHeap(m *Memory, ignored bool) string {
 	grown := Bytes(int64(m.Heap[len(m.Heap)-1] - m.Heap[0]))
-	out := fmt.Sprintf("the heap grew in every round, by %s in all, and no goroutines that count did: slices, maps or caches that only grow", grown)
+	out := fmt.Sprintf("the heap grew in every round, by %s in all, and no goroutines did (ignored ones aside): slices, maps or caches that only grow", grown)
 	if len(m.Sites) > 0 {
 		out += "; most from " + m.Sites[0].Function
 	}
@@ -116,7 +116,7 @@ func memoryHeap(m *Memory, ignored bool) string {
 }
 
 func memoryResident(r []uint64) string {
-	return fmt.Sprintf("resident memory grew in every round, by %s in all, and neither heap nor goroutines did: memory outside of Go's heap, such as mapped files, C's or threads' stacks", Bytes(int64(r[len(r)-1]-r[0])))
+	return fmt.Sprintf("resident memory grew in every round, by %s in all, and neither heap nor goroutines did: memory outside of Go's heap, such as mapped files, C allocations or thread stacks", Bytes(int64(r[len(r)-1]-r[0])))
 }
 
 func memoryThreads(t []int) string {
@@ -132,10 +132,10 @@ func (a assessment) reason(x suspect, class string) (why, change string) {
 	case trend.Leak.String():
 		return a.leakReason(x, counts), "a round in which it does not grow, or half of it gone when it is left alone"
 	case classLikely:
-		return fmt.Sprintf("it grew in every round (%s) and was still there when it was left alone; for a leak on its own evidence, %s", counts, a.lacks(x)),
+		return fmt.Sprintf("it grew in every round (%s) and was still there after the long look; to be called a leak on its own evidence, %s", counts, a.lacks(x)),
 			"the same growth for more rounds, or more requests in each"
 	case classIgnored:
-		return fmt.Sprintf("it grew by %d, and a rule of the plan lets it: %s", grown, x.rule.Reason), "another rule"
+		return fmt.Sprintf("it grew by %d, and a rule in the plan allows it: %s", grown, x.rule.Reason), "another rule"
 	case trend.Draining.String():
 		return fmt.Sprintf("it grew by %d and had fallen to %d within %s of the load's end: slow work", grown, x.look.Lowest, x.look.LowestAfter.Round(time.Second)),
 			"at least half of the growth still there at the end"
@@ -149,7 +149,7 @@ func (a assessment) reason(x suspect, class string) (why, change string) {
 	}
 	message, _ := undecidedMessage(x)
 	if !t.Matters() {
-		return fmt.Sprintf("it grew by %d goroutines in %s, too few to spend a round on (%s)", grown, plural(rounds, "round"), counts), "growth in every round"
+		return fmt.Sprintf("it grew by %d goroutines in %s, too few to justify another round (%s)", grown, plural(rounds, "round"), counts), "growth in every round"
 	}
 	return message, a.lacks(x)
 }
@@ -158,7 +158,7 @@ func (a assessment) reason(x suspect, class string) (why, change string) {
 func (a assessment) leakReason(x suspect, counts string) string {
 	left := ""
 	if x.look != nil {
-		left = fmt.Sprintf("; %d were left when it was left alone", x.look.Lowest)
+		left = fmt.Sprintf("; %d were still there after the long look", x.look.Lowest)
 	}
 	switch {
 	case x.class != trend.Leak:
@@ -182,7 +182,7 @@ func (a assessment) lacks(x suspect) string {
 	case x.pending:
 		return fmt.Sprintf("it has to be left alone for %s, counted from its first round", a.policy.Confirm)
 	case !a.spent():
-		return "the plan has rounds left that were not made, as another leak was confirmed first"
+		return "the run ended before the plan's rounds were used up, as it does when a leak is confirmed or it is stopped"
 	case asked(x, trend.RuleFilling):
 		return fmt.Sprintf("it has to grow by more than the %d goroutines that a pool may hold", g.BeyondPools)
 	case asked(x, trend.RuleSlows):

@@ -13,8 +13,9 @@ import (
 
 // Trial is what loading some requests did to a stack.
 type Trial struct {
-	Sent   []uint64 // by request of the plan; 0 for those that were left out
-	Leaked int      // goroutines
+	Requests []int    // of the plan, that were to be loaded
+	Sent     []uint64 // by request of the plan; 0 for those that were left out
+	Leaked   int      // goroutines
 }
 
 // Stack is a leaking stack: what the rounds did, and the trials after them.
@@ -61,7 +62,7 @@ func (g group) total() (n uint64) {
 // groups takes trials of the same requests together.
 func (s Stack) groups() (out []group) {
 	for _, t := range s.Trials {
-		requests := requestsOf(t.Sent)
+		requests := t.Requests
 		if len(requests) == 0 {
 			continue
 		}
@@ -131,8 +132,7 @@ func (s Stack) Decode(l Thresholds) Answer {
 		return Answer{Any: true, Leaks: []Rate{s.pooled(groups, l)}}
 	}
 	if r, ok := s.single(groups, loaded, l); ok {
-		others := slices.DeleteFunc(slices.Clone(loaded), func(o int) bool { return o == r })
-		return Answer{Leaks: []Rate{s.rateOf(groups, []int{r}, l)}, Cleared: others}
+		return s.besides(groups, loaded, r, l)
 	}
 	cleared := map[int]bool{}
 	for _, g := range groups {
@@ -160,7 +160,8 @@ func (s Stack) Decode(l Thresholds) Answer {
 	slices.SortStableFunc(out.Leaks, func(a, b Rate) int { return cmp.Compare(b.Each, a.Each) })
 	if len(out.Cleared) == len(loaded) && len(loaded) > 1 {
 		out.Together = true
-		if pairs := s.pairs(groups, loaded, l); len(pairs) == 1 {
+		pairs := s.pairs(groups, loaded, l)
+		if len(pairs) == 1 && slices.ContainsFunc(groups, func(g group) bool { return g.has(pairs[0][0]) && g.has(pairs[0][1]) }) {
 			out.Leaks = []Rate{s.rateOf(groups, pairs[0], l)}
 			out.Cleared = slices.DeleteFunc(out.Cleared, func(r int) bool { return slices.Contains(pairs[0], r) })
 		}
@@ -215,6 +216,29 @@ func (s Stack) likelihood(groups []group, request int, l Thresholds) (fit float6
 		fit += float64(g.leaked)*math.Log(mean) - mean
 	}
 	return fit
+}
+
+// besides is the answer where one request explains all that leaked: another is cleared if it
+// was loaded enough without that one.
+func (s Stack) besides(groups []group, loaded []int, which int, l Thresholds) Answer {
+	out := Answer{Leaks: []Rate{s.rateOf(groups, []int{which}, l)}}
+	for _, r := range loaded {
+		if r == which {
+			continue
+		}
+		expected, leaked := 0.0, 0
+		for _, g := range groups {
+			if g.has(r) && !g.has(which) {
+				expected, leaked = expected+s.expected(g, r), leaked+g.leaked
+			}
+		}
+		if expected >= l.Enough && float64(leaked) < l.Partly*expected {
+			out.Cleared = append(out.Cleared, r)
+		} else {
+			out.Unclear = append(out.Unclear, r)
+		}
+	}
+	return out
 }
 
 // every reports whether the groups look as they would if every request leaked alike: each

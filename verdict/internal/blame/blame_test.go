@@ -62,7 +62,7 @@ func play(t *testing.T, rates []float64, rounds time.Duration, all []leaky, seed
 			now[q] = uint64(rates[q] * next.Faster * next.Duration.Seconds())
 		}
 		for i, s := range all {
-			stacks[i].Trials = append(stacks[i].Trials, Trial{Sent: now, Leaked: s.grow(rng, now)})
+			stacks[i].Trials = append(stacks[i].Trials, Trial{Requests: next.Requests, Sent: now, Leaked: s.grow(rng, now)})
 		}
 	}
 	if loaded > l.Budget {
@@ -168,6 +168,33 @@ func TestTooRare(t *testing.T) {
 	answers, _, _ := play(t, even(60, 1), time.Minute, []leaky{one(17, 0.02)}, 5)
 	if a := answers[0]; len(a.Leaks) > 0 && !slices.Equal(a.Leaks[0].Requests, []int{17}) || a.Any || a.Together {
 		t.Errorf("of a leak of one in 50 at one a second: %+v, want nobody blamed but the one", a)
+	}
+}
+
+// A request that is too rare for a trial to send it is tried no more than others, and neither
+// blamed nor cleared.
+func TestNeverSent(t *testing.T) {
+	rates := append(even(15, 60), 0.05)
+	answers, _, trials := play(t, rates, time.Minute, []leaky{one(3, 1)}, 2)
+	a := answers[0]
+	if len(a.Leaks) != 1 || !slices.Equal(a.Leaks[0].Requests, []int{3}) || slices.Contains(a.Cleared, 15) {
+		t.Errorf("%+v, want request 3 to leak, and nothing to be said of 15", a)
+	}
+	if trials > 40 {
+		t.Errorf("%d trials", trials)
+	}
+}
+
+// What was never tried is not cleared: trials may stop early.
+func TestStoppedEarly(t *testing.T) {
+	s := Stack{Leaked: 400, Sent: []uint64{400, 400, 400, 400}, Trials: []Trial{{Requests: []int{0}, Sent: []uint64{12, 0, 0, 0}, Leaked: 12}}}
+	if a := s.Decode(Default()); len(a.Cleared) != 0 {
+		t.Errorf("after one trial of request 0: %+v, want none cleared", a)
+	}
+	pair := Stack{Leaked: 400, Sent: []uint64{400, 400}, Trials: []Trial{
+		{Requests: []int{0}, Sent: []uint64{40, 0}}, {Requests: []int{1}, Sent: []uint64{0, 40}}}}
+	if a := pair.Decode(Default()); !a.Together || len(a.Leaks) != 0 {
+		t.Errorf("neither leaks alone, and both together were not tried: %+v, want no rate", a)
 	}
 }
 

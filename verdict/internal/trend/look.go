@@ -78,9 +78,13 @@ func (t Trend) UpTo(round int) Trend {
 
 // Age is for how long the goroutines of the first round that counts had been left alone
 // when the last round's load ended; 0 where growth does not show that they stayed: if half
-// of them had gone by then, the last round would have grown by that much less.
+// of them had gone by then, the last round would have grown by that much less. What takes
+// work, or is known as a number only, may have a timer that work winds up again.
 func (t Trend) Age() time.Duration {
 	k, s := t.rounds(), t.Start()
+	if t.Counted || t.Movement(nil) == Moves { // what work touches may start to count anew each time
+		return 0
+	}
 	if k-s < t.Limits.RepeatRounds || len(t.Ends) < k || !t.score(s).every() {
 		return 0
 	}

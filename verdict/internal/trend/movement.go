@@ -22,7 +22,6 @@ type Floor struct{ Least, Profiles int }
 // Waits is what a dump says of how long an identity's goroutines have waited.
 type Waits struct {
 	Round  int
-	Look   bool // after the long look, not after the round's window
 	Window int  // the last window that was a minute old
 	Long   int  // goroutines that had waited for a minute or more
 	Rested bool // nothing was asked of the service in the minute before
@@ -75,7 +74,8 @@ func movementByWaits(t Trend, trail *Trail) Movement {
 }
 
 // movementByFloors reads the profiles under load: how many goroutines were missing from their
-// place, of those that had been there before the round? Where some come and go without any
+// place, of those that the rounds before had added? Workers that were there at baseline may
+// be busy beside a leak. Where some come and go without any
 // load, it says nothing.
 func movementByFloors(t Trend, trail *Trail) Movement {
 	missing, profiles := 0, 0
@@ -84,7 +84,7 @@ func movementByFloors(t Trend, trail *Trail) Movement {
 			continue
 		}
 		profiles += f.Profiles
-		missing += max(0, t.Bands[i].Low-f.Least)
+		missing += max(0, t.Bands[i].Low-t.Bands[t.Base()].High-f.Least)
 	}
 	if profiles > 0 && trail.ask(RuleDips, float64(missing), float64(t.Limits.Dips), missing >= t.Limits.Dips) && !t.Moves() {
 		return Moves

@@ -37,7 +37,7 @@ type Band struct{ Low, Middle, High int }
 func (l *Thresholds) BandOf(counts []int) Band {
 	slices.Sort(counts)
 	top := len(counts) - 1
-	if len(counts) >= l.EnoughToTrim {
+	if len(counts) > 1 && len(counts) >= l.EnoughToTrim {
 		top--
 	}
 	return Band{Low: counts[0], Middle: middle(counts), High: counts[top]}
@@ -104,7 +104,7 @@ func (t Trend) lastRecord(s int) int {
 
 // Base is the window that growth is measured from: the baseline, unless that held work
 // that was gone later. Measured from there, a leak would have to make up for the work
-// firstGrowth.
+// first.
 func (t Trend) Base() int { return t.lowest(len(t.Bands) - t.Limits.BaseRounds) }
 
 // lowest is the lowest of the first n windows where that is well below the baseline, and

@@ -71,6 +71,8 @@ func TestMovement(t *testing.T) {
 		{"never missing, no round left", under(counts(ramp...), 0, 19), Leak, Unknown},
 		{"missing under load, no round left", under(counts(ramp...), 1, 19), Undecided, Moves},
 		{"one missing once", under(counts(ramp[:2]...), 1, 19), Undecided, Unknown},
+		// Workers that were there before are busy, and a leak is beside them.
+		{"four busy beside a leak", under(counts(4, 34, 64, 94, 124, 154, 184), 4, 19), Leak, Unknown},
 		// The dump knows better than the profiles.
 		{"missing under load, and still", waited(under(counts(ramp...), 1, 19), 6, 3, 90, false), Leak, Still},
 		// More than pools hold is a leak, whatever moves.
@@ -130,6 +132,9 @@ func TestAge(t *testing.T) {
 		{"three in each round", counts(0, 3, 6, 9, 12, 15, 18), 0},
 		// A pool in the first round, and a leak since: from where the rounds agree.
 		{"behind a pool", counts(0, 900, 1000, 1100, 1200), 50 * time.Second},
+		// Sessions with a timer that their users wind up again.
+		{"work goes round", waited(counts(0, 100, 200, 300, 400, 500, 600), 6, 3, 0, false), 0},
+		{"a leaked one has waited", waited(counts(0, 100, 200, 300, 400, 500, 600), 6, 3, 300, false), 125 * time.Second},
 		{"fell once", counts(0, 100, 200, 150, 250, 350, 450), 0},
 	} {
 		if got := c.in.Age(); got != c.want {
