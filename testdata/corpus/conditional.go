@@ -92,6 +92,16 @@ func conditionalLeaks() []service {
 					go p.work()
 				}
 			})()
+		}).unclear(),
+		leak("under-pool-often", "a leak of one in six on the stack of a pool of 64", "main.(*lazyPool).work", func() http.HandlerFunc {
+			p := newLazyPool(64)
+			var n atomic.Uint64
+			return each(func(*http.Request) {
+				p.do(func() { time.Sleep(time.Millisecond) })
+				if n.Add(1)%6 == 0 {
+					go p.work()
+				}
+			})()
 		}),
 		leak("under-traffic", "a leak of one in ten beside other users' traffic", "awaitMessage", func() http.HandlerFunc {
 			otherUsers(20 * time.Millisecond)

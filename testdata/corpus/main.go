@@ -27,7 +27,10 @@ type service struct {
 	Blame   string  `json:"blame,omitempty"`   // the function that has to be blamed
 	Abandon float64 `json:"abandon,omitempty"` // share of the requests whose client hangs up
 	Rate    float64 `json:"rate,omitempty"`    // relative to the others; 1 if 0
-	Slow    bool    `json:"slow,omitempty"`    // needs minutes; left out of the short form
+	// Unclear is of a leak that no six rounds tell from a pool that is still filling: that it
+	// could not be told is as right as a fail.
+	Unclear bool `json:"unclear,omitempty"`
+	Slow    bool `json:"slow,omitempty"` // needs minutes; left out of the short form
 	// Quadrant is what goroutines and heap do together, and Retains what a leaked
 	// goroutine keeps on the heap, in bytes; empty where nobody asks.
 	Quadrant string `json:"quadrant,omitempty"`

@@ -163,6 +163,8 @@ func pools() []service {
 
 func (s service) abandoning(share float64) service { s.Abandon = share; return s }
 
+func (s service) unclear() service { s.Unclear = true; return s }
+
 func (s service) slow() service { s.Slow = true; return s }
 
 func idleWorker(jobs <-chan func(), patience time.Duration) {

@@ -30,6 +30,7 @@ type service struct {
 	Blame   string  `json:"blame"`
 	Abandon float64 `json:"abandon"`
 	Rate    float64 `json:"rate"`
+	Unclear bool    `json:"unclear"` // that it could not be told is as right as a fail
 	Slow    bool    `json:"slow"`
 
 	Quadrant string `json:"quadrant"`
@@ -261,6 +262,8 @@ func resultOf(s service, run record.Run, v verdict.Verdict) result {
 func (r result) line() string {
 	mark := ""
 	switch {
+	case r.Leaks && r.Unclear && r.outcome == verdict.Inconclusive:
+		mark = "  <-- could not tell, which is right: " + r.why
 	case r.Leaks && r.outcome != verdict.Fail:
 		mark = "  <-- MISSED: " + r.why
 	case r.Leaks && !r.found:

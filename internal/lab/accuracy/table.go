@@ -13,6 +13,7 @@ type table struct {
 	leaks, caught, blamed                    int
 	healthy, passed, falsePositives, unclear int
 	missed, misblamed, unclearLeaks          int
+	looksFilling                             int // leaks that nothing tells from a pool that fills, not told
 	naiveCaught, naiveFalse                  [2]int
 	wall, load                               float64
 	leakServices, healthyServices            int
@@ -63,6 +64,10 @@ func (t *table) count(r result) {
 		}
 		return
 	}
+	if r.Unclear && r.outcome == verdict.Inconclusive {
+		t.looksFilling++
+		return
+	}
 	t.leaks++
 	switch {
 	case r.outcome != verdict.Fail:
@@ -81,6 +86,9 @@ func (t *table) count(r result) {
 
 func (t table) write(w io.Writer) {
 	fmt.Fprintf(w, "\nleaks:    %d of %d caught, %d with the right function; %d missed (%d of them inconclusive)\n", t.caught, t.leaks, t.blamed, t.missed, t.unclearLeaks)
+	if t.looksFilling > 0 {
+		fmt.Fprintf(w, "          besides, %d that no six rounds tell from a pool that fills: could not tell\n", t.looksFilling)
+	}
 	fmt.Fprintf(w, "healthy:  %d of %d service-runs pass; %d false positives, %d inconclusive\n", t.passed, t.healthy, t.falsePositives, t.unclear)
 	fmt.Fprintf(w, "naive:    after minus before > 50: %d of %d leaks, %d false positives; top five frames > +100: %d of %d leaks, %d false positives\n",
 		t.naiveCaught[0], t.leaks, t.naiveFalse[0], t.naiveCaught[1], t.leaks, t.naiveFalse[1])
