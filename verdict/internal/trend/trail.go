@@ -1,5 +1,7 @@
 package trend
 
+import "slices"
+
 // Rule is a question that is asked of a history.
 type Rule struct {
 	Name      string // as explanations and docs/thresholds.md have it
@@ -51,10 +53,11 @@ type Asked struct {
 // nothing, and costs nothing.
 type Trail struct{ Asked []Asked }
 
-// ask keeps a question, and returns its answer.
+// ask keeps a question, once, and returns its answer.
 func (t *Trail) ask(r Rule, statistic, limit float64, answer bool) bool {
-	if t != nil {
-		t.Asked = append(t.Asked, Asked{Rule: r, Statistic: statistic, Limit: limit, Answer: answer})
+	a := Asked{Rule: r, Statistic: statistic, Limit: limit, Answer: answer}
+	if t != nil && !slices.Contains(t.Asked, a) {
+		t.Asked = append(t.Asked, a)
 	}
 	return answer
 }
