@@ -172,7 +172,7 @@ func TestAgeShortensTheLook(t *testing.T) {
 		{"six rounds, 25 s of looking", []grower{leak}, 25 * time.Second, verdict.Stop, true},
 		{"six rounds, 5 s of looking", []grower{leak}, 5 * time.Second, verdict.Watch, false},
 		{"too few to tell, 25 s", []grower{slow}, 25 * time.Second, verdict.Watch, false},
-		{"too few to tell, 150 s", []grower{slow}, 150 * time.Second, verdict.Stop, false}, // seen for four seconds
+		{"too few to tell, 150 s", []grower{slow}, 150 * time.Second, verdict.Stop, true},
 	} {
 		run := grown(c.look, c.all...)
 		if s := verdict.Next(run, policy()); s.Action != c.want {
