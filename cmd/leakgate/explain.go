@@ -13,7 +13,7 @@ import (
 )
 
 // explainOptions are the flags of leakgate explain.
-type explainOptions struct{ plan, format, target string }
+type explainOptions struct{ plan, thresholds, format, target string }
 
 // explainFormats are those that --format takes.
 var explainFormats = []string{"text", "json"}
@@ -43,7 +43,7 @@ Exit codes: 0 explained, 2 usage error, or STACK is no stack or several.`,
 				return usage(fmt.Errorf("--format %q: want text or json", o.format))
 			}
 			j, err := interruptible(c.Context(), func() (judged, error) {
-				return judge(c.Context(), args[0], o.plan, "")
+				return judge(c.Context(), args[0], o.plan, o.thresholds)
 			})
 			if err != nil {
 				return usageUnless(err)
@@ -56,6 +56,7 @@ Exit codes: 0 explained, 2 usage error, or STACK is no stack or several.`,
 		},
 	}
 	c.Flags().StringVar(&o.plan, "plan", "", "judge by this plan's policy")
+	c.Flags().StringVar(&o.thresholds, "thresholds", "", "explain by the thresholds in this JSON file instead of the run's own")
 	c.Flags().StringVar(&o.format, "format", "text", "text or json")
 	c.Flags().StringVar(&o.target, "target", "", "only stacks of this target")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(explainFormats, cobra.ShellCompDirectiveNoFileComp))
