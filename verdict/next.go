@@ -45,9 +45,9 @@ func (a assessment) wantsDump(step Step) bool {
 		if a.policy.wantsCreator() && step.Action != Load && !a.dumped(x) {
 			return true
 		}
-		doubtful := (x.pending || x.open()) && x.trend.Matters() && x.trend.Repeats()
+		doubtful := (x.pending || x.open()) && x.trend.Matters()
 		moving := step.Action == Stop && x.open() && x.trend.Movement(nil) == trend.Moves
-		return moving || doubtful && (step.Action == Watch || a.aged(x))
+		return moving || doubtful && (step.Action == Watch || x.trend.Repeats() && a.aged(x))
 	})
 }
 

@@ -176,6 +176,6 @@ func Default() Thresholds {
 
 		Kept: 0.5, Residue: 0.1, Fallen: 0.9, Lasting: 0.01, LeastLook: 20 * time.Second,
 
-		Waited: 0.5, AgedLeast: 8, Dips: 2, StillRounds: 3,
+		Waited: 0.5, AgedLeast: 3, Dips: 2, StillRounds: 3,
 	}
 }
