@@ -116,7 +116,7 @@ type Identity struct {
 const shortRevision = 12
 
 // BuildName says what the target was built from: its module's version and its commit. Where
-// neither is known it is the linker's build id, which is none of them, and says so.
+// neither is known it is the linker's build id, and says that it is one.
 func (i Identity) BuildName() string {
 	name := i.Version
 	commit := i.Revision[:min(len(i.Revision), shortRevision)]

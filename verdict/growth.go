@@ -213,9 +213,6 @@ func (s subject) confirmed(x suspect, trail *trend.Trail) bool {
 	return trail.Ask(trend.RuleLooked, age.Seconds(), s.policy.Confirm.Seconds(), long)
 }
 
-// confirmedLook is confirmed, for one of which it is not clear what it is.
-func (s subject) confirmedLook(x suspect) bool { return s.confirmed(x, nil) }
-
 // likely reports whether a suspect grew in every round and stayed through the long look,
 // while the evidence for it alone is short of a leak's.
 func (s subject) likely(x suspect) bool {

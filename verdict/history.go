@@ -183,7 +183,7 @@ func (h history) waits(id grouping, key string) []trend.Waits {
 		if c.Round <= 0 || c.Round > h.rounds() {
 			continue
 		}
-		w := trend.Waits{Round: c.Round, Window: -1, Rested: c.At >= h.loadEnd[c.Round]+stacks.LongWait}
+		w := trend.Waits{Window: -1, Rested: c.At >= h.loadEnd[c.Round]+stacks.LongWait}
 		for i, win := range h.windows[:c.Round+1] {
 			if win.last()+stacks.LongWait <= c.At {
 				w.Window = i

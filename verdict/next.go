@@ -111,7 +111,7 @@ func (o *outlook) addSuspects(a assessment) {
 		if x.trend.Matters() {
 			o.open = append(o.open, x)
 		}
-		if !unclear && !a.tolerated(x) && !a.confirmedLook(x) {
+		if !unclear && !a.tolerated(x) && !a.subject.confirmed(x, nil) {
 			unclear = true
 			o.unclear.Targets = append(o.unclear.Targets, a.members...)
 			o.unclear.Why = blamed(x.stack) + " grew, and it is not clear why: watching whether it falls"

@@ -65,25 +65,7 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 			if err := o.source.annotate(c.Context(), &v); err != nil {
 				return err
 			}
-			t := &teller{app: a, verdict: v, dir: args[0]}
-			t.print = func(told verdict.Verdict) error {
-				if render, ok := report.Formats()[format]; ok {
-					return render(a.out, told)
-				}
-				var b bytes.Buffer
-				if err := a.console(&b, told, args[0], o); err != nil {
-					return err
-				}
-				return a.emit(b.Bytes())
-			}
-			told, broken := t.tell()
-			if broken != nil {
-				a.complain(&exit{err: broken})
-			}
-			if told.Outcome != v.Outcome {
-				return &exit{code: exitInconclusive, hint: "the run passes, but not everything could be written; see the errors above"}
-			}
-			return outcome(told.Outcome)
+			return a.tellJudged(v, args[0], format, o)
 		},
 	}
 	c.Flags().StringVar(&planFile, "plan", "", "judge by this plan's policy")
@@ -94,6 +76,32 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell.`,
 	acc.flags(c)
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(append(sortedFormats(), "console"), cobra.ShellCompDirectiveNoFileComp))
 	return c
+}
+
+// tellJudged writes the reports of a run that was judged again, and prints the verdict.
+func (a *app) tellJudged(v verdict.Verdict, dir, format string, o runOptions) error {
+	t := &teller{app: a, verdict: v, dir: dir}
+	t.print = func(told verdict.Verdict) error {
+		if render, ok := report.Formats()[format]; ok {
+			return render(a.out, told)
+		}
+		var b bytes.Buffer
+		if err := a.console(&b, told, dir, o); err != nil {
+			return err
+		}
+		return a.emit(b.Bytes())
+	}
+	told, broken := t.tell()
+	if broken != nil {
+		a.complain(&exit{err: broken})
+	}
+	if told.Outcome != v.Outcome {
+		return &exit{
+			code: exitInconclusive,
+			hint: "the run passes, but not everything could be written; see the errors above",
+		}
+	}
+	return outcome(told.Outcome)
 }
 
 func sortedFormats() []string {

@@ -8,7 +8,7 @@ import (
 	"github.com/leakgate/leakgate/record"
 )
 
-// load sends one phase of load and records what came of it.
+// load runs one phase of load and records the result.
 func (g *Gate) load(ctx context.Context, phase record.Phase, of loadgen.Phase, why string) error {
 	end := g.begin(phase, of.Duration, why)
 	start := g.now()

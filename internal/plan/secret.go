@@ -25,7 +25,7 @@ var judgedBy = regexp.MustCompile(`^(policy\.goroutines\.|policy\.(detect|thorou
 var handedOn = regexp.MustCompile(`^(production\.|policy\.(goroutines\.|detect$)|load\.rate$|safety\.goroutines$)`)
 
 // expand replaces ${NAME} with the variable's value; $${NAME} is the text itself. A
-// variable that is not set is a problem that names it. It tells whether every variable was
+// variable that is not set is a problem that names it. It reports whether every variable was
 // known.
 func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 	if !strings.Contains(n.Value, "${") && (len(n.Value) < minSecret || !secretField(path)) {

@@ -21,7 +21,6 @@ type Floor struct{ Least, Profiles int }
 
 // Waits is what a dump says of how long an identity's goroutines have waited.
 type Waits struct {
-	Round  int
 	Window int  // the last window that was a minute old
 	Long   int  // goroutines that had waited for a minute or more
 	Rested bool // nothing was asked of the service in the minute before

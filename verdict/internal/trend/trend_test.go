@@ -36,8 +36,8 @@ func under(t Trend, missing, profiles int) Trend {
 
 // waited adds a dump after a round: how many goroutines had waited for a minute, when the
 // windows up to some are that old.
-func waited(t Trend, round, window, long int, rested bool) Trend {
-	t.Dumps = append(slices.Clip(t.Dumps), Waits{Round: round, Window: window, Long: long, Rested: rested})
+func waited(t Trend, window, long int, rested bool) Trend {
+	t.Dumps = append(slices.Clip(t.Dumps), Waits{Window: window, Long: long, Rested: rested})
 	return t
 }
 
@@ -55,17 +55,17 @@ func TestMovement(t *testing.T) {
 		{"nothing is known of it, no round left", counts(ramp...), Leak, Unknown},
 		{"nothing is known of it, rounds left", moreRounds(counts(four...)), Undecided, Unknown},
 		// A leak: what is a minute old has waited for a minute.
-		{"still, rounds left", waited(moreRounds(counts(four...)), 4, 2, 60, false), Leak, Still},
+		{"still, rounds left", waited(moreRounds(counts(four...)), 2, 60, false), Leak, Still},
 		// A pool: work went round.
-		{"woken by work, rounds left", waited(moreRounds(counts(four...)), 4, 2, 0, false), Undecided, Moves},
-		{"woken by work, no round left", waited(counts(ramp...), 6, 3, 0, false), Undecided, Moves},
+		{"woken by work, rounds left", waited(moreRounds(counts(four...)), 2, 0, false), Undecided, Moves},
+		{"woken by work, no round left", waited(counts(ramp...), 3, 0, false), Undecided, Moves},
 		// A leaked ticker is woken too, and also when nothing is asked of the service.
-		{"woken by itself, no round left", waited(waited(counts(ramp...), 6, 3, 0, false), 6, 6, 0, true), Leak, Unknown},
-		{"woken by work, and at rest since", waited(waited(counts(ramp...), 6, 3, 0, false), 6, 6, 180, true), Undecided, Moves},
+		{"woken by itself, no round left", waited(waited(counts(ramp...), 3, 0, false), 6, 0, true), Leak, Unknown},
+		{"woken by work, and at rest since", waited(waited(counts(ramp...), 3, 0, false), 6, 180, true), Undecided, Moves},
 		// A leak beside a pool of thirty that were there at the baseline, and work.
-		{"a leak beside a pool", waited(counts(30, 60, 90, 120, 150, 180, 210), 6, 3, 90, false), Leak, Still},
+		{"a leak beside a pool", waited(counts(30, 60, 90, 120, 150, 180, 210), 3, 90, false), Leak, Still},
 		// Too little is old enough for the dump to tell.
-		{"a few that are old", waited(counts(0, 1, 2, 3, 4, 5, 6), 6, 2, 0, false), Leak, Unknown},
+		{"a few that are old", waited(counts(0, 1, 2, 3, 4, 5, 6), 2, 0, false), Leak, Unknown},
 		// Profiles under load, where no dump tells.
 		{"never missing, rounds left", under(moreRounds(counts(four...)), 0, 19), Undecided, Unknown},
 		{"never missing, no round left", under(counts(ramp...), 0, 19), Leak, Unknown},
@@ -74,9 +74,9 @@ func TestMovement(t *testing.T) {
 		// Workers that were there before are busy, and a leak is beside them.
 		{"four busy beside a leak", under(counts(4, 34, 64, 94, 124, 154, 184), 4, 19), Leak, Unknown},
 		// The dump knows better than the profiles.
-		{"missing under load, and still", waited(under(counts(ramp...), 1, 19), 6, 3, 90, false), Leak, Still},
+		{"missing under load, and still", waited(under(counts(ramp...), 1, 19), 3, 90, false), Leak, Still},
 		// More than pools hold is a leak, whatever moves.
-		{"a thousand, woken", waited(counts(0, 300, 600, 900, 1200, 1500, 1800), 6, 3, 0, false), Leak, Moves},
+		{"a thousand, woken", waited(counts(0, 300, 600, 900, 1200, 1500, 1800), 3, 0, false), Leak, Moves},
 	} {
 		if got := c.in.Movement(nil); got != c.move {
 			t.Errorf("%s: Movement = %v, want %v", c.name, got, c.move)
@@ -133,8 +133,8 @@ func TestAge(t *testing.T) {
 		// A pool in the first round, and a leak since: from where the rounds agree.
 		{"behind a pool", counts(0, 900, 1000, 1100, 1200), 50 * time.Second},
 		// Sessions with a timer that their users wind up again.
-		{"work goes round", waited(counts(0, 100, 200, 300, 400, 500, 600), 6, 3, 0, false), 0},
-		{"a leaked one has waited", waited(counts(0, 100, 200, 300, 400, 500, 600), 6, 3, 300, false), 125 * time.Second},
+		{"work goes round", waited(counts(0, 100, 200, 300, 400, 500, 600), 3, 0, false), 0},
+		{"a leaked one has waited", waited(counts(0, 100, 200, 300, 400, 500, 600), 3, 300, false), 125 * time.Second},
 		{"fell once", counts(0, 100, 200, 150, 250, 350, 450), 0},
 	} {
 		if got := c.in.Age(); got != c.want {
