@@ -30,23 +30,3 @@ running() {
 	p=$(cat "$S/run/$1.pid" 2>/dev/null) || return 1
 	tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline" | grep -q "$1"
 }
-
-# needs: ends with everything that this machine lacks.
-needs() {
-	local missing=() packages=()
-	[ "$(uname -s)" = Linux ] || missing+=("Linux")
-	[ "$(id -u)" = 0 ] || missing+=("root")
-	[ -d /sys/fs/cgroup/memory ] || grep -qsw memory /sys/fs/cgroup/cgroup.controllers || missing+=("the memory cgroup")
-	command -v go >/dev/null || missing+=("go")
-	local pair
-	for pair in containerd:containerd ctr:containerd runc:runc ip:iproute2 openssl:openssl curl:curl; do
-		command -v "${pair%%:*}" >/dev/null || { missing+=("${pair%%:*}") && packages+=("${pair##*:}"); }
-	done
-	[ -x /usr/lib/cni/bridge ] || { missing+=("/usr/lib/cni/bridge") && packages+=("containernetworking-plugins"); }
-	[ ${#missing[@]} = 0 ] && return
-	local list
-	list=$(printf ', %s' "${missing[@]}")
-	echo "kubernetes lab: this machine lacks ${list:2}" >&2
-	[ ${#packages[@]} = 0 ] || echo "kubernetes lab: apt-get install -y $(printf '%s\n' "${packages[@]}" | sort -u | xargs)" >&2
-	exit 1
-}

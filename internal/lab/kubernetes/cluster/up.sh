@@ -4,7 +4,7 @@
 # others.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-needs
+"$here/needs.sh"
 "$here/build.sh"
 etcd=http://127.0.0.1:$((KC_PORT + 1))
 
