@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +31,7 @@ type disturbance struct {
 	leak    string // as the service's -leak; none if empty
 	memory  string // the pods' limit
 	cuts    bool   // leakgate reaches the API server through a front
+	alone   bool   // it would disturb the other runs, too
 	after   record.Kind
 	round   int // and round after which it happens; the next phase has just begun
 	happens func(ctx context.Context, s *scene)
@@ -57,7 +62,9 @@ func disturbances() []disturbance {
 			happens: func(ctx context.Context, s *scene) { s.do(ctx, "rollout", "restart", "deployment/shop") }},
 		{name: "evicted", after: during, round: 1, code: "pod-evicted",
 			happens: func(ctx context.Context, s *scene) { s.evict(ctx, s.pods[0]) }},
-		{name: "API server away for 20 s", cuts: true, after: during, round: 1, happens: awayForAWhile},
+		{name: "API server stopped for 20 s", alone: true, after: during, round: 1, happens: stopForAWhile},
+		{name: "API server killed, and started after 20 s", alone: true, after: during, round: 1, happens: killForAWhile},
+		{name: "way to the API server cut for 20 s", cuts: true, after: during, round: 1, happens: awayForAWhile},
 		{name: "port-forward cut every 5 s", cuts: true, after: record.Preflight, short: true, happens: cutAgainAndAgain},
 	}
 }
@@ -81,6 +88,36 @@ func (s *scene) evict(ctx context.Context, pod string) {
 
 // away is how long the API server is away.
 const away = 20 * time.Second
+
+// signal sends a signal to the API server.
+func (s *scene) signal(what syscall.Signal) {
+	text, err := os.ReadFile(filepath.Join(labDir, "state", "run", "kube-apiserver.pid"))
+	if err == nil {
+		var pid int
+		if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+			err = syscall.Kill(pid, what)
+		}
+	}
+	if err != nil {
+		s.t.Errorf("the API server: %v", err)
+	}
+}
+
+func stopForAWhile(ctx context.Context, s *scene) {
+	s.signal(syscall.SIGSTOP)
+	defer s.signal(syscall.SIGCONT)
+	pause(ctx, away)
+}
+
+func killForAWhile(ctx context.Context, s *scene) {
+	s.signal(syscall.SIGKILL)
+	pause(ctx, away)
+	up := exec.Command("cluster/up.sh") // also after the run: other tests need the cluster
+	up.Env = append(os.Environ(), "KC_CACHE="+labDir)
+	if out, err := up.CombinedOutput(); err != nil {
+		s.t.Errorf("starting the API server again: %v\n%s", err, out)
+	}
+}
 
 func awayForAWhile(ctx context.Context, s *scene) {
 	s.api.leave()
@@ -137,10 +174,13 @@ func (d disturbance) play(t *testing.T) ended {
 	return e
 }
 
+// The runs that need the cluster for themselves come first, and then all others together.
 // Whatever happens to the pods, the run neither passes nor fails, and says what happened.
 // What happens to the way to them is none of the verdict's business.
 func TestDisturbances(t *testing.T) {
-	need(t)
+	if need(t); testing.Short() {
+		t.Parallel()
+	}
 	var table table
 	t.Cleanup(func() { table.print(t) })
 	for _, d := range disturbances() {
@@ -148,7 +188,9 @@ func TestDisturbances(t *testing.T) {
 			continue
 		}
 		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
+			if !d.alone {
+				t.Parallel()
+			}
 			e := d.play(t)
 			table.add(d, e)
 			t.Logf("\n%s", e.out)

@@ -15,8 +15,11 @@ var (
 	leakgate string                        // the binary that is tested
 )
 
-// image is what the pods run.
-const image = "localhost/leakgate-lab:dev"
+// The images that the pods run: the service, and leakgate itself.
+const (
+	image     = "localhost/leakgate-lab:dev"
+	gateImage = "localhost/leakgate:dev"
+)
 
 func TestMain(m *testing.M) {
 	if labDir == "" {
@@ -35,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// buildAll builds leakgate and the service, and gives the cluster an image of the service.
+// buildAll builds leakgate and the service, and gives the cluster an image of each.
 func buildAll(dir string) error {
 	leakgate = filepath.Join(dir, "leakgate")
 	service := filepath.Join(dir, "service")
@@ -49,10 +52,12 @@ func buildAll(dir string) error {
 			return fmt.Errorf("building %s: %w\n%s", pkg, err, text)
 		}
 	}
-	load := exec.Command("cluster/image.sh", service, image)
-	load.Env = append(os.Environ(), "KC_CACHE="+labDir)
-	if text, err := load.CombinedOutput(); err != nil {
-		return fmt.Errorf("making the image %s: %w\n%s", image, err, text)
+	for name, binary := range map[string]string{image: service, gateImage: leakgate} {
+		load := exec.Command("cluster/image.sh", binary, name)
+		load.Env = append(os.Environ(), "KC_CACHE="+labDir)
+		if text, err := load.CombinedOutput(); err != nil {
+			return fmt.Errorf("making the image %s: %w\n%s", name, err, text)
+		}
 	}
 	return nil
 }
@@ -63,7 +68,6 @@ func need(t *testing.T) {
 	if labDir == "" {
 		t.Skip("there is no cluster; make kubernetes-test starts one")
 	}
-	t.Parallel()
 }
 
 // kubeconfig is the administrator's.

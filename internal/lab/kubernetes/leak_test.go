@@ -50,6 +50,7 @@ func planFor(n *namespace, front string) string {
 // One of three replicas leaks: it is blamed by its name, with the function, and no other.
 func TestLeakOfOneReplica(t *testing.T) {
 	need(t)
+	t.Parallel()
 	n := newNamespace(t)
 	n.deploy(shop{Replicas: 3, Leak: "one"})
 	e := newGate(t, planFor(n, startFront(t, n.sockets))).run(nil)
@@ -86,6 +87,7 @@ func (n *namespace) isPod(target string) bool {
 // The same without the leak passes, and nothing that the forwards left in a pod is counted.
 func TestHealthyReplicas(t *testing.T) {
 	need(t)
+	t.Parallel()
 	n := newNamespace(t)
 	n.deploy(shop{Replicas: 3, Leak: "none"})
 	e := newGate(t, planFor(n, startFront(t, n.sockets))).run(nil)

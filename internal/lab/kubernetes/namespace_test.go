@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -72,26 +73,31 @@ type shop struct {
 	Namespace, Image, Sockets string // filled in
 	Replicas                  int
 	Leak                      string // as the service's -leak
-	Memory                    string // limit
+	Memory                    string // limit; some if empty
+	Admin                     string // address of pprof; the pod's loopback if empty
 }
 
 // deploy applies testdata/shop.yaml, and waits until all replicas are ready.
 func (n *namespace) deploy(s shop) {
 	n.t.Helper()
 	s.Namespace, s.Image, s.Sockets = n.name, image, n.sockets
-	if s.Memory == "" {
-		s.Memory = "128Mi"
-	}
-	t, err := template.ParseFiles("testdata/shop.yaml")
+	s.Memory, s.Admin = cmp.Or(s.Memory, "128Mi"), cmp.Or(s.Admin, "127.0.0.1:6060")
+	n.apply("testdata/shop.yaml", s)
+	n.ready()
+}
+
+// apply fills in a manifest, and applies it.
+func (n *namespace) apply(file string, values any) {
+	n.t.Helper()
+	t, err := template.ParseFiles(file)
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	var text bytes.Buffer
-	if err := t.Execute(&text, s); err != nil {
+	if err := t.Execute(&text, values); err != nil {
 		n.t.Fatal(err)
 	}
 	n.kubectlIn(text.String(), "apply", "-f", "-")
-	n.ready()
 }
 
 // ready waits until a rollout is over.
@@ -135,7 +141,7 @@ func (n *namespace) post(ctx context.Context, pod, path string) {
 // until waits until something holds; it ends the test if that takes too long.
 func (n *namespace) until(what string, limit time.Duration, holds func() bool) {
 	n.t.Helper()
-	for end := time.Now().Add(limit); !holds(); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(limit); !holds(); time.Sleep(time.Second) {
 		if time.Now().After(end) {
 			n.t.Fatalf("%s: not within %s", what, limit)
 		}

@@ -37,6 +37,7 @@ func manifests(out string) string {
 // printed, they are what it needs, and no more.
 func TestMissingRights(t *testing.T) {
 	need(t)
+	t.Parallel()
 	n := newNamespace(t)
 	n.deploy(shop{Replicas: 1, Leak: "none"})
 	g := newGate(t, brief(n, startFront(t, n.sockets)))
