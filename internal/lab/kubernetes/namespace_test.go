@@ -110,7 +110,8 @@ func (n *namespace) ready() {
 func (n *namespace) pods() []string {
 	n.t.Helper()
 	return strings.Fields(n.kubectl("get", "pods", "-l", "app=shop",
-		"-o", `jsonpath={range .items[?(!@.metadata.deletionTimestamp)]}{.metadata.name}{" "}{end}`))
+		"-o",
+		`go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}`))
 }
 
 // leaking is the pod that leaks, of a shop with Leak: one.

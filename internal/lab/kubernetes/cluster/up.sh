@@ -119,7 +119,7 @@ node_ready() {
 }
 
 began=$(date +%s)
-files
+[ -s "$KUBECONFIG" ] || files
 save_sysctls
 bridge
 start containerd containerd --config "$S/containerd.toml"
