@@ -52,7 +52,7 @@ func disturbances() []disturbance {
 		{name: "OOM-killed", memory: "48Mi", after: during, round: 1, code: "pod-oom-killed",
 			happens: func(ctx context.Context, s *scene) { s.post(ctx, s.pods[0], "/grow") }},
 		{name: "OOM-killed after growth", memory: "48Mi", leak: "one", after: during, round: 2, short: true,
-			code: "pod-oom-killed", says: leaks,
+			code: "pod-oom-killed", says: "that is what a leak looks like",
 			happens: func(ctx context.Context, s *scene) { s.post(ctx, s.leaking(), "/grow") }},
 		{name: "scaled up", after: during, round: 1, code: "pods-scaled",
 			happens: func(ctx context.Context, s *scene) { s.do(ctx, "scale", "deployment/shop", "--replicas=4") }},

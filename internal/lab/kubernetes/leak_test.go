@@ -30,6 +30,7 @@ func brief(n *namespace, front string) string {
     namespace: %s
 load:
   rate: 60/s
+  connections: 10
   warmup: 2s
   round: 5s
   rounds: {min: 3, max: 4}
@@ -59,8 +60,8 @@ func TestLeakOfOneReplica(t *testing.T) {
 		t.Fatalf("run = %d (%s), want 1", e.code, e.verdict.Headline)
 	}
 	bad := n.leaking()
-	if !strings.Contains(e.verdict.Headline, bad) || !strings.Contains(e.verdict.Headline, leaks) {
-		t.Errorf("headline %q, want one that names %s and %s", e.verdict.Headline, bad, leaks)
+	if !strings.Contains(e.verdict.Headline, leaks) || !strings.Contains(e.out, bad+": ") {
+		t.Errorf("headline %q, want %s; the report has to name %s", e.verdict.Headline, leaks, bad)
 	}
 	for _, f := range e.verdict.Findings {
 		if !strings.Contains(f.Target, bad) || f.Function != leaks {
