@@ -35,6 +35,17 @@ type Plan struct {
 	Secrets []string `yaml:"-"` // values that came from the environment or a file, to be masked
 
 	Hidden *mask.Mask `yaml:"-"` // of Secrets, and of those that a user name goes with
+
+	Variables []Reference `yaml:"-"` // environment variables that it refers to, which were set
+	Files     []Reference `yaml:"-"` // files that it names
+
+	Moved map[string]string `yaml:"-"` // where some of Files are, by their name in the plan
+}
+
+// Reference is something outside of the plan that a field of it refers to.
+type Reference struct {
+	Field string // its path, such as load.ca
+	Name  string // as the plan has it
 }
 
 // Target is a process to watch.
