@@ -56,6 +56,20 @@ func RunPart(run func(Phase) record.Load, lines int, phase Phase, tool string, n
 	return p
 }
 
+// Hide takes secrets out of a part's texts.
+func (p *Part) Hide(mask func(string) string) {
+	p.Load.Stopped = mask(p.Load.Stopped)
+	for i := range p.Load.Entries {
+		e := &p.Load.Entries[i]
+		e.Name = mask(e.Name)
+		var masked map[string]uint64
+		for text, n := range e.Errors {
+			masked = addKinds(masked, map[string]uint64{mask(text): n}, 0)
+		}
+		e.Errors = masked
+	}
+}
+
 // Write writes a part as one line.
 func (p Part) Write() ([]byte, error) {
 	line, err := json.Marshal(p)

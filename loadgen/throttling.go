@@ -72,9 +72,10 @@ func parseThrottling(text []byte) *Throttling {
 // maxThrottled is more time than a process can have waited: 100 years.
 const maxThrottled = 100 * 365 * 24 * time.Hour
 
-// since is what was added to the counters; nil if they are not known, or were reset.
+// since is what was added to the counters; nil if there is no limit, they are not known, or
+// were reset.
 func (t *Throttling) since(before *Throttling) *Throttling {
-	if t == nil || before == nil || t.Periods < before.Periods || t.Throttled < before.Throttled || t.Time < before.Time {
+	if t == nil || before == nil || t.Periods == 0 || t.Periods < before.Periods || t.Throttled < before.Throttled || t.Time < before.Time {
 		return nil
 	}
 	return &Throttling{Periods: t.Periods - before.Periods, Throttled: t.Throttled - before.Throttled,
