@@ -41,8 +41,8 @@ func mustRead(t *testing.T, file string) *Plan {
 	return p
 }
 
-// ignoreSource leaves out what only says where a plan came from.
-var ignoreSource = cmpopts.IgnoreFields(Plan{}, "File", "Text", "Hidden")
+// ignoreSource leaves out what only says where a plan came from, and what it refers to.
+var ignoreSource = cmpopts.IgnoreFields(Plan{}, "File", "Text", "Hidden", "Variables", "Files")
 
 func share(s Share) *Share { return &s }
 
