@@ -44,7 +44,7 @@ type Target struct {
 	Metrics  string   `yaml:"metrics" doc:"Address of Prometheus metrics: cheap counts, start time, memory."`
 	Selector string   `yaml:"selector" doc:"PromQL selector, such as {job=\"checkout\"}, for every instance that the Prometheus server finds by it. Without pprof, only the number of goroutines is judged, per instance; with pprof, the selector replaces metrics."`
 	Auth     Auth     `yaml:"auth" doc:"Credentials for both."`
-	CA       string   `yaml:"ca" doc:"PEM file with the certificates to trust."`
+	CA       string   `yaml:"ca" local:"file" doc:"PEM file with the certificates to trust."`
 	Skip     bool     `yaml:"insecure" doc:"Do not verify the target's certificate."`
 	Timeout  Duration `yaml:"timeout" default:"10s" doc:"Timeout of one request for a profile or for metrics."`
 	Identity string   `yaml:"identity" default:"known" enum:"known,unknown" doc:"unknown: pass even if nothing shows that the same process answered throughout. A restart during the run goes unnoticed if the target has neither metrics, nor a heap profile, nor dumps."`
@@ -55,7 +55,7 @@ type Prometheus struct {
 	URL     string   `yaml:"url" doc:"Address of the server, up to /api/v1."`
 	Auth    Auth     `yaml:"auth" doc:"Credentials for the server."`
 	Tenant  string   `yaml:"tenant" doc:"Tenant, sent as X-Scope-OrgID."`
-	CA      string   `yaml:"ca" doc:"PEM file with the certificates to trust."`
+	CA      string   `yaml:"ca" local:"file" doc:"PEM file with the certificates to trust."`
 	Skip    bool     `yaml:"insecure" doc:"Do not verify the server's certificate."`
 	Timeout Duration `yaml:"timeout" default:"10s" doc:"Timeout of one query."`
 }
@@ -65,8 +65,8 @@ type Auth struct {
 	Bearer  string            `yaml:"bearer" doc:"Bearer token, such as \"${TOKEN}\"."`
 	Basic   *Basic            `yaml:"basic" doc:"User and password."`
 	Headers map[string]string `yaml:"headers" doc:"Additional request headers."`
-	Cert    string            `yaml:"cert" doc:"PEM file with the client certificate."`
-	Key     string            `yaml:"key" doc:"PEM file with the client certificate's key."`
+	Cert    string            `yaml:"cert" local:"file" doc:"PEM file with the client certificate."`
+	Key     string            `yaml:"key" local:"file" doc:"PEM file with the client certificate's key."`
 }
 
 // Basic is HTTP basic authentication.
@@ -88,16 +88,16 @@ type Load struct {
 	Insecure    bool      `yaml:"insecure" doc:"Do not verify the service's certificate."`
 	HTTP2       bool      `yaml:"http2" default:"true" doc:"Use HTTP/2 where TLS negotiates it."`
 	H2C         bool      `yaml:"h2c" doc:"Use HTTP/2 without TLS."`
-	CA          string    `yaml:"ca" doc:"PEM file with the certificates to trust."`
-	Cert        string    `yaml:"cert" doc:"PEM file with the client certificate."`
-	Key         string    `yaml:"key" doc:"PEM file with the client certificate's key."`
-	UnixSocket  string    `yaml:"unix_socket" doc:"Socket to connect to instead of the hosts in the URLs."`
+	CA          string    `yaml:"ca" local:"file" doc:"PEM file with the certificates to trust."`
+	Cert        string    `yaml:"cert" local:"file" doc:"PEM file with the client certificate."`
+	Key         string    `yaml:"key" local:"file" doc:"PEM file with the client certificate's key."`
+	UnixSocket  string    `yaml:"unix_socket" local:"file" doc:"Socket to connect to instead of the hosts in the URLs."`
 	Abandon     Share     `yaml:"abandon" doc:"Share of the requests, such as 5%, whose client hangs up at a random moment before the response."`
 	Requests    []Request `yaml:"requests" doc:"The requests, as METHOD URL or as a mapping."`
 	Streams     []Stream  `yaml:"streams" doc:"Connections that are opened, held and closed, in addition to requests or instead of them."`
 	Exec        *Exec     `yaml:"exec" doc:"Instead of requests: a command that sends the load of a round, such as ghz, k6, wrk or a script."`
 	None        *None     `yaml:"none" doc:"Instead of requests: something else sends the load, and leakgate only watches."`
-	File        string    `yaml:"file" doc:"Instead of requests: a file in vegeta's http or json target format."`
+	File        string    `yaml:"file" local:"file" doc:"Instead of requests: a file in vegeta's http or json target format."`
 	Format      string    `yaml:"format" enum:"http,json" doc:"Format of the file; by its extension by default."`
 }
 
@@ -113,7 +113,7 @@ type Request struct {
 	URL      string            `yaml:"url" required:"true" doc:"Absolute URL."`
 	Header   map[string]string `yaml:"header" doc:"Request headers."`
 	Body     string            `yaml:"body" doc:"Request body."`
-	BodyFile string            `yaml:"body_file" doc:"File with the request body."`
+	BodyFile string            `yaml:"body_file" local:"file" doc:"File with the request body."`
 	Weight   int               `yaml:"weight" default:"1" doc:"How often the request is sent, relative to the others."`
 	Success  *Share            `yaml:"success" doc:"Minimum share of this request that succeeds; 0 if it is meant to fail."`
 	Abandon  *Share            `yaml:"abandon" doc:"Share of this request whose client hangs up early."`
@@ -137,7 +137,7 @@ type Stream struct {
 
 // Exec is a command that sends load.
 type Exec struct {
-	Command []string `yaml:"command" required:"true" doc:"Program and arguments. LEAKGATE_RATE (requests per second), LEAKGATE_SECONDS and LEAKGATE_DURATION (such as 20s) hold what the round asks for, LEAKGATE_ROUND its number (0: warm-up), LEAKGATE_SUMMARY the file to which it may write a summary."`
+	Command []string `yaml:"command" required:"true" local:"command" doc:"Program and arguments. LEAKGATE_RATE (requests per second), LEAKGATE_SECONDS and LEAKGATE_DURATION (such as 20s) hold what the round asks for, LEAKGATE_ROUND its number (0: warm-up), LEAKGATE_SUMMARY the file to which it may write a summary."`
 	Summary string   `yaml:"summary" default:"auto" enum:"auto,k6,ghz,vegeta,wrk,none" doc:"Format of the summary that the command prints or writes: k6 (JSON), ghz (JSON), vegeta (JSON) or wrk; auto detects it. none: there is no summary, and the run may pass although nobody counts what was sent."`
 }
 
@@ -165,7 +165,7 @@ type Policy struct {
 	Resident   string     `yaml:"resident" default:"warn" enum:"warn,fail,ignore" doc:"The same for resident memory that grows while neither heap nor goroutines do: mapped files, C memory, thread stacks."`
 	Threads    string     `yaml:"threads" default:"warn" enum:"warn,fail,ignore" doc:"The same for operating-system threads: goroutines in system calls or cgo that do not return."`
 	Ignore     []Ignore   `yaml:"ignore" doc:"Stacks that may grow."`
-	IgnoreFile string     `yaml:"ignore_file" doc:"File with more rules, a list as under ignore; leakgate judge --accept writes one."`
+	IgnoreFile string     `yaml:"ignore_file" local:"file" doc:"File with more rules, a list as under ignore; leakgate judge --accept writes one."`
 }
 
 // Goroutines is the tolerance of the total.
