@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "shop": startShop, "restart": restart, "replace": replace, "run": runService, "balance": balance, "slay": slay, "serve": serve,
+			"exits": exits, "shop": startShop, "restart": restart, "replace": replace, "run": runService, "balance": balance, "slay": slay, "serve": startServer,
 			"spawn": spawn, "signal": signalProcess, "reap": reap, "until": until, "same": same,
 		},
 	})
@@ -291,8 +291,8 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// serve starts a server that is not what the plan hopes for.
-func serve(ts *testscript.TestScript, neg bool, args []string) {
+// startServer starts a server that is not what the plan hopes for.
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	kind, ok := kinds()[args[1]]
 	if !ok {
 		ts.Fatalf("no kind %q", args[1])
