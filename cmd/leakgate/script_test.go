@@ -50,6 +50,8 @@ func TestMain(m *testing.M) {
 //	signal NAME INT|KILL|TERM|HUP  send it a signal
 //	reap CODE NAME        wait for it, and check its exit code; -1: killed
 //	until FILE PATTERN    wait for a file to match
+//	daemon NAME ARGS…     start leakgate serve on a free port; $NAME is its address, NAME.log its log
+//	ask CODE FILE METHOD URL [TYPE BODY]  send a request with $TOKEN; its answer goes into a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -72,6 +74,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "shop": startShop, "restart": restart, "replace": replace, "run": runService, "balance": balance, "slay": slay, "serve": startServer,
 			"spawn": spawn, "signal": signalProcess, "reap": reap, "until": until, "same": same,
+			"daemon": daemon, "ask": ask,
 		},
 	})
 }

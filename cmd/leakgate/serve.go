@@ -110,8 +110,8 @@ func (o serveOptions) check() error {
 			return fmt.Errorf("reading the token: %w", err)
 		}
 		if token = bytes.TrimSpace(token); len(token) < leastToken {
-			return &exit{code: exitUsage, err: fmt.Errorf("the token in %s has %d bytes; want at least %d", file, len(token), leastToken),
-				hint: "head -c 32 /dev/urandom | base64 >" + file}
+			err := fmt.Errorf("the token in %s has %d bytes; want at least %d", file, len(token), leastToken)
+			return &exit{code: exitUsage, err: err, hint: "head -c 32 /dev/urandom | base64 >" + file}
 		}
 	}
 	return nil
@@ -145,7 +145,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	log := a.logger(o.asJSON)
 	s, err := serve.New(serve.Config{
 		Plans: o.plans, State: o.state, Env: serve.Environment(os.Environ(), o.env),
-		Start:    serve.Child([]string{self, "run"}, o.grace),
+		Start:    serve.Child(self, []string{os.Args[0], "run"}, o.grace),
 		Parallel: o.parallel, Queue: o.queue, Keep: o.keep, KeepTotal: o.keepTotal, Timeout: o.timeout,
 		AllowExec: o.allowExec, MountedOnly: o.mountedOnly,
 		Token: tokenOf(o.tokenFile), WebhookToken: tokenOf(o.webhookFile), Log: log,

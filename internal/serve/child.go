@@ -38,15 +38,15 @@ type Starter func(ctx context.Context, t Task, started func(pid int)) Result
 // maxSaid is how much of a child's standard error is kept, in bytes: its last messages.
 const maxSaid = 4 << 10
 
-// Child returns a Starter of this program: command is what comes before the plan, such as
-// leakgate run. The child reads a pipe that ends with this process, even if that is killed:
+// Child returns a Starter of a program: args are its own name and what comes before the plan,
+// such as leakgate run. The child reads a pipe that ends with this process, even if that is killed:
 // a load that nobody waits for must not go on.
-func Child(command []string, grace time.Duration) Starter {
+func Child(program string, args []string, grace time.Duration) Starter {
 	return func(ctx context.Context, t Task, started func(int)) Result {
-		args := slices.Concat(command[1:], []string{t.Plan, "--dir", t.Dir, "--quiet", "--source", "",
-			"--github", "off", "--until-stdin-ends"})
 		said := &lastBytes{most: maxSaid}
-		cmd := exec.CommandContext(ctx, command[0], args...)
+		cmd := exec.CommandContext(ctx, program)
+		cmd.Args = slices.Concat(args, []string{t.Plan, "--dir", t.Dir, "--quiet", "--source", "", "--github", "off",
+			"--until-stdin-ends"})
 		cmd.Env, cmd.Stderr = t.Env, said
 		in, err := cmd.StdinPipe()
 		if err != nil {

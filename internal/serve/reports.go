@@ -41,8 +41,8 @@ func contentType(name string) string {
 
 // reportPolicy is for report.html, which has a policy of its own that names its scripts;
 // both count. In a sandbox it has no origin, and so reads nothing else of this server.
-const reportPolicy = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; " +
-	"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const reportPolicy = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; " +
+	"style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // reports are those that a run has.
 func (s *Server) reports(id string) []string {

@@ -118,7 +118,8 @@ func (s *Server) check(file string, text []byte, o order) (*plan.Plan, error) {
 	}
 	p, err := plan.Parse(file, text, lookup(with(s.cfg.Env, o.variables)))
 	if err != nil {
-		return nil, refuse(http.StatusUnprocessableEntity, "plans use variables that begin with "+VariablePrefix, "%w", err)
+		hint := "plans use variables that begin with " + VariablePrefix
+		return nil, refuse(http.StatusUnprocessableEntity, hint, "%w", err)
 	}
 	return p, nil
 }
@@ -134,8 +135,8 @@ func waitOf(r *http.Request) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 || d > maxWait {
-		return 0, refuse(http.StatusBadRequest, "such as wait=5m", "wait: %s is not a time from 0s to %s", quote.Text(text, maxName),
-			maxWait)
+		return 0, refuse(http.StatusBadRequest, "such as wait=5m", "wait: %s is not a time from 0s to %s",
+			quote.Text(text, maxName), maxWait)
 	}
 	return d, nil
 }

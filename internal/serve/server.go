@@ -93,8 +93,10 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, store: st, plans: mounted{cfg.Plans}, rules: rules{exec: cfg.AllowExec, mounted: cfg.MountedOnly},
-		stopped: make(chan struct{}), runs: map[string]*entry{}, running: map[string]*entry{}, keys: map[job]*entry{},
+		cfg: cfg, store: st, plans: mounted{cfg.Plans},
+		rules:   rules{exec: cfg.AllowExec, mounted: cfg.MountedOnly},
+		stopped: make(chan struct{}),
+		runs:    map[string]*entry{}, running: map[string]*entry{}, keys: map[job]*entry{},
 	}
 	if _, err := s.plans.names(); err != nil {
 		return nil, errors.Join(fmt.Errorf("reading plans: %w", err), st.close())
@@ -184,7 +186,9 @@ func (s *Server) submit(o order) (Run, bool, error) {
 		return Run{}, false, errFull
 	}
 	now := time.Now()
-	r := Run{ID: newID(now), Plan: o.plan, Posted: o.posted, Key: o.key, Variables: o.variables, State: Queued, Created: now}
+	r := Run{
+		ID: newID(now), Plan: o.plan, Posted: o.posted, Key: o.key, Variables: o.variables, State: Queued, Created: now,
+	}
 	if err := s.store.create(r, o.text); err != nil {
 		return Run{}, false, fmt.Errorf("storing the run: %w", err)
 	}
