@@ -80,10 +80,10 @@ var (
 
 // Why a run is ended from outside. These are part of its headline.
 var (
-	causeCancelled = errors.New("cancelled by DELETE")
-	causeStopped   = errors.New("interrupted: leakgate serve was stopped while it ran")
-	causeTimeout   = errors.New("the run took longer than --run-timeout")
-	causeRestarted = errors.New("interrupted: leakgate serve was restarted while it ran")
+	errCancelled = errors.New("cancelled by DELETE")
+	errStopped   = errors.New("interrupted: leakgate serve was stopped while it ran")
+	errTimeout   = errors.New("the run took longer than --run-timeout")
+	errRestarted = errors.New("interrupted: leakgate serve was restarted while it ran")
 )
 
 // New reads the state directory, and goes on with what was queued.
@@ -130,7 +130,7 @@ func (s *Server) recover() {
 			s.queue = append(s.queue, e)
 		case Running:
 			awaitOrphan(r.Process)
-			e.run = r.inconclusive(causeRestarted.Error(), time.Now())
+			e.run = r.inconclusive(errRestarted.Error(), time.Now())
 			s.log(e.run)
 			if err := s.store.save(e.run); err != nil {
 				s.cfg.Log.Error("a run cannot be stored", "run", r.ID, "error", err)
@@ -238,7 +238,7 @@ func (s *Server) start(e *entry) {
 
 // execute waits for a run's child, and stores how it ended.
 func (s *Server) execute(ctx context.Context, e *entry) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.Timeout, causeTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.Timeout, errTimeout)
 	defer cancel()
 	s.mu.Lock()
 	r := e.run
@@ -320,11 +320,11 @@ func (s *Server) cancel(id string) (Run, error) {
 	case e.run.State == Finished:
 		return e.run, errFinished
 	case e.run.State == Running:
-		e.cancel(causeCancelled)
+		e.cancel(errCancelled)
 		return e.run, nil
 	}
 	s.queue = slices.DeleteFunc(s.queue, func(q *entry) bool { return q == e })
-	e.run = e.run.inconclusive(causeCancelled.Error(), time.Now())
+	e.run = e.run.inconclusive(errCancelled.Error(), time.Now())
 	s.log(e.run)
 	s.metrics.finished(e.run)
 	close(e.done)
@@ -409,7 +409,7 @@ func (s *Server) Stop() {
 		close(s.stopped)
 	}
 	s.mu.Unlock()
-	s.end(causeStopped)
+	s.end(errStopped)
 }
 
 // Close is Stop, and returns when the state directory may be another server's.
