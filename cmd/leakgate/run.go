@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,7 @@ func (o *runOptions) flags(c *cobra.Command) {
 
 func (a *app) runCommand() *cobra.Command {
 	var o runOptions
+	var untilEnd bool
 	c := &cobra.Command{
 		Use:   "run PLAN",
 		Short: "Run the gate: load, watch, judge",
@@ -55,20 +57,39 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell, 130 interrupted.`,
 			if err := o.github.check(); err != nil {
 				return usage(err)
 			}
-			p, err := a.plan(c.Context(), args[0])
+			ctx := c.Context()
+			if untilEnd {
+				var cancel context.CancelFunc
+				ctx, cancel = a.untilInputEnds(ctx)
+				defer cancel()
+			}
+			p, err := a.plan(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			if err := o.source.check(c.Context()); err != nil {
+			if err := o.source.check(ctx); err != nil {
 				return err
 			}
-			return a.gate(c.Context(), p, o)
+			return a.gate(ctx, p, o)
 		},
 	}
 	o.flags(c)
 	o.source.flags(c)
 	o.github.flags(c)
+	c.Flags().BoolVar(&untilEnd, "until-stdin-ends", false, "end as if interrupted when standard input ends")
+	_ = c.Flags().MarkHidden("until-stdin-ends") // for leakgate serve
 	return c
+}
+
+// untilInputEnds is a context that also ends when standard input does: a run that another
+// process waits for must not go on without it, even if that was killed.
+func (a *app) untilInputEnds(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		_, _ = io.Copy(io.Discard, a.in) // however it ends
+		cancel()
+	}()
+	return ctx, cancel
 }
 
 // gate runs a plan and reports. The outcome alone decides the exit code; a

@@ -50,6 +50,8 @@ func TestMain(m *testing.M) {
 //	signal NAME INT|KILL|TERM|HUP  send it a signal
 //	reap CODE NAME        wait for it, and check its exit code; -1: killed
 //	until FILE PATTERN    wait for a file to match
+//	daemon NAME ARGS…     start leakgate serve on a free port; $NAME is its address, NAME.log its log
+//	ask CODE FILE METHOD URL [TYPE BODY]  send a request with $TOKEN; its answer goes into a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -70,8 +72,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "shop": startShop, "restart": restart, "replace": replace, "run": runService, "balance": balance, "slay": slay, "serve": serve,
+			"exits": exits, "shop": startShop, "restart": restart, "replace": replace, "run": runService, "balance": balance, "slay": slay, "serve": startServer,
 			"spawn": spawn, "signal": signalProcess, "reap": reap, "until": until, "same": same,
+			"daemon": daemon, "ask": ask,
 		},
 	})
 }
@@ -291,8 +294,8 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// serve starts a server that is not what the plan hopes for.
-func serve(ts *testscript.TestScript, neg bool, args []string) {
+// startServer starts a server that is not what the plan hopes for.
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	kind, ok := kinds()[args[1]]
 	if !ok {
 		ts.Fatalf("no kind %q", args[1])

@@ -62,7 +62,7 @@ type Target struct {
 	Scheme     string    `yaml:"scheme" default:"http" enum:"http,https" doc:"Scheme of the pods' port."`
 	Container  string    `yaml:"container" doc:"Container of the pods that is watched; by default the one that has the port."`
 	Auth       Auth      `yaml:"auth" doc:"Credentials for both."`
-	CA         string    `yaml:"ca" doc:"PEM file with the certificates to trust."`
+	CA         string    `yaml:"ca" local:"file" doc:"PEM file with the certificates to trust."`
 	Skip       bool      `yaml:"insecure" doc:"Do not verify the target's certificate."`
 	Timeout    Duration  `yaml:"timeout" default:"10s" doc:"Timeout of one request for a profile or for metrics."`
 	Identity   string    `yaml:"identity" default:"known" enum:"known,unknown" doc:"unknown: pass even if nothing shows that the same process answered throughout. A restart during the run goes unnoticed if the target has neither metrics, nor a heap profile, nor dumps."`
@@ -73,7 +73,7 @@ type Prometheus struct {
 	URL     string   `yaml:"url" doc:"Address of the server, up to /api/v1."`
 	Auth    Auth     `yaml:"auth" doc:"Credentials for the server."`
 	Tenant  string   `yaml:"tenant" doc:"Tenant, sent as X-Scope-OrgID."`
-	CA      string   `yaml:"ca" doc:"PEM file with the certificates to trust."`
+	CA      string   `yaml:"ca" local:"file" doc:"PEM file with the certificates to trust."`
 	Skip    bool     `yaml:"insecure" doc:"Do not verify the server's certificate."`
 	Timeout Duration `yaml:"timeout" default:"10s" doc:"Timeout of one query."`
 }
@@ -83,8 +83,8 @@ type Auth struct {
 	Bearer  string            `yaml:"bearer" doc:"Bearer token, such as \"${TOKEN}\"."`
 	Basic   *Basic            `yaml:"basic" doc:"User and password."`
 	Headers map[string]string `yaml:"headers" doc:"Additional request headers."`
-	Cert    string            `yaml:"cert" doc:"PEM file with the client certificate."`
-	Key     string            `yaml:"key" doc:"PEM file with the client certificate's key."`
+	Cert    string            `yaml:"cert" local:"file" doc:"PEM file with the client certificate."`
+	Key     string            `yaml:"key" local:"file" doc:"PEM file with the client certificate's key."`
 }
 
 // Basic is HTTP basic authentication.
@@ -106,10 +106,10 @@ type Load struct {
 	Insecure    bool      `yaml:"insecure" doc:"Do not verify the service's certificate."`
 	HTTP2       bool      `yaml:"http2" default:"true" doc:"Use HTTP/2 where TLS negotiates it."`
 	H2C         bool      `yaml:"h2c" doc:"Use HTTP/2 without TLS."`
-	CA          string    `yaml:"ca" doc:"PEM file with the certificates to trust."`
-	Cert        string    `yaml:"cert" doc:"PEM file with the client certificate."`
-	Key         string    `yaml:"key" doc:"PEM file with the client certificate's key."`
-	UnixSocket  string    `yaml:"unix_socket" doc:"Socket to connect to instead of the hosts in the URLs."`
+	CA          string    `yaml:"ca" local:"file" doc:"PEM file with the certificates to trust."`
+	Cert        string    `yaml:"cert" local:"file" doc:"PEM file with the client certificate."`
+	Key         string    `yaml:"key" local:"file" doc:"PEM file with the client certificate's key."`
+	UnixSocket  string    `yaml:"unix_socket" local:"file" doc:"Socket to connect to instead of the hosts in the URLs."`
 	Abandon     Share     `yaml:"abandon" doc:"Share of the requests, such as 5%, whose client hangs up at a random moment before the response."`
 	Requests    []Request `yaml:"requests" doc:"The requests, as METHOD URL or as a mapping."`
 	Streams     []Stream  `yaml:"streams" doc:"Connections that are opened, held and closed, in addition to requests or instead of them."`
@@ -118,7 +118,7 @@ type Load struct {
 	Kubernetes  *Pods     `yaml:"kubernetes" doc:"Have pods of a cluster send requests, file and streams, each its share of them, with one Job per round."`
 	Job         *Job      `yaml:"job" doc:"Instead of requests: the manifest of a Kubernetes Job that sends the load of a round, with any image and command. As a text: its file."`
 	TestRun     *TestRun  `yaml:"testrun" doc:"Instead of requests: the manifest of a TestRun of the k6 operator, which is created for each round. As a text: its file."`
-	File        string    `yaml:"file" doc:"Instead of requests: a file in vegeta's http or json target format."`
+	File        string    `yaml:"file" local:"file" doc:"Instead of requests: a file in vegeta's http or json target format."`
 	Format      string    `yaml:"format" enum:"http,json" doc:"Format of the file; by its extension by default."`
 }
 
@@ -134,7 +134,7 @@ type Request struct {
 	URL      string            `yaml:"url" required:"true" doc:"Absolute URL."`
 	Header   map[string]string `yaml:"header" doc:"Request headers."`
 	Body     string            `yaml:"body" doc:"Request body."`
-	BodyFile string            `yaml:"body_file" doc:"File with the request body."`
+	BodyFile string            `yaml:"body_file" local:"file" doc:"File with the request body."`
 	Weight   int               `yaml:"weight" default:"1" doc:"How often the request is sent, relative to the others."`
 	Success  *Share            `yaml:"success" doc:"Minimum share of this request that succeeds; 0 if it is meant to fail."`
 	Abandon  *Share            `yaml:"abandon" doc:"Share of this request whose client hangs up early."`
@@ -158,7 +158,7 @@ type Stream struct {
 
 // Exec is a command that sends load.
 type Exec struct {
-	Command []string `yaml:"command" required:"true" doc:"Program and arguments. LEAKGATE_RATE (requests per second), LEAKGATE_SECONDS and LEAKGATE_DURATION (such as 20s) hold what the round asks for, LEAKGATE_ROUND its number (0: warm-up), LEAKGATE_SUMMARY the file to which it may write a summary."`
+	Command []string `yaml:"command" required:"true" local:"command" doc:"Program and arguments. LEAKGATE_RATE (requests per second), LEAKGATE_SECONDS and LEAKGATE_DURATION (such as 20s) hold what the round asks for, LEAKGATE_ROUND its number (0: warm-up), LEAKGATE_SUMMARY the file to which it may write a summary."`
 	Summary string   `yaml:"summary" default:"auto" enum:"auto,k6,ghz,vegeta,wrk,none" doc:"Format of the summary that the command prints or writes: k6 (JSON), ghz (JSON), vegeta (JSON) or wrk; auto detects it. none: there is no summary, and the run may pass although nobody counts what was sent."`
 }
 
@@ -186,7 +186,7 @@ type Policy struct {
 	Resident   string     `yaml:"resident" default:"warn" enum:"warn,fail,ignore" doc:"The same for resident memory that grows while neither heap nor goroutines do: mapped files, C memory, thread stacks."`
 	Threads    string     `yaml:"threads" default:"warn" enum:"warn,fail,ignore" doc:"The same for operating-system threads: goroutines in system calls or cgo that do not return."`
 	Ignore     []Ignore   `yaml:"ignore" doc:"Stacks that may grow."`
-	IgnoreFile string     `yaml:"ignore_file" doc:"File with more rules, a list as under ignore; leakgate judge --accept writes one."`
+	IgnoreFile string     `yaml:"ignore_file" local:"file" doc:"File with more rules, a list as under ignore; leakgate judge --accept writes one."`
 }
 
 // Goroutines is the tolerance of the total.
