@@ -48,7 +48,7 @@ func troubleOf(p *corev1.Pod, container string, good exits) (trouble, bool) {
 			colon(p.Status.Message)), failed}, true
 	}
 	if w := waits(p, container); w != nil && (w.Reason == "ErrImageNeverPull" || w.Reason == "InvalidImageName") {
-		return trouble{record.NotReady, whyNotRunning(p, container), waiting}, true // for ever
+		return trouble{record.NotReady, "pod " + p.Name + " " + whyNotRunning(p, container), waiting}, true // for ever
 	}
 	return trouble{}, false
 }
@@ -125,20 +125,20 @@ func running(p *corev1.Pod, container string) bool {
 	return s != nil && (s.State.Running != nil || s.State.Terminated != nil)
 }
 
-// whyNotRunning says what a pod waits for.
+// whyNotRunning says what a pod waits for, without its name.
 func whyNotRunning(p *corev1.Pod, container string) string {
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return fmt.Sprintf("pod %s was not scheduled%s", p.Name, colon(cmp.Or(c.Message, c.Reason)))
+			return "is not scheduled" + colon(cmp.Or(c.Message, c.Reason))
 		}
 	}
 	if w := waits(p, container); w != nil && w.Reason != "" && w.Reason != "ContainerCreating" {
-		return fmt.Sprintf("pod %s cannot start, %s%s", p.Name, w.Reason, colon(w.Message))
+		return fmt.Sprintf("cannot start, %s%s", w.Reason, colon(w.Message))
 	}
 	if p.Spec.NodeName != "" {
-		return fmt.Sprintf("pod %s is being created on node %s", p.Name, p.Spec.NodeName)
+		return "is still being created on node " + p.Spec.NodeName
 	}
-	return fmt.Sprintf("pod %s waits to be scheduled", p.Name)
+	return "waits to be scheduled"
 }
 
 // worst is the trouble that explains the others.

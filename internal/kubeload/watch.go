@@ -126,12 +126,25 @@ func (w *watched) ended() (time.Time, bool) {
 	return last, n >= w.want
 }
 
-// notRunning says why some pods do not run.
+// notRunning says why some pods do not run, those of a kind together.
 func (w *watched) notRunning(ctx context.Context, owner string) string {
 	var why []string
+	pods := map[string][]string{} // by what they wait for
 	for _, p := range w.pods() {
-		if !running(&p, w.of(&p)) {
-			why = append(why, whyNotRunning(&p, w.of(&p)))
+		if running(&p, w.of(&p)) || w.missing[p.UID] {
+			continue
+		}
+		reason := whyNotRunning(&p, w.of(&p))
+		if pods[reason] == nil {
+			why = append(why, reason)
+		}
+		pods[reason] = append(pods[reason], p.Name)
+	}
+	for i, reason := range why {
+		if names := pods[reason]; len(names) == 1 {
+			why[i] = "pod " + names[0] + " " + reason
+		} else {
+			why[i] = fmt.Sprintf("pod %s (and %d more) %s", names[0], len(names)-1, reason)
 		}
 	}
 	if missing := w.want - len(w.seen); missing > 0 {
@@ -142,12 +155,12 @@ func (w *watched) notRunning(ctx context.Context, owner string) string {
 		why = append(why, fmt.Sprintf("%d of %d pods were not created: %s", missing, w.want, said))
 	}
 	if len(why) > mostReasons {
-		why = append(why[:mostReasons:mostReasons], fmt.Sprintf("and %d more", len(why)-mostReasons))
+		why = append(why[:mostReasons:mostReasons], fmt.Sprintf("and %d more reasons", len(why)-mostReasons))
 	}
 	return strings.Join(why, "; ")
 }
 
-// mostReasons is of how many pods a message says why they do not run.
+// mostReasons is how many reasons a message has.
 const mostReasons = 3
 
 // until looks at the pods until something is so, there is trouble, or the time is over.
