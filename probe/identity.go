@@ -40,7 +40,7 @@ func (t *Target) seen(m metrics) record.Identity {
 // Identify finds out who the target is and what it offers. It fails where the
 // goroutine profile, or metrics that the plan names, cannot be read.
 func (t *Target) Identify(ctx context.Context) (record.Target, error) {
-	out := record.Target{Name: t.name, Pprof: clean(t.pprof.String())}
+	out := record.Target{Name: t.name, Pprof: clean(t.pprof.String()), Pod: t.cfg.Pod, Group: t.cfg.Group}
 	_, p, err := t.Goroutines(ctx)
 	if err != nil {
 		return out, err

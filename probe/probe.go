@@ -5,6 +5,7 @@
 package probe
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leakgate/leakgate/record"
 	"github.com/leakgate/leakgate/stacks"
 )
 
@@ -37,6 +39,20 @@ type Config struct {
 	Timeout  time.Duration  // per request; 10s if 0
 	Memory   *stacks.Budget // for its answers, shared with other targets; nil: unlimited
 	Hide     Mask           // takes out secrets that its answers may repeat; nil: nothing is secret
+	Way      Way            // how it is reached; nil: by its address
+	Pod      *record.Pod    // that it is; nil: none
+	Group    string         // the plan's target, where that stands for several processes
+}
+
+// Way is a way to a target that may break without the target's doing, as a port-forward does.
+type Way interface {
+	// Dial connects to an address of the target.
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+	// Broken is how often the way broke so far.
+	Broken() int
+	// Restored reports whether the way, and not the target, is why a request failed that was
+	// sent when Broken was since. It then waits until the way is open again.
+	Restored(ctx context.Context, since int) bool
 }
 
 // Mask takes secrets out of what a target answers.
@@ -86,19 +102,28 @@ func New(cfg Config) (*Target, error) {
 			return nil, fmt.Errorf("%s: metrics: %w", cfg.Name, err)
 		}
 	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
 	t.client = &http.Client{
-		Transport: &http.Transport{
-			Proxy:             http.ProxyFromEnvironment,
-			DialContext:       (&net.Dialer{Timeout: t.timeout}).DialContext,
-			TLSClientConfig:   cfg.TLS,
-			DisableKeepAlives: true, // an idle connection would be a goroutine in the target
-			Protocols:         protocols,
-		},
+		Transport:     t.transport(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return t, nil
+}
+
+// transport is how requests are sent: each on a connection of its own, by HTTP/1.1.
+func (t *Target) transport() *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	out := &http.Transport{
+		Proxy:             http.ProxyFromEnvironment,
+		DialContext:       (&net.Dialer{Timeout: t.timeout}).DialContext,
+		TLSClientConfig:   t.cfg.TLS,
+		DisableKeepAlives: true, // an idle connection would be a goroutine in the target
+		Protocols:         protocols,
+	}
+	if t.cfg.Way != nil {
+		out.Proxy, out.DialContext = nil, t.cfg.Way.Dial
+	}
+	return out
 }
 
 // Known makes the target take its metrics from what Prometheus knows of it. It is

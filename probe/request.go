@@ -49,8 +49,33 @@ func readAll(r io.Reader, lease *budget.Lease) ([]byte, error) {
 // firstRead is how much room an answer is given at first, in bytes.
 const firstRead = 32 << 10
 
-// ask sends one request, and hands the answer over as it comes. The error is an *Error.
+// mostAgain is how often a request is sent again because the way to the target broke.
+const mostAgain = 20
+
+// ask sends a request, and hands the answer over as it comes; where the way to the target
+// breaks, it is sent again, and what reads the answer begins anew. The error is an *Error.
 func (t *Target) ask(ctx context.Context, u *url.URL, accept string, read func(io.Reader, http.Header) error) error {
+	way := t.cfg.Way
+	if way == nil {
+		return t.once(ctx, u, accept, read)
+	}
+	for again := 0; ; again++ {
+		since := way.Broken()
+		err := t.once(ctx, u, accept, read)
+		if err == nil || again == mostAgain || ctx.Err() != nil || answered(err) || !way.Restored(ctx, since) {
+			return err
+		}
+	}
+}
+
+// answered reports whether an error is of an answer that came whole.
+func answered(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Status != 0 || e.Code != "")
+}
+
+// once sends one request.
+func (t *Target) once(ctx context.Context, u *url.URL, accept string, read func(io.Reader, http.Header) error) error {
 	asked := "GET " + clean(u.String())
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()

@@ -1,5 +1,7 @@
 package record
 
+import "slices"
+
 // event is one line of the journal: exactly one field is set.
 type event struct {
 	Header   *Header   `json:"run,omitempty"`
@@ -13,6 +15,8 @@ type event struct {
 	Settle   *Settle   `json:"settle,omitempty"`
 	Gap      *Gap      `json:"gap,omitempty"`
 	Note     *Note     `json:"note,omitempty"`
+	Change   *Change   `json:"change,omitempty"`
+	Left     *Left     `json:"left,omitempty"`
 	End      *End      `json:"end,omitempty"`
 }
 
@@ -42,7 +46,19 @@ func (r *Run) apply(e event) {
 		r.Gaps = append(r.Gaps, *e.Gap)
 	case e.Note != nil:
 		r.Notes = append(r.Notes, *e.Note)
+	case e.Change != nil:
+		r.Changes = append(r.Changes, *e.Change)
+	case e.Left != nil:
+		r.leave(e.Left.Target)
 	case e.End != nil:
 		r.End = e.End
 	}
+}
+
+// leave takes a target out of the run, with its samples.
+func (r *Run) leave(name string) {
+	r.Targets = slices.DeleteFunc(slices.Clone(r.Targets), func(t Target) bool { return t.Name == name })
+	r.Samples = slices.DeleteFunc(slices.Clone(r.Samples), func(s Sample) bool { return s.Target == name })
+	r.Identities = slices.DeleteFunc(slices.Clone(r.Identities), func(i Identity) bool { return i.Target == name })
+	r.Gaps = slices.DeleteFunc(slices.Clone(r.Gaps), func(g Gap) bool { return g.Target == name })
 }

@@ -30,6 +30,7 @@ type Run struct {
 	Settles    []Settle
 	Gaps       []Gap
 	Notes      []Note
+	Changes    []Change
 	End        *End // nil: leakgate was killed or crashed before the end
 }
 
@@ -83,6 +84,7 @@ type Target struct {
 	// CountOnly means that only the number of goroutines is known, once per Every.
 	CountOnly bool          `json:"count_only,omitempty"`
 	Every     time.Duration `json:"every,omitempty"`
+	Pod       *Pod          `json:"pod,omitempty"` // nil for a target that is none
 	Identity
 }
 

@@ -83,6 +83,12 @@ func (w *Writer) Gap(g Gap) { w.add(event{Gap: &g}) }
 // Note records a remark.
 func (w *Writer) Note(n Note) { w.add(event{Note: &n}) }
 
+// Change records what happened to a pod.
+func (w *Writer) Change(c Change) { w.add(event{Change: &c}) }
+
+// Left records that a target of the preflight is not watched after all.
+func (w *Writer) Left(l Left) { w.add(event{Left: &l}) }
+
 // Sample records a count in the target's series.
 func (w *Writer) Sample(s Sample) {
 	w.mu.Lock()
@@ -179,6 +185,7 @@ func (w *Writer) Run() Run {
 	r.Samples, r.Captures, r.Memories = slices.Clip(r.Samples), slices.Clip(r.Captures), slices.Clip(r.Memories)
 	r.Loads, r.Trials = slices.Clip(r.Loads), slices.Clip(r.Trials)
 	r.Settles, r.Gaps, r.Notes = slices.Clip(r.Settles), slices.Clip(r.Gaps), slices.Clip(r.Notes)
+	r.Changes = slices.Clip(r.Changes)
 	return r
 }
 

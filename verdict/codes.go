@@ -30,6 +30,18 @@ const (
 	CodeUndecided   = "undecided"
 )
 
+// Codes of what happened to the pods of a Kubernetes target.
+const (
+	CodePodOOMKilled = "pod-oom-killed"
+	CodePodEvicted   = "pod-evicted"
+	CodeNodeGone     = "node-gone"
+	CodePodReplaced  = "pod-replaced"
+	CodePodsScaled   = "pods-scaled"
+	CodePodRestarted = "pod-restarted"
+	CodePodDeleted   = "pod-deleted"
+	CodePodsUnknown  = "pods-unknown"
+)
+
 // codeWeak is of a run that would not have caught as small a leak as the plan demands.
 const codeWeak = "too-weak"
 
@@ -38,6 +50,7 @@ const codeNoDump = "no-dump"
 
 // causes of an inconclusive run, in order: the first explains the others.
 var codesInOrder = []string{
+	CodePodOOMKilled, CodeNodeGone, CodePodEvicted, CodePodReplaced, CodePodsScaled, CodePodRestarted, CodePodDeleted,
 	CodeUnreachable, CodeTooLarge, CodeReplaced, CodeRestarted, CodeFlips, CodeInstances, CodeLost, CodeStale, CodeCounts,
 	CodeRefused, CodeFailing, CodeGenerator, CodeSlow, CodeGap,
 }

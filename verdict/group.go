@@ -49,7 +49,7 @@ func together(run record.Run, group string) record.Run {
 		kind       record.Kind
 		round, seq int
 	}
-	sums, have := map[moment]int{}, map[moment]int{}
+	all := map[moment][]*stacks.Profile{}
 	members := 0
 	for _, t := range run.Targets {
 		if t.Group == group {
@@ -62,11 +62,27 @@ func together(run record.Run, group string) record.Run {
 			continue
 		}
 		m := moment{c.Kind, c.Round, c.Seq}
-		sums[m], have[m] = sums[m]+c.Profile.Total, have[m]+1
-		if have[m] == members {
-			captures = append(captures, record.Capture{At: c.At, Target: name, Kind: c.Kind, Round: c.Round, Seq: c.Seq, Profile: stacks.Counted(sums[m])})
+		all[m] = append(all[m], c.Profile)
+		if len(all[m]) == members {
+			captures = append(captures, record.Capture{At: c.At, Target: name, Kind: c.Kind, Round: c.Round, Seq: c.Seq, Profile: summed(all[m])})
 		}
 	}
 	run.Captures = captures
 	return run
+}
+
+// summed is several profiles as one: stack by stack, or where there is but a count of one of
+// them, the sum of the counts.
+func summed(all []*stacks.Profile) *stacks.Profile {
+	total, counted := 0, false
+	var every []stacks.Stack
+	for _, p := range all {
+		total += p.Total
+		counted = counted || onlyCounted(p)
+		every = append(every, p.Stacks...)
+	}
+	if counted {
+		return stacks.Counted(total)
+	}
+	return stacks.NewProfile(every...)
 }

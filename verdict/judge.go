@@ -23,6 +23,7 @@ func Judge(run record.Run, policy Policy) Verdict {
 	}
 	v.countRounds(run)
 	v.Checks = append(v.Checks, recorded(run))
+	v.Checks = append(v.Checks, samePods(run, policy)...)
 	v.Checks = append(v.Checks, loadChecks(run, policy)...)
 	rules, expired := compile(policy.Ignore, run.Started)
 	v.Warnings = append(v.Warnings, expired...)
@@ -48,7 +49,7 @@ func Judge(run record.Run, policy Policy) Verdict {
 	}
 	v.conclude(run, policy)
 	v.Explanations = explanations(all, v.Outcome)
-	v.project(run, policy.Production)
+	v.project(run, placed(policy.Production, run))
 	return v
 }
 
@@ -256,7 +257,10 @@ func (v *Verdict) processes() int {
 const maxPoints = 240
 
 func targetOf(run record.Run, t record.Target, h history) Target {
-	out := Target{Name: t.Name, GoVersion: t.GoVersion, Build: t.BuildName(), Pprof: t.Pprof, Metrics: t.Metrics, Selector: t.Selector, Profiles: t.Profiles, Totals: []int{}}
+	out := Target{
+		Name: t.Name, GoVersion: t.GoVersion, Build: t.BuildName(), Pprof: t.Pprof, Metrics: t.Metrics, Selector: t.Selector,
+		Pod: t.Pod, Profiles: t.Profiles, Totals: []int{},
+	}
 	if n := len(h.windows); n > 0 {
 		out.Totals = h.of(byTotal, stacks.AllGoroutines).Middles()
 		out.Baseline = h.windows[0].captures[0].File

@@ -83,6 +83,7 @@ func Hopeless(run record.Run, policy Policy) (Check, bool) {
 			all = append(all, c)
 		}
 	}
+	all = append(all, samePods(run, policy)...)
 	for _, t := range run.Targets {
 		all = append(all, validity(run, t, limits)...)
 	}

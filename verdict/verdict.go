@@ -220,6 +220,8 @@ type Target struct {
 	Metrics   string   `json:"metrics,omitempty"`   // address of its metrics, or of the Prometheus server that knows it
 	Selector  string   `json:"selector,omitempty"`  // by which Prometheus knows it
 	Instances int      `json:"instances,omitempty"` // so many together, where it stands for a selector's
+	// Pod is the pod that it is, with its image and digest; nil for a target that is none.
+	Pod *record.Pod `json:"pod,omitempty"`
 	Totals    []int    `json:"totals"`              // goroutines at baseline and after each round
 	Series    []Point  `json:"series,omitempty"`
 	Profiles  []string `json:"-"`

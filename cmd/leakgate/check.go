@@ -36,7 +36,7 @@ Exit codes: 0 ready to run, 2 usage error, 3 a target or a request did not answe
 }
 
 func (a *app) check(ctx context.Context, p *plan.Plan) error {
-	found, err := setup.Look(ctx, p)
+	found, err := setup.Look(ctx, p, version())
 	if err != nil {
 		return usage(err)
 	}

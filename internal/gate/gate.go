@@ -22,6 +22,7 @@ type Config struct {
 	Driver loadgen.Driver
 	// Discover finds the targets, and says of which of them there is nothing to ask.
 	Discover func(ctx context.Context) (targets []Source, failed []Found)
+	Pods     Pods // that targets are; nil: none is one
 	Writer   *record.Writer
 	Began    time.Time                // the start of the run, of which all times in it are offsets
 	Observer Observer                 // nil: nobody watches
@@ -50,6 +51,7 @@ type Gate struct {
 	order    order
 	taken    taken
 	movement movement
+	sampler  *sampler // while targets are watched
 	dumped   map[dumping]bool
 	// next says what to measure next: verdict.Next, but for tests of what it may yet say.
 	next func(record.Run, verdict.Policy) verdict.Step
@@ -83,6 +85,7 @@ func (a *abort) Error() string { return a.message }
 func (g *Gate) Run(ctx context.Context) (record.Run, error) {
 	end := record.End{Reason: record.Complete}
 	err := g.phases(ctx)
+	g.leavePods()
 	var a *abort
 	switch {
 	case errors.As(err, &a):
@@ -115,7 +118,7 @@ func (g *Gate) phases(ctx context.Context) error {
 	if err := g.preflight(ctx); err != nil {
 		return err
 	}
-	if err := g.watched(ctx); err != nil {
+	if err := g.lookAtPods(ctx, g.watched(ctx)); err != nil {
 		return err
 	}
 	g.evidence(ctx)
@@ -127,9 +130,10 @@ func (g *Gate) phases(ctx context.Context) error {
 // what is asked of a target after the decision changes no verdict.
 func (g *Gate) watched(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
-	sampler := g.sample(ctx, stop)
-	defer sampler.Wait()
+	g.sampler = g.sample(ctx, stop)
+	defer g.sampler.wait()
 	defer stop(nil) // runs before the wait
+	g.followPods(ctx, stop)
 	err := g.rounds(ctx)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
@@ -184,6 +188,9 @@ func (g *Gate) baseline(ctx context.Context) error {
 		if err := g.load(ctx, record.Phase{Kind: record.Warmup}, rising, ""); err != nil {
 			return err
 		}
+	}
+	if err := g.freezePods(ctx); err != nil {
+		return err
 	}
 	if err := g.settle(ctx, record.Baseline, 0); err != nil {
 		return err

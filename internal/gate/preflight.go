@@ -41,17 +41,26 @@ func Identify(ctx context.Context, targets []Source) []Found {
 // preflight reaches every target, or gives up before anything is loaded.
 func (g *Gate) preflight(ctx context.Context) error {
 	defer g.begin(record.Phase{Kind: record.Preflight}, 0, "")()
-	var failed *probe.Error
 	var unknown []Found
 	g.targets, unknown = g.Discover(ctx)
-	for _, f := range append(Identify(ctx, g.targets), unknown...) {
+	if err := g.reach(ctx, g.targets, unknown); err != nil {
+		return err
+	}
+	return g.viable(ctx)
+}
+
+// reach records who targets are, and is an error where one of them, or of those that were not
+// found, cannot be reached.
+func (g *Gate) reach(ctx context.Context, targets []Source, unknown []Found) error {
+	var failed *probe.Error
+	for _, f := range append(Identify(ctx, targets), unknown...) {
 		f.At, f.Identity.Target = g.now(), f.Target.Name
 		g.Writer.Target(f.Target)
 		if f.Err == nil {
 			continue
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		var e *probe.Error
 		if !errors.As(f.Err, &e) {
@@ -66,14 +75,14 @@ func (g *Gate) preflight(ctx context.Context) error {
 		return &abort{code: cmp.Or(failed.Code, verdict.CodeUnreachable), message: failed.Error(), hint: failed.Hint}
 	}
 	for range looksAtStart - 1 {
-		for _, t := range g.targets {
+		for _, t := range targets {
 			if s, err := t.Identity(ctx, false); err == nil {
 				s.At = g.now()
 				g.Writer.Identity(s)
 			}
 		}
 	}
-	return g.viable(ctx)
+	return nil
 }
 
 // gap records a failed request to a target.

@@ -13,15 +13,50 @@ import (
 	"github.com/leakgate/leakgate/verdict"
 )
 
-// sample starts a sampler per target, which counts its goroutines. A target that is lost,
-// or over the plan's cap, stops the run.
-func (g *Gate) sample(ctx context.Context, stop context.CancelCauseFunc) *sync.WaitGroup {
-	var group sync.WaitGroup
-	for _, t := range g.targets {
-		group.Go(func() { g.sampleTarget(ctx, stop, t) })
-	}
-	return &group
+// sampler counts the goroutines of targets, each on a goroutine of its own, until its context
+// ends.
+type sampler struct {
+	gate  *Gate
+	ctx   context.Context
+	stop  context.CancelCauseFunc // ends the run
+	group sync.WaitGroup
+
+	mu  sync.Mutex
+	end map[string]context.CancelFunc // by target
 }
+
+// sample starts to count all targets. A target that is lost, or over the plan's cap, stops
+// the run.
+func (g *Gate) sample(ctx context.Context, stop context.CancelCauseFunc) *sampler {
+	s := &sampler{gate: g, ctx: ctx, stop: stop, end: map[string]context.CancelFunc{}}
+	for _, t := range g.targets {
+		s.add(t)
+	}
+	return s
+}
+
+// add counts one more target.
+func (s *sampler) add(t Source) {
+	ctx, end := context.WithCancel(s.ctx)
+	s.mu.Lock()
+	s.end[t.Name()] = end
+	s.mu.Unlock()
+	s.group.Go(func() {
+		defer end()
+		s.gate.sampleTarget(ctx, s.stop, t)
+	})
+}
+
+// drop counts a target no more.
+func (s *sampler) drop(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if end := s.end[name]; end != nil {
+		end()
+	}
+}
+
+func (s *sampler) wait() { s.group.Wait() }
 
 func (g *Gate) sampleTarget(ctx context.Context, stop context.CancelCauseFunc, t Source) {
 	failures := 0
@@ -118,7 +153,7 @@ func (g *Gate) missed(stop context.CancelCauseFunc, t Source, err error, failure
 	if !errors.As(err, &e) {
 		e = &probe.Error{Target: t.Name(), Asked: "sample", Got: err.Error(), Err: err}
 	}
-	lost := failures >= lostAfter || final(e)
+	lost := failures >= lostAfter && !g.unfrozen(t) || final(e)
 	g.gap(e, "", 0, lost)
 	if lost {
 		stop(lostOf(e, g.now()))

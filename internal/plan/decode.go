@@ -107,6 +107,12 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		d.request(n, r, path)
 		return
 	}
+	if s, ok := v.Addr().Interface().(short); ok && n.Kind == yaml.ScalarNode && !isNull(n) {
+		d.defaults(v)
+		text, _ := d.expand(n, path)
+		s.SetShort(text)
+		return
+	}
 	if s, ok := v.Addr().Interface().(scalar); ok {
 		d.scalar(n, s, path)
 		return

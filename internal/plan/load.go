@@ -135,7 +135,7 @@ func (d *decoder) validate(p *Plan) {
 	d.targets(p)
 	d.load(p)
 	d.policy(p)
-	if p.Production.Replicas < 1 {
+	if p.Production.Replicas < 0 || d.given("production.replicas") && p.Production.Replicas == 0 {
 		d.bad("production.replicas", "", "%d is not a number of replicas", p.Production.Replicas)
 	}
 	if d.given("production.rate") && p.Production.Rate == Max && d.sound("production.rate") {

@@ -39,15 +39,22 @@ type Plan struct {
 
 // Target is a process to watch.
 type Target struct {
-	Name     string   `yaml:"name" doc:"Name in reports; host:port by default."`
-	Pprof    string   `yaml:"pprof" doc:"Address of net/http/pprof, up to and including /debug/pprof. A target needs this or a selector."`
-	Metrics  string   `yaml:"metrics" doc:"Address of Prometheus metrics: cheap counts, start time, memory."`
-	Selector string   `yaml:"selector" doc:"PromQL selector, such as {job=\"checkout\"}, for every instance that the Prometheus server finds by it. Without pprof, only the number of goroutines is judged, per instance; with pprof, the selector replaces metrics."`
-	Auth     Auth     `yaml:"auth" doc:"Credentials for both."`
-	CA       string   `yaml:"ca" local:"file" doc:"PEM file with the certificates to trust."`
-	Skip     bool     `yaml:"insecure" doc:"Do not verify the target's certificate."`
-	Timeout  Duration `yaml:"timeout" default:"10s" doc:"Timeout of one request for a profile or for metrics."`
-	Identity string   `yaml:"identity" default:"known" enum:"known,unknown" doc:"unknown: pass even if nothing shows that the same process answered throughout. A restart during the run goes unnoticed if the target has neither metrics, nor a heap profile, nor dumps."`
+	Name       string    `yaml:"name" doc:"Name in reports; host:port by default."`
+	Pprof      string    `yaml:"pprof" doc:"Address of net/http/pprof, up to and including /debug/pprof. A target needs this, a selector or kubernetes."`
+	Metrics    Page      `yaml:"metrics" doc:"Address of Prometheus metrics: cheap counts, start time, memory. Of a Kubernetes target their path, such as /metrics."`
+	Selector   string    `yaml:"selector" doc:"PromQL selector, such as {job=\"checkout\"}, for every instance that the Prometheus server finds by it. Without pprof, only the number of goroutines is judged, per instance; with pprof, the selector replaces metrics."`
+	Kubernetes *Workload `yaml:"kubernetes" doc:"Instead of an address: pods of a cluster, such as deployment/checkout. Every pod that is ready is a target; all of them are judged one by one and together."`
+	Namespace  string    `yaml:"namespace" doc:"Namespace of the pods; that of the context by default."`
+	Context    string    `yaml:"context" doc:"Context of the kubeconfig; by default the current one, or in a pod its service account."`
+	Port       string    `yaml:"port" doc:"Name or number of the pods' port for pprof; by default the one named pprof, debug or http-debug, then 6060."`
+	Path       string    `yaml:"path" default:"/debug/pprof" doc:"Path of net/http/pprof in the pods."`
+	Scheme     string    `yaml:"scheme" default:"http" enum:"http,https" doc:"Scheme of the pods' port."`
+	Container  string    `yaml:"container" doc:"Container of the pods that is watched; by default the one that has the port."`
+	Auth       Auth      `yaml:"auth" doc:"Credentials for both."`
+	CA         string    `yaml:"ca" local:"file" doc:"PEM file with the certificates to trust."`
+	Skip       bool      `yaml:"insecure" doc:"Do not verify the target's certificate."`
+	Timeout    Duration  `yaml:"timeout" default:"10s" doc:"Timeout of one request for a profile or for metrics."`
+	Identity   string    `yaml:"identity" default:"known" enum:"known,unknown" doc:"unknown: pass even if nothing shows that the same process answered throughout. A restart during the run goes unnoticed if the target has neither metrics, nor a heap profile, nor dumps."`
 }
 
 // Prometheus is the server that is asked about targets.
@@ -189,8 +196,8 @@ type Ignore struct {
 // Production is where the service will run.
 type Production struct {
 	Rate     Rate `yaml:"rate" doc:"Requests per unit of time, over all replicas."`
-	Memory   Size `yaml:"memory" doc:"Memory limit of one replica, such as 4Gi or 512Mi."`
-	Replicas int  `yaml:"replicas" default:"1" doc:"Number of replicas that share the rate."`
+	Memory   Size `yaml:"memory" doc:"Memory limit of one replica, such as 4Gi or 512Mi. Of Kubernetes targets by default that of the pods."`
+	Replicas int  `yaml:"replicas" doc:"Number of replicas that share the rate; of Kubernetes targets by default as many as there are pods, otherwise 1."`
 
 	Budget Duration `yaml:"budget" default:"1h" doc:"How long in 30 days the service may run while a leak is suspected, for leakgate rules."`
 }

@@ -50,7 +50,7 @@ func TestReadFull(t *testing.T) {
 	want := &Plan{
 		Version: 1, Name: "checkout",
 		Targets: []Target{{
-			Name: "checkout-0", Pprof: "http://127.0.0.1:6060/debug/pprof", Metrics: "http://127.0.0.1:6060/metrics",
+			Name: "checkout-0", Pprof: "http://127.0.0.1:6060/debug/pprof", Metrics: Page{URL: "http://127.0.0.1:6060/metrics"}, Path: "/debug/pprof", Scheme: "http",
 			Auth: Auth{Bearer: "t0p-s3cret"}, Timeout: Duration(10 * time.Second), Identity: "known",
 		}},
 		Load: Load{
@@ -72,7 +72,7 @@ func TestReadFull(t *testing.T) {
 				Owner: "platform", Until: "2027-03-01", Max: 64,
 			}},
 		},
-		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1, Budget: Duration(time.Hour)},
+		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Budget: Duration(time.Hour)},
 		Safety: Safety{Goroutines: 100000, Errors: 0.9, Memory: 512 << 20}, Report: Report{Dir: "leakgate-out"},
 		Secrets: []string{"t0p-s3cret"},
 	}
@@ -94,7 +94,7 @@ func TestReadSmallest(t *testing.T) {
 		},
 		Settle:    Settle{Timeout: Duration(time.Minute), Quiet: Duration(2 * time.Second), Confirm: Duration(150 * time.Second)},
 		Policy:    Policy{Before: "warn", Heap: "warn", Resident: "warn", Threads: "warn", Goroutines: Goroutines{Tolerance: 10, Percent: 2}},
-		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Replicas: 1, Budget: Duration(time.Hour)},
+		Attribute: true, Prometheus: Prometheus{Timeout: Duration(10 * time.Second)}, Production: Production{Budget: Duration(time.Hour)},
 		Safety: Safety{Goroutines: 100000, Errors: 0.9, Memory: 512 << 20}, Report: Report{Dir: "leakgate-out"},
 	}
 	got := mustRead(t, "testdata/valid/smallest.yaml")
@@ -122,7 +122,7 @@ func TestReadEveryKey(t *testing.T) {
 		Version: 1, Name: "everything",
 		Targets: []Target{
 			{
-				Name: "a", Pprof: "https://a:6060/debug/pprof", Metrics: "https://a:6060/metrics", Skip: true, Timeout: Duration(90 * time.Second), Identity: "unknown",
+				Name: "a", Pprof: "https://a:6060/debug/pprof", Metrics: Page{URL: "https://a:6060/metrics"}, Path: "/debug/pprof", Scheme: "http", Skip: true, Timeout: Duration(90 * time.Second), Identity: "unknown",
 				Auth: Auth{Basic: &Basic{User: "gate", Password: "hunter2!"}, Headers: map[string]string{"X-Tenant": "7", "X-On": "true"}},
 			},
 			{Name: "b", Pprof: "http://b:6060/debug/pprof", Auth: Auth{Bearer: "t0k3n-of-b"}, Timeout: Duration(10 * time.Second), Identity: "known"},
@@ -353,7 +353,7 @@ policy: {detect: 1/1000000000, goroutines: {tolerance: 7}, ignore: [{function: a
 	}
 	want := verdict.Policy{
 		Tolerance: 7, Percent: 2, Detect: 1000000000, MinRounds: 2, MaxRounds: 6, Success: 0.5, Delivered: 0.9,
-		Heap: "warn", Resident: "warn", Threads: "warn", Production: verdict.Production{Replicas: 1},
+		Heap: "warn", Resident: "warn", Threads: "warn",
 		Confirm: 150 * time.Second, Entries: []float64{-1, -1, 0}, Ignore: []verdict.Rule{{Function: "a", Reason: "${WHY}"}},
 	}
 	limits := verdict.DefaultThresholds()

@@ -97,7 +97,7 @@ func decorate(s *jsonschema.Schema, t reflect.Type) {
 var oneOf = map[reflect.Type][]string{
 	reflect.TypeFor[Ignore](): {"function", "frame", "created_by", "label"},
 	reflect.TypeFor[Load]():   {"requests", "file", "streams", "exec", "none"},
-	reflect.TypeFor[Target](): {"pprof", "selector"},
+	reflect.TypeFor[Target](): {"pprof", "selector", "kubernetes"},
 	reflect.TypeFor[Stream](): streamKeys(),
 }
 
@@ -119,6 +119,9 @@ func fieldSchema(p *jsonschema.Schema, f reflect.StructField, required bool) *js
 		p = anyOf(list, variableSchema())
 	case inner.Kind() == reflect.Struct:
 		decorate(p, inner)
+		if _, ok := reflect.New(inner).Interface().(short); ok {
+			p = anyOf(plainSchema(reflect.String), p)
+		}
 		if !required && len(p.Required) == 0 {
 			p = orNothing(p)
 		}

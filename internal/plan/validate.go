@@ -37,9 +37,14 @@ func (d *decoder) targets(p *Plan) {
 // source checks where a target is read from, and names it after that if it has no
 // name.
 func (d *decoder) source(p *Plan, t *Target, at string) {
+	if t.Kubernetes != nil {
+		d.cluster(t, at)
+		return
+	}
+	d.outside(t, at)
 	switch {
 	case t.Pprof == "" && t.Selector == "" && !d.given(at+".pprof") && !d.given(at+".selector"):
-		d.bad(at+".pprof", "or add a selector, and prometheus: {url: …}",
+		d.bad(at+".pprof", "or add a selector, and prometheus: {url: …}, or kubernetes: deployment/NAME",
 			"missing: address of net/http/pprof, up to and including /debug/pprof")
 	case t.Pprof != "" || d.given(at+".pprof"):
 		if u := d.url(t.Pprof, at+".pprof"); t.Name == "" && u != nil {
@@ -47,9 +52,6 @@ func (d *decoder) source(p *Plan, t *Target, at string) {
 		}
 	case t.Name == "":
 		t.Name = t.Selector
-	}
-	if t.Metrics != "" {
-		d.url(t.Metrics, at+".metrics")
 	}
 	if _, err := promql.ParseCount(t.Selector); err != nil && t.Selector != "" {
 		var wrong *promql.Error
@@ -63,7 +65,7 @@ func (d *decoder) source(p *Plan, t *Target, at string) {
 	case t.Selector == "":
 	case p.Prometheus.URL == "" && d.sound("prometheus.url"):
 		d.bad(at+".selector", "add prometheus: {url: http://prometheus:9090}", "needs a Prometheus server")
-	case t.Metrics != "":
+	case t.Metrics.Given():
 		d.bad(at+".metrics", "", "metrics and selector exclude each other")
 	}
 }

@@ -76,7 +76,7 @@ func FromPlan(p *plan.Plan, service, selector string) (Config, error) {
 			return c, fmt.Errorf("%s has a variable that is not set: set it, or use --service and --selector", text)
 		}
 	}
-	rate, instances := float64(p.Production.Rate), p.Production.Replicas
+	rate, instances := float64(p.Production.Rate), max(p.Production.Replicas, 1)
 	if rate <= 0 { // a selector may match any number of instances: the slowest leak is that of one
 		rate, instances = float64(p.Load.Rate), max(len(p.Targets), p.Production.Replicas)
 	}

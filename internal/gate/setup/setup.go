@@ -19,11 +19,14 @@ func New(p *plan.Plan, dir, tool string, now time.Time, watch gate.Observer) (*g
 	c := gate.Config{
 		Settings: SettingsOf(p), Policy: p.VerdictPolicy(), Began: now, Observer: watch, Mask: p.Mask,
 	}
-	s, err := newSources(p)
+	s, err := newSources(p, tool)
 	if err != nil {
 		return nil, err
 	}
 	c.Discover = s.find
+	if s.pods != nil {
+		c.Pods = s.pods
+	}
 	if c.Driver, err = newDriver(p, tool, dir, s.prom); err != nil {
 		return nil, err
 	}
@@ -51,11 +54,12 @@ func SettingsOf(p *plan.Plan) gate.Settings {
 }
 
 // Look reaches every target of a plan, for commands that only look.
-func Look(ctx context.Context, p *plan.Plan) ([]gate.Found, error) {
-	s, err := newSources(p)
+func Look(ctx context.Context, p *plan.Plan, tool string) ([]gate.Found, error) {
+	s, err := newSources(p, tool)
 	if err != nil {
 		return nil, err
 	}
+	defer s.close()
 	targets, failed := s.find(ctx)
 	return append(gate.Identify(ctx, targets), failed...), nil
 }

@@ -91,7 +91,7 @@ func TestNew(t *testing.T) {
 }
 
 func TestLook(t *testing.T) {
-	found, err := Look(t.Context(), read(t, "{requests: [GET http://127.0.0.1:1/]}"))
+	found, err := Look(t.Context(), read(t, "{requests: [GET http://127.0.0.1:1/]}"), "test")
 	if err != nil || len(found) != 1 || found[0].Name != "shop" || found[0].Err == nil {
 		t.Errorf("Look = %+v, %v, want one target that cannot be reached", found, err)
 	}

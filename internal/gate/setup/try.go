@@ -22,7 +22,7 @@ type Answer struct {
 // that comes from elsewhere the queries are asked.
 func TryLoad(ctx context.Context, p *plan.Plan, tool string) ([]Answer, error) {
 	l := p.Load
-	s, err := newSources(p)
+	s, err := newSources(p, tool)
 	if err != nil {
 		return nil, err
 	}
