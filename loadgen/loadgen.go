@@ -22,7 +22,8 @@ import (
 // Driver sends phases of load. The phases of one driver run one after another.
 type Driver interface {
 	// Run sends one phase and returns its result. It returns within a second after ctx is
-	// cancelled, with what was sent until then.
+	// cancelled, with what was sent until then. A driver that learns of the end of the load
+	// later than that says in Load.End how long it took.
 	Run(ctx context.Context, phase Phase) record.Load
 	// Progress is the number of requests sent so far in the phase that runs.
 	Progress() uint64
@@ -35,6 +36,19 @@ type Phase struct {
 	Ramp     time.Duration // the rate rises linearly over this time, then stays
 	Only     []int         // send only these, by their line in the results; nil: all
 	Rate     float64       // instead of the config's; 0: as configured
+	Share    Share         // what of it is to be sent; the zero value: all
+	// Took, if it is not nil, is called with how long each request took, and each
+	// connection to open, that counts in the latencies of a line of the results, by
+	// several goroutines at once.
+	Took func(line int, latency time.Duration)
+}
+
+// Preparer is a driver that needs time before a phase, such as for machines to be ready.
+type Preparer interface {
+	Driver
+	// Prepare gets a phase ready, and returns when its load begins. Run, with the same
+	// phase, has to follow; it says what went wrong here.
+	Prepare(ctx context.Context, phase Phase)
 }
 
 // Config describes the load.
@@ -49,6 +63,8 @@ type Config struct {
 	UnixSocket  string        // connect to this socket instead of the hosts in the URLs
 	UserAgent   string
 	StopErrors  float64 // stop when more than this share of requests fails, once stopAfter were sent; 0: never
+
+	each bool // Connections is the default, which each generator has for itself
 }
 
 // Request is one entry of the load.
@@ -79,11 +95,20 @@ const (
 // ErrNoRequests is returned for a load without requests.
 var ErrNoRequests = errors.New("no requests to send")
 
+// shared is the config of a generator that sends a share of the load.
+func (c Config) shared(share Share) Config {
+	if !c.each {
+		c.Connections = share.of(c.Connections, 0)
+	}
+	return c
+}
+
 func (c Config) withDefaults() (Config, error) {
 	if len(c.Requests) == 0 {
 		return c, ErrNoRequests
 	}
 	if c.Connections == 0 {
+		c.each = true
 		c.Connections = defaultConnections
 		if c.Rate == 0 {
 			c.Connections = defaultMaxConnections

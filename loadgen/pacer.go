@@ -12,13 +12,15 @@ type schedule struct {
 	rate     float64 // requests per second; 0: at once
 	ramp     time.Duration
 	duration time.Duration
+	share    Share // which of its requests are sent
 }
 
-// due is when request n (from 0) is due, from the start of the phase.
+// due is when request n (from 0) of the share is due, from the start of the phase.
 func (s schedule) due(n uint64) time.Duration {
 	if s.rate == 0 {
 		return 0
 	}
+	n = s.share.number(n)
 	ramp := s.ramp.Seconds()
 	inRamp := s.rate * ramp / 2
 	x := float64(n)
@@ -28,14 +30,15 @@ func (s schedule) due(n uint64) time.Duration {
 	return time.Duration((ramp + (x-inRamp)/s.rate) * float64(time.Second))
 }
 
-// expected is how many requests are due within the phase; 0 if the rate is unlimited.
+// expected is how many requests of the share are due within the phase; 0 if the rate is
+// unlimited.
 func (s schedule) expected() uint64 {
 	ramp := min(s.ramp, s.duration).Seconds()
 	n := s.rate * (s.duration.Seconds() - ramp/2)
 	if s.ramp > s.duration { // the ramp is cut short
 		n = s.rate * s.duration.Seconds() * s.duration.Seconds() / (2 * s.ramp.Seconds())
 	}
-	return uint64(math.Round(n))
+	return s.share.count(uint64(math.Round(n)))
 }
 
 // pacer is a vegeta.Pacer that does the waiting itself, so that the wait ends with its

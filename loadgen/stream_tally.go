@@ -15,6 +15,7 @@ type streamTally struct {
 	record.Entry
 	mu    sync.Mutex
 	times []time.Duration
+	took  func(time.Duration) // nil: nobody asks
 }
 
 func (t *streamTally) opened(took time.Duration, err error) {
@@ -27,6 +28,9 @@ func (t *streamTally) opened(took time.Duration, err error) {
 	}
 	t.Answered++
 	t.times = append(t.times, took)
+	if t.took != nil {
+		t.took(took)
+	}
 }
 
 func (t *streamTally) closed(err error, cut bool) {

@@ -109,9 +109,13 @@ func (s *Streams) Run(ctx context.Context, phase Phase) record.Load {
 		if phase.Only != nil && !slices.Contains(phase.Only, i) {
 			continue
 		}
-		load.Held += st.Connections
-		for n := range st.Connections {
-			wg.Go(func() { s.slot(ctx, st, tallies[i], phase.Duration, began, float64(n)/float64(st.Connections)) })
+		if phase.Took != nil {
+			tallies[i].took = func(latency time.Duration) { phase.Took(i, latency) }
+		}
+		connections := phase.Share.of(st.Connections, i)
+		load.Held += connections
+		for n := range connections {
+			wg.Go(func() { s.slot(ctx, st, tallies[i], phase.Duration, began, float64(n)/float64(connections)) })
 		}
 	}
 	stop := make(chan struct{})

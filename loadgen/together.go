@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/leakgate/leakgate/record"
 )
@@ -46,6 +47,9 @@ func (t *Together) Run(ctx context.Context, phase Phase) record.Load {
 				first += t.lines[i]
 				continue
 			}
+		}
+		if line := first; phase.Took != nil {
+			part.Took = func(l int, took time.Duration) { phase.Took(line+l, took) }
 		}
 		first += t.lines[i]
 		wg.Go(func() { loads[i] = d.Run(ctx, part) })

@@ -124,18 +124,29 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 	v.progress.Store(0)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c := newClient(v.cfg)
+	cfg := v.cfg.shared(phase.Share)
+	c := newClient(cfg)
 	unhook := context.AfterFunc(ctx, c.stop)
 	defer unhook()
 
-	s := schedule{rate: cmp.Or(phase.Rate, v.cfg.Rate), ramp: phase.Ramp, duration: phase.Duration}
-	load := record.Load{Asked: s.rate, Planned: phase.Duration, Expected: s.expected(), Connections: v.cfg.Connections}
+	s := schedule{
+		rate: cmp.Or(phase.Rate, cfg.Rate), ramp: phase.Ramp, duration: phase.Duration, share: phase.Share,
+	}
+	load := record.Load{
+		Asked: s.rate / float64(max(phase.Share.Of, 1)), Planned: phase.Duration, Expected: s.expected(),
+		Connections: cfg.Connections,
+	}
+	if cfg.Connections == 0 {
+		load.Stopped = fmt.Sprintf("part %d of %d has none of the load's %d connections", phase.Share.Index+1,
+			phase.Share.Of, v.cfg.Connections)
+		return load
+	}
 	tallies := make([]*tally, len(v.names))
 	for i, name := range v.names {
 		tallies[i] = newTally(name)
 	}
 	used := startUsage()
-	load.Stopped = v.attack(ctx, cancel, c, s, phase.Only, tallies)
+	load.Stopped = v.attack(ctx, cancel, c, s, phase, tallies)
 	c.close()
 	if ctx.Err() != nil && load.Stopped == "" {
 		load.Stopped = record.StoppedByUs
@@ -157,9 +168,9 @@ func (v *Vegeta) Run(ctx context.Context, phase Phase) record.Load {
 const firstWorkers = 10
 
 // attack sends the requests of a phase. If it was stopped early, it returns why.
-func (v *Vegeta) attack(ctx context.Context, cancel context.CancelCauseFunc, c *client, s schedule, only []int,
+func (v *Vegeta) attack(ctx context.Context, cancel context.CancelCauseFunc, c *client, s schedule, phase Phase,
 	tallies []*tally) (stopped string) {
-	workers := v.cfg.Connections
+	workers := v.cfg.shared(phase.Share).Connections
 	first := min(workers, firstWorkers)
 	if s.rate == 0 {
 		first = workers
@@ -175,13 +186,16 @@ func (v *Vegeta) attack(ctx context.Context, cancel context.CancelCauseFunc, c *
 	// A worker that waits for the answer of a stopped phase must not hold it up.
 	defer context.AfterFunc(ctx, func() { attacker.Stop() })()
 	guard := errorGuard{limit: v.cfg.StopErrors}
-	for r := range attacker.Attack(v.targeter(only), &pacer{schedule: s, ctx: ctx}, 0, "") {
+	for r := range attacker.Attack(v.targeter(phase), &pacer{schedule: s, ctx: ctx}, 0, "") {
 		i := entryOf(r.URL)
 		if i < 0 || ctx.Err() != nil && r.Code == 0 {
 			continue // cut off by the end, not by the service
 		}
 		v.progress.Add(1)
 		failed := tallies[v.lines[i]].add(r)
+		if phase.Took != nil && !hungUp(r.Error) {
+			phase.Took(v.lines[i], r.Latency)
+		}
 		if stop := guard.add(failed, v.cfg.Requests[i].MayFail); stop != "" && stopped == "" {
 			stopped = stop
 			cancel(nil)
@@ -223,12 +237,13 @@ func (v *Vegeta) nameLines() {
 }
 
 // targeter hands out the entries in order, or only those of some lines.
-func (v *Vegeta) targeter(only []int) vegeta.Targeter {
+func (v *Vegeta) targeter(phase Phase) vegeta.Targeter {
 	order := v.order
-	if only != nil {
+	if only := phase.Only; only != nil {
 		order = slices.DeleteFunc(slices.Clone(order), func(i int) bool { return !slices.Contains(only, v.lines[i]) })
 	}
 	var n atomic.Uint64
+	n.Store(uint64(phase.Share.start(len(order))))
 	return func(t *vegeta.Target) error {
 		if len(order) == 0 {
 			return vegeta.ErrNoTargets

@@ -22,6 +22,7 @@ type Load struct {
 	Delay       time.Duration `json:"delay,omitempty"`
 	Expected    uint64        `json:"expected"` // requests that the rate asked for; 0 for max
 	Stopped     string        `json:"stopped,omitempty"`
+	Code        string        `json:"code,omitempty"`   // why it was stopped, where that is one of the causes below
 	Sent        uint64        `json:"sent"`             // requests, and connections that were opened
 	Opened      uint64        `json:"opened,omitempty"` // of them, connections
 	Answered    uint64        `json:"answered"`         // got a whole response, whatever its status
@@ -32,6 +33,30 @@ type Load struct {
 	Open        []Open        `json:"open,omitempty"` // how many were
 	// Uncounted: nobody knows how many requests were sent; each round counts as one.
 	Uncounted bool `json:"uncounted,omitempty"`
+	// Parts is what each machine sent of a load that several shared; nil where leakgate
+	// itself sent it.
+	Parts []Part `json:"parts,omitempty"`
+}
+
+// Part is what one machine sent of a load that several shared.
+type Part struct {
+	Name      string        `json:"name"` // of its pod
+	Node      string        `json:"node,omitempty"`
+	Late      time.Duration `json:"late,omitempty"` // by how much it began later than the first
+	Took      time.Duration `json:"took"`           // by its own clock
+	Expected  uint64        `json:"expected"`       // its share of the load's
+	Sent      uint64        `json:"sent"`
+	Succeeded uint64        `json:"succeeded"`
+	Workers   int           `json:"workers"`
+	// Connections is the most that it could have had in flight at once; CPU, Delay: see Load.
+	Connections int           `json:"connections,omitempty"`
+	CPU         float64       `json:"cpu,omitempty"`
+	Delay       time.Duration `json:"delay,omitempty"`
+	// Throttled is the share of the periods of its processor limit in which it was made to
+	// wait, 0 to 1.
+	Throttled float64 `json:"throttled,omitempty"`
+	// Entries is how often it sent each of the load's entries.
+	Entries []uint64 `json:"entries,omitempty"`
 }
 
 // Requests is how many requests were sent; of a load of connections alone, how many of
@@ -82,6 +107,17 @@ type Entry struct {
 // StoppedByUs is why a Load ended early when the run did, for instance by an
 // interrupt: no fault of the load.
 const StoppedByUs = "context"
+
+// Causes of a Load that could not be sent by other machines, or of which they did not say
+// what they sent, as its Code.
+const (
+	// NotReady: a machine was not ready to send in time.
+	NotReady = "generator-not-ready"
+	// Lost: a machine ended before its share was sent.
+	Lost = "generator-lost"
+	// Unread: what a machine says that it sent could not be read.
+	Unread = "generator-unread"
+)
 
 // TimeoutError is the kind of error, in an Entry, of requests that took longer
 // than the plan allows.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/gate"
 	"github.com/leakgate/leakgate/internal/gate/setup"
+	"github.com/leakgate/leakgate/internal/kube"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/probe"
 )
@@ -20,7 +21,9 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check PLAN",
 		Short: "Reach every target and send one request each; no load",
 		Long: `check decodes a plan, reaches every target, says what each one is and what it
-lacks, and sends every request of the load once.
+lacks, and sends every request of the load once. Of targets in a Kubernetes cluster,
+it first asks which rights are missing, and prints the Role and RoleBinding that
+grant them, as YAML that kubectl apply takes.
 
 Exit codes: 0 ready to run, 2 usage error, 3 a target or a request did not answer as it should.`,
 		Example: `  leakgate check plan.yaml`,
@@ -36,6 +39,9 @@ Exit codes: 0 ready to run, 2 usage error, 3 a target or a request did not answe
 }
 
 func (a *app) check(ctx context.Context, p *plan.Plan) error {
+	if err := a.rights(ctx, p); err != nil {
+		return err
+	}
 	found, err := setup.Look(ctx, p, version())
 	if err != nil {
 		return usage(err)
@@ -64,6 +70,42 @@ func (a *app) check(ctx context.Context, p *plan.Plan) error {
 		return &exit{code: exitInconclusive, err: errors.New("not ready: see above"), hint: "fix what is marked FAIL, then run again"}
 	}
 	a.linef(a.out, "ready: leakgate run %s takes about %s at least\n", p.File, leastTime(p))
+	return nil
+}
+
+// rights says which rights are missing in the clusters of a plan. All that it prints then is
+// YAML: what is said is a comment.
+func (a *app) rights(ctx context.Context, p *plan.Plan) error {
+	all, err := setup.Rights(ctx, p, version())
+	var api *kube.Error
+	switch {
+	case errors.As(err, &api):
+		return &exit{code: exitInconclusive, err: err, hint: api.Hint}
+	case err != nil:
+		return usage(err)
+	}
+	missing := false
+	for _, c := range all {
+		if len(c.Missing) == 0 {
+			continue
+		}
+		missing = true
+		for _, r := range c.Missing {
+			a.linef(a.out, "# FAIL %s may not %s\n", c.Who, r)
+		}
+		where := ""
+		if c.Context != "" {
+			where = " --context " + c.Context
+		}
+		a.linef(a.out, "# This grants all that the plan needs: leakgate check %s | kubectl%s apply -f -\n", p.File, where)
+		for line := range strings.Lines(kube.Roles(c.Needed, c.Who)) {
+			a.linef(a.out, "%s\n", strings.TrimSuffix(line, "\n"))
+		}
+	}
+	if missing {
+		return &exit{code: exitInconclusive, err: errors.New("not ready: rights are missing"),
+			hint: "have someone who may apply the Role and RoleBinding above, then run again"}
+	}
 	return nil
 }
 

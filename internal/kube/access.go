@@ -85,6 +85,14 @@ type Subject struct {
 	Namespace string // of a ServiceAccount
 }
 
+// String is the subject in a sentence.
+func (s Subject) String() string {
+	if s.Namespace != "" {
+		return "service account " + s.Name + " of " + s.Namespace
+	}
+	return "user " + s.Name
+}
+
 // serviceAccount is how the user names of service accounts begin.
 const serviceAccount = "system:serviceaccount:"
 

@@ -86,7 +86,11 @@ func (d *decoder) pair(at string, p *Plan, cert, key string) {
 // file1 checks that a file the plan names is there, unless nothing is run with
 // the plan.
 func (d *decoder) file1(path string, p *Plan, name string) {
-	if name == "" || d.partial != nil {
+	if name == "" {
+		return
+	}
+	d.files = append(d.files, Reference{path, name})
+	if d.lenient(path) {
 		return
 	}
 	info, err := os.Stat(p.Resolve(name))

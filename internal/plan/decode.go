@@ -29,6 +29,9 @@ type decoder struct {
 	at       map[string]*yaml.Node // field path → where it stands, for validation
 	unsound  map[string]bool       // field path → a problem was reported there, or its variable is not known
 	values   int                   // decoded so far, aliases counted each time
+
+	variables, files []Reference       // that the plan refers to
+	moved            map[string]string // where files that it names are, if not where it says
 }
 
 // maxValues bounds what a plan expands to: aliases make much of little. A plan

@@ -60,8 +60,8 @@ func checkProblems(t *testing.T, p *Plan, err error) {
 
 func checkPlan(t *testing.T, p *Plan) {
 	l := p.Load
-	if len(p.Targets) == 0 || len(l.Requests)+len(l.Streams) == 0 && l.File == "" && l.Exec == nil && l.None == nil || p.Version != 1 ||
-		l.Rounds.Min < 2 || l.Rounds.Max < l.Rounds.Min || l.Round <= 0 || l.Timeout <= 0 || l.Rate < 0 || !(l.Success >= 0 && l.Success <= 1) {
+	if len(p.Targets) == 0 || len(l.Requests)+len(l.Streams) == 0 && l.File == "" && l.Exec == nil && l.None == nil &&
+		l.Job == nil && l.TestRun == nil || p.Version != 1 || l.Rounds.Min < 2 || l.Rounds.Max < l.Rounds.Min || l.Round <= 0 || l.Timeout <= 0 || l.Rate < 0 || !(l.Success >= 0 && l.Success <= 1) {
 		t.Errorf("Parse accepts %+v", p)
 	}
 	for _, g := range p.Targets {

@@ -39,12 +39,13 @@ func Parse(file string, text []byte, env func(string) (string, bool)) (*Plan, er
 func (d *decoder) parse(text []byte) (*Plan, error) {
 	file := d.file
 	p := d.decode(text)
-	p.File, p.Text = file, text
+	p.File, p.Text, p.Moved = file, text, d.moved
 	p.Name = cmp.Or(p.Name, strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
 	if len(d.at) > 1 && d.values <= maxValues { // otherwise there is nothing, or not all, to be judged
 		d.validate(p)
 	}
 	p.Secrets, p.Hidden = d.secrets, mask.New(d.secrets, d.pairs)
+	p.Variables, p.Files = d.variables, d.files
 	if len(d.problems) > 0 {
 		slices.SortStableFunc(d.problems, func(a, b Problem) int {
 			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -80,8 +81,17 @@ func ReadThresholds(file string, env func(string) (string, bool)) (*Plan, error)
 	return d.parse(text)
 }
 
+// ParseLoad reads a plan to send its load alone. What only its targets or its policy need,
+// variables and files, need not be there.
+func ParseLoad(file string, text []byte, env func(string) (string, bool)) (*Plan, error) {
+	return (&decoder{file: file, env: env, partial: sentBy}).parse(text)
+}
+
 // Resolve makes a path of the plan relative to the plan's folder.
 func (p *Plan) Resolve(name string) string {
+	if at, ok := p.Moved[name]; ok {
+		return at
+	}
 	if name == "" || filepath.IsAbs(name) {
 		return name
 	}

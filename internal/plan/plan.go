@@ -35,6 +35,17 @@ type Plan struct {
 	Secrets []string `yaml:"-"` // values that came from the environment or a file, to be masked
 
 	Hidden *mask.Mask `yaml:"-"` // of Secrets, and of those that a user name goes with
+
+	Variables []Reference `yaml:"-"` // environment variables that it refers to, which were set
+	Files     []Reference `yaml:"-"` // files that it names
+
+	Moved map[string]string `yaml:"-"` // where some of Files are, by their name in the plan
+}
+
+// Reference is something outside of the plan that a field of it refers to.
+type Reference struct {
+	Field string // its path, such as load.ca
+	Name  string // as the plan has it
 }
 
 // Target is a process to watch.
@@ -104,6 +115,9 @@ type Load struct {
 	Streams     []Stream  `yaml:"streams" doc:"Connections that are opened, held and closed, in addition to requests or instead of them."`
 	Exec        *Exec     `yaml:"exec" doc:"Instead of requests: a command that sends the load of a round, such as ghz, k6, wrk or a script."`
 	None        *None     `yaml:"none" doc:"Instead of requests: something else sends the load, and leakgate only watches."`
+	Kubernetes  *Pods     `yaml:"kubernetes" local:"pods" doc:"Have pods of a cluster send requests, file and streams, each its share of them, with one Job per round."`
+	Job         *Job      `yaml:"job" local:"file" doc:"Instead of requests: the manifest of a Kubernetes Job that sends the load of a round, with any image and command. As a text: its file."`
+	TestRun     *TestRun  `yaml:"testrun" local:"file" doc:"Instead of requests: the manifest of a TestRun of the k6 operator, which is created for each round. As a text: its file."`
 	File        string    `yaml:"file" local:"file" doc:"Instead of requests: a file in vegeta's http or json target format."`
 	Format      string    `yaml:"format" enum:"http,json" doc:"Format of the file; by its extension by default."`
 }
@@ -229,7 +243,8 @@ func (p *Plan) VerdictPolicy() verdict.Policy {
 	}
 	limits := verdict.DefaultThresholds()
 	v.Thresholds = &limits // recorded with a run, so that it is judged by them later
-	v.Uncounted = p.Load.None != nil || p.Load.Exec != nil && p.Load.Exec.Summary == "none"
+	v.Uncounted = p.Load.None != nil || p.Load.Exec != nil && p.Load.Exec.Summary == "none" ||
+		p.Load.Job != nil && p.Load.Job.Summary == "none"
 	for _, t := range p.Targets {
 		if t.Identity == identityUnknown {
 			v.Unidentified = append(v.Unidentified, t.Name)

@@ -41,8 +41,8 @@ func mustRead(t *testing.T, file string) *Plan {
 	return p
 }
 
-// ignoreSource leaves out what only says where a plan came from.
-var ignoreSource = cmpopts.IgnoreFields(Plan{}, "File", "Text", "Hidden")
+// ignoreSource leaves out what only says where a plan came from, and what it refers to.
+var ignoreSource = cmpopts.IgnoreFields(Plan{}, "File", "Text", "Hidden", "Variables", "Files")
 
 func share(s Share) *Share { return &s }
 
@@ -50,8 +50,8 @@ func TestReadFull(t *testing.T) {
 	want := &Plan{
 		Version: 1, Name: "checkout",
 		Targets: []Target{{
-			Name: "checkout-0", Pprof: "http://127.0.0.1:6060/debug/pprof", Metrics: Page{URL: "http://127.0.0.1:6060/metrics"}, Path: "/debug/pprof", Scheme: "http",
-			Auth: Auth{Bearer: "t0p-s3cret"}, Timeout: Duration(10 * time.Second), Identity: "known",
+			Name: "checkout-0", Pprof: "http://127.0.0.1:6060/debug/pprof", Metrics: Page{URL: "http://127.0.0.1:6060/metrics"},
+			Auth: Auth{Bearer: "t0p-s3cret"}, Path: "/debug/pprof", Scheme: "http", Timeout: Duration(10 * time.Second), Identity: "known",
 		}},
 		Load: Load{
 			Rate: 200, Connections: 50, Timeout: Duration(5 * time.Second), Warmup: Duration(10 * time.Second),
@@ -86,7 +86,7 @@ func TestReadFull(t *testing.T) {
 func TestReadSmallest(t *testing.T) {
 	want := &Plan{
 		Version: 1, Name: "smallest",
-		Targets: []Target{{Name: "127.0.0.1:6060", Pprof: "http://127.0.0.1:6060/debug/pprof", Timeout: Duration(10 * time.Second), Identity: "known"}},
+		Targets: []Target{{Name: "127.0.0.1:6060", Pprof: "http://127.0.0.1:6060/debug/pprof", Path: "/debug/pprof", Scheme: "http", Timeout: Duration(10 * time.Second), Identity: "known"}},
 		Load: Load{
 			Rate: 100, Timeout: Duration(5 * time.Second), Warmup: Duration(10 * time.Second),
 			Round: Duration(20 * time.Second), Rounds: Rounds{Min: 2, Max: 6}, Success: 0.99, Delivered: 0.9, HTTP2: true,
@@ -122,11 +122,11 @@ func TestReadEveryKey(t *testing.T) {
 		Version: 1, Name: "everything",
 		Targets: []Target{
 			{
-				Name: "a", Pprof: "https://a:6060/debug/pprof", Metrics: Page{URL: "https://a:6060/metrics"}, Path: "/debug/pprof", Scheme: "http", Skip: true, Timeout: Duration(90 * time.Second), Identity: "unknown",
+				Name: "a", Pprof: "https://a:6060/debug/pprof", Metrics: Page{URL: "https://a:6060/metrics"}, Skip: true, Path: "/debug/pprof", Scheme: "http", Timeout: Duration(90 * time.Second), Identity: "unknown",
 				Auth: Auth{Basic: &Basic{User: "gate", Password: "hunter2!"}, Headers: map[string]string{"X-Tenant": "7", "X-On": "true"}},
 			},
-			{Name: "b", Pprof: "http://b:6060/debug/pprof", Auth: Auth{Bearer: "t0k3n-of-b"}, Timeout: Duration(10 * time.Second), Identity: "known"},
-			{Name: "c", Selector: `{job="c"}`, Timeout: Duration(10 * time.Second), Identity: "known"},
+			{Name: "b", Pprof: "http://b:6060/debug/pprof", Auth: Auth{Bearer: "t0k3n-of-b"}, Path: "/debug/pprof", Scheme: "http", Timeout: Duration(10 * time.Second), Identity: "known"},
+			{Name: "c", Selector: `{job="c"}`, Path: "/debug/pprof", Scheme: "http", Timeout: Duration(10 * time.Second), Identity: "known"},
 		},
 		Prometheus: Prometheus{
 			URL: "https://prometheus:9090", Tenant: "team-a", Skip: true, Timeout: Duration(20 * time.Second),

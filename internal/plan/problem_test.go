@@ -174,7 +174,7 @@ load:
 	},
 	{
 		"pprof missing", "targets:\n  - name: a\n" + oneLoad,
-		[]string{`plan.yaml:2:5: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or add a selector, and prometheus: {url: …})`},
+		[]string{`plan.yaml:2:5: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or add a selector, and prometheus: {url: …}, or kubernetes: deployment/NAME)`},
 	},
 	{
 		"user missing", "targets: [{pprof: http://h/debug/pprof, auth: {basic: {password: abcd}}}]\n" + oneLoad,
@@ -221,7 +221,7 @@ load:
 	{
 		"null items", "targets:\n  -\nload:\n  requests:\n    -\npolicy:\n  ignore:\n    -\n",
 		[]string{
-			`plan.yaml:2:4: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or add a selector, and prometheus: {url: …})`,
+			`plan.yaml:2:4: targets[0].pprof: missing: address of net/http/pprof, up to and including /debug/pprof (or add a selector, and prometheus: {url: …}, or kubernetes: deployment/NAME)`,
 			`plan.yaml:5:6: load.requests[0].url: missing: absolute URL`,
 			`plan.yaml:8:6: policy.ignore[0].reason: missing: why the stack may grow`,
 			`plan.yaml:8:6: policy.ignore[0]: has no function, frame, created_by or label; it would match every stack (add function: with a regular expression for the blamed function)`,
@@ -470,7 +470,7 @@ load:
 			`plan.yaml:6:13: targets[4].pprof: not an address: invalid port ":port" after host`,
 			`plan.yaml:7:13: targets[5].pprof: is empty`,
 			`plan.yaml:8:33: targets[6].metrics: not an address: net/url: invalid control character in URL`,
-			`plan.yaml:9:5: targets[7]: want a mapping with name, pprof, metrics, selector, auth, ca, insecure, timeout, identity, not "x"`,
+			`plan.yaml:9:5: targets[7]: want a mapping with name, pprof, metrics, …, not "x"`,
 		},
 	},
 

@@ -65,9 +65,10 @@ func (d *decoder) rules(rules []Ignore, path string) {
 // ignoreFile adds the rules of policy.ignore_file to the plan's. They are part
 // of what a verdict depends on, so the file is needed to judge too.
 func (d *decoder) ignoreFile(p *Plan) {
-	if p.Policy.IgnoreFile == "" || !d.sound("policy.ignore_file") {
+	if p.Policy.IgnoreFile == "" || !d.sound("policy.ignore_file") || d.partial == sentBy {
 		return
 	}
+	d.files = append(d.files, Reference{"policy.ignore_file", p.Policy.IgnoreFile})
 	name := p.Resolve(p.Policy.IgnoreFile)
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -96,7 +96,7 @@ func decorate(s *jsonschema.Schema, t reflect.Type) {
 // oneOf are the keys of which a mapping needs one.
 var oneOf = map[reflect.Type][]string{
 	reflect.TypeFor[Ignore](): {"function", "frame", "created_by", "label"},
-	reflect.TypeFor[Load]():   {"requests", "file", "streams", "exec", "none"},
+	reflect.TypeFor[Load]():   {"requests", "file", "streams", "exec", "none", "job", "testrun"},
 	reflect.TypeFor[Target](): {"pprof", "selector", "kubernetes"},
 	reflect.TypeFor[Stream](): streamKeys(),
 }

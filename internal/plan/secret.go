@@ -24,6 +24,15 @@ var judgedBy = regexp.MustCompile(`^(policy\.goroutines\.|policy\.(detect|thorou
 // handedOn matches the fields that the thresholds for production depend on.
 var handedOn = regexp.MustCompile(`^(production\.|policy\.(goroutines\.|detect$)|load\.rate$|safety\.goroutines$)`)
 
+// sentBy matches the fields that a load depends on, for a generator that sends a share of it
+// and watches no target. What they name is needed; the rest of the plan need not be known.
+var sentBy = regexp.MustCompile(`^(load|safety)\.`)
+
+// lenient reports whether a variable or a file of a field need not be there.
+func (d *decoder) lenient(path string) bool {
+	return d.partial != nil && (d.partial != sentBy || !sentBy.MatchString(path))
+}
+
 // expand replaces ${NAME} with the variable's value; $${NAME} is the text itself. A
 // variable that is not set is a problem that names it. It reports whether every variable was
 // known.
@@ -42,7 +51,7 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 			val, ok = d.env(name)
 		}
 		switch {
-		case !ok && d.partial != nil:
+		case !ok && d.lenient(path):
 			known = false
 			return m
 		case !ok && !isName.MatchString(name):
@@ -53,11 +62,14 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 		case secret || secretQuery.MatchString(name): // ${HOOK_TOKEN} in an address
 			d.secret(val)
 		}
+		if ok {
+			d.variables = append(d.variables, Reference{path, name})
+		}
 		known = known && ok
 		return val
 	})
 	switch {
-	case !known && d.partial != nil && d.partial.MatchString(path):
+	case !known && d.lenient(path) && d.partial.MatchString(path):
 		if d.env == nil {
 			d.problem(n, path, "write the value out", "%s is not set while judging", quoted(n.Value))
 		} else {

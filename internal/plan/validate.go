@@ -155,6 +155,8 @@ func (d *decoder) kinds(p *Plan) {
 	l := &p.Load
 	sends := len(l.Requests) > 0 || l.File != "" || len(l.Streams) > 0
 	switch {
+	case l.Job != nil || l.TestRun != nil:
+		d.manifests(p, sends || l.Exec != nil || l.None != nil)
 	case !sends && l.Exec == nil && l.None == nil:
 		d.bad("load.requests", "list at least one: - GET http://127.0.0.1:8080/", "no request to send")
 	case len(l.Requests) > 0 && l.File != "":
@@ -163,6 +165,9 @@ func (d *decoder) kinds(p *Plan) {
 		d.bad("load.exec", "have the command send all of the load", "exec excludes requests, file, streams and none")
 	case l.None != nil && sends:
 		d.bad("load.none", "", "none excludes requests, file and streams")
+	}
+	if l.Kubernetes != nil {
+		d.pods(l)
 	}
 	for i := range l.Streams {
 		d.stream(&l.Streams[i], fmt.Sprintf("load.streams[%d]", i))

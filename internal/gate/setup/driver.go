@@ -30,26 +30,37 @@ func newDriver(p *plan.Plan, tool, dir string, prom *probe.Prometheus) (loadgen.
 			Rate: float64(l.Rate), Requests: query(prom, l.None.Requests), Connections: query(prom, l.None.Connections),
 		}), nil
 	}
+	d, _, err := NewSender(p, tool)
+	return d, err
+}
+
+// NewSender makes the driver that sends a plan's requests, file and streams from this
+// process, and says how many lines its results have.
+func NewSender(p *plan.Plan, tool string) (loadgen.Driver, int, error) {
 	var drivers []loadgen.Driver
 	var lines []int
-	if len(l.Requests) > 0 || l.File != "" {
+	all := 0
+	if len(p.Load.Requests) > 0 || p.Load.File != "" {
 		v, err := newVegeta(p, tool)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		drivers, lines = append(drivers, v), append(lines, v.Lines())
+		drivers, lines, all = append(drivers, v), append(lines, v.Lines()), all+v.Lines()
 	}
-	if len(l.Streams) > 0 {
+	if len(p.Load.Streams) > 0 {
 		s, err := newStreams(p, tool)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		drivers, lines = append(drivers, s), append(lines, len(l.Streams))
+		drivers, lines, all = append(drivers, s), append(lines, len(p.Load.Streams)), all+len(p.Load.Streams)
 	}
-	if len(drivers) == 1 {
-		return drivers[0], nil
+	switch len(drivers) {
+	case 0:
+		return nil, 0, loadgen.ErrNoRequests
+	case 1:
+		return drivers[0], all, nil
 	}
-	return loadgen.NewTogether(drivers, lines), nil
+	return loadgen.NewTogether(drivers, lines), all, nil
 }
 
 // query asks Prometheus for a number; nil where there is nothing to ask.
