@@ -28,11 +28,11 @@ type scene struct {
 // disturbance is what happens during a run, and what has to come of it.
 type disturbance struct {
 	name    string
-	leak    string // as the service's -leak; none if empty
-	memory  string // the pods' limit
-	warmup  time.Duration
-	cuts    bool // leakgate reaches the API server through a front
-	alone   bool // it would disturb the other runs, too
+	leak    string   // as the service's -leak; none if empty
+	memory  string   // the pods' limit
+	plan    []string // what is replaced in the plan, and by what
+	cuts    bool     // leakgate reaches the API server through a front
+	alone   bool     // it would disturb the other runs, too
 	after   record.Kind
 	round   int // and round after which it happens; the next phase has just begun
 	happens func(ctx context.Context, s *scene)
@@ -73,10 +73,11 @@ func disturbances() []disturbance {
 		{name: "port-forward cut every 5 s", cuts: true, after: record.Preflight, short: true, happens: cutAgainAndAgain},
 		{name: "port-forward cut every 5 s, one pod leaks", cuts: true, leak: "one", after: record.Preflight,
 			happens: cutAgainAndAgain},
-		{name: "pod deleted in the warm-up", warmup: 15 * time.Second, after: record.Preflight,
+		{name: "pod deleted in the warm-up", plan: []string{"warmup: 2s", "warmup: 30s"}, after: record.Preflight,
 			happens: func(ctx context.Context, s *scene) { s.do(ctx, "delete", "pod", s.pods[0], "--wait=false") }},
 		// What had grown is gone with the container, which must not look like a pool that drains.
-		{name: "pod that leaks restarted in the long look", leak: "one", after: during, round: 4, code: "pod-restarted",
+		{name: "pod that leaks restarted in the long look", leak: "one", after: during, round: 3, code: "pod-restarted",
+			plan:    []string{"max: 4", "max: 3", "confirm: 8s", "confirm: 40s"},
 			happens: func(ctx context.Context, s *scene) { s.post(ctx, s.leaking(), "/exit") }},
 	}
 }
@@ -192,10 +193,7 @@ func (d disturbance) play(t *testing.T) ended {
 	}
 	s.deploy(shop{Replicas: 3, Leak: leak, Memory: d.memory})
 	s.pods = s.namespace.pods()
-	plan := brief(s.namespace, startFront(t, s.sockets))
-	if d.warmup > 0 {
-		plan = strings.Replace(plan, "warmup: 2s", "warmup: "+d.warmup.String(), 1)
-	}
+	plan := strings.NewReplacer(d.plan...).Replace(brief(s.namespace, startFront(t, s.sockets)))
 	s.g = newGate(t, plan)
 	if d.cuts {
 		s.api, s.g.kubeconfig = startAPIFront(t)
