@@ -20,8 +20,10 @@ func TestPlans(t *testing.T) {
 		"shop/hangup.yaml":     read(t, "shop/hangup.yaml"),
 		"shop/ci.yaml":         read(t, "shop/ci.yaml"),
 		"prometheus/plan.yaml": read(t, "prometheus/plan.yaml"),
-		"kubernetes/job.yaml":  fromConfigMap(t, "kubernetes/job.yaml"),
+		"kubernetes/job.yaml":  fromConfigMap(t, "kubernetes/job.yaml", "leakgate.yaml"),
 		"argo/analysis.yaml":   fromHereDocument(t, "argo/analysis.yaml"),
+
+		"kubernetes/serve/plans.yaml": fromConfigMap(t, "kubernetes/serve/plans.yaml", "shop.yaml"),
 	}
 	more, err := filepath.Glob("plans/*.yaml")
 	if err != nil || len(more) == 0 {
@@ -46,6 +48,9 @@ func environment(name string) (string, bool) {
 		"ADMIN":      "http://shop-canary.staging.svc:6060",
 
 		"PROMETHEUS_TOKEN": "secret",
+
+		"LEAKGATE_PLAN_SERVICE": "http://shop-canary.staging.svc:8080",
+		"LEAKGATE_PLAN_ADMIN":   "http://shop-canary.staging.svc:6060",
 	}[name]
 	return v, ok
 }
@@ -60,7 +65,7 @@ func read(t *testing.T, file string) string {
 }
 
 // fromConfigMap takes the plan from a file's first document.
-func fromConfigMap(t *testing.T, file string) string {
+func fromConfigMap(t *testing.T, file, key string) string {
 	t.Helper()
 	var m struct {
 		Data map[string]string `yaml:"data"`
@@ -68,7 +73,7 @@ func fromConfigMap(t *testing.T, file string) string {
 	if err := yaml.Unmarshal([]byte(read(t, file)), &m); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	return m.Data["leakgate.yaml"]
+	return m.Data[key]
 }
 
 var hereDocument = regexp.MustCompile(`(?s)<<'PLAN'\n(.*\n)( *)PLAN\n`)

@@ -114,8 +114,8 @@ Exit codes: 0 pass, 1 fail, 2 usage error, 3 could not tell, 130 interrupted.`,
 	}
 	root.PersistentFlags().BoolVar(&a.noColor, "no-color", false, "no colours (also: NO_COLOR in the environment)")
 	root.AddCommand(a.runCommand(), a.judgeCommand(), a.explainCommand(), a.diffCommand(), a.checkCommand(),
-		a.initCommand(), a.attackCommand(), a.rulesCommand(), a.sloCommand(), a.serveCommand(),
-		a.demoCommand(), a.serviceCommand(), a.schemaCommand(), a.versionCommand())
+		a.initCommand(), a.attackCommand(), a.rulesCommand(), a.sloCommand(), a.serveCommand(), a.demoCommand(), a.serviceCommand(),
+		a.schemaCommand(), a.versionCommand())
 	return root
 }
 

@@ -10,13 +10,15 @@ import (
 const (
 	LocalFile    = "file"    // it names a file that is read
 	LocalCommand = "command" // it names a command that is started
+	LocalPods    = "pods"    // it has pods started, of an image that it names
 )
 
-// Local is a field of a plan that reaches into the machine on which the plan is run.
+// Local is a field of a plan that reaches into the machine on which the plan is run, or
+// starts something in its name.
 type Local struct {
 	Field string // its path, such as load.requests[0].body_file
 	Line  int    // 1-based
-	Kind  string // LocalFile or LocalCommand
+	Kind  string // LocalFile, LocalCommand or LocalPods
 }
 
 // Locals lists what in a plan reaches into the machine on which it is run, for who runs

@@ -24,6 +24,9 @@ func TestLocals(t *testing.T) {
 		{"a file by an alias", "name: &a /etc/passwd\nload:\n  file: *a\n", []Local{{"load.file", 1, LocalFile}}},
 		{"rules and a socket", "load: {unix_socket: /run/s}\npolicy: {ignore_file: r.yaml}\n", []Local{
 			{"load.unix_socket", 1, LocalFile}, {"policy.ignore_file", 2, LocalFile}}},
+		{"pods of any image", "load:\n  kubernetes: {pods: 2, image: x}\n", []Local{{"load.kubernetes", 2, LocalPods}}},
+		{"a manifest", "load:\n  job: job.yaml\n", []Local{{"load.job", 2, LocalFile}}},
+		{"a target in a cluster", "targets:\n  - kubernetes: deployment/shop\n", nil},
 		{"no plan", "{", nil},
 	} {
 		if diff := cmp.Diff(c.want, Locals([]byte(c.text))); diff != "" {
@@ -52,7 +55,7 @@ func TestLocalFieldsAreMarked(t *testing.T) {
 			seen[typ] = true
 			for i := range typ.NumField() {
 				f(typ, typ.Field(i))
-				if typ.Field(i).Tag.Get("yaml") != "-" {
+				if typ.Field(i).Tag.Get("yaml") != "-" && typ.Field(i).Tag.Get("local") == "" {
 					walk(typ.Field(i).Type, f)
 				}
 			}

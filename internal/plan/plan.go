@@ -115,9 +115,9 @@ type Load struct {
 	Streams     []Stream  `yaml:"streams" doc:"Connections that are opened, held and closed, in addition to requests or instead of them."`
 	Exec        *Exec     `yaml:"exec" doc:"Instead of requests: a command that sends the load of a round, such as ghz, k6, wrk or a script."`
 	None        *None     `yaml:"none" doc:"Instead of requests: something else sends the load, and leakgate only watches."`
-	Kubernetes  *Pods     `yaml:"kubernetes" doc:"Have pods of a cluster send requests, file and streams, each its share of them, with one Job per round."`
-	Job         *Job      `yaml:"job" doc:"Instead of requests: the manifest of a Kubernetes Job that sends the load of a round, with any image and command. As a text: its file."`
-	TestRun     *TestRun  `yaml:"testrun" doc:"Instead of requests: the manifest of a TestRun of the k6 operator, which is created for each round. As a text: its file."`
+	Kubernetes  *Pods     `yaml:"kubernetes" local:"pods" doc:"Have pods of a cluster send requests, file and streams, each its share of them, with one Job per round."`
+	Job         *Job      `yaml:"job" local:"file" doc:"Instead of requests: the manifest of a Kubernetes Job that sends the load of a round, with any image and command. As a text: its file."`
+	TestRun     *TestRun  `yaml:"testrun" local:"file" doc:"Instead of requests: the manifest of a TestRun of the k6 operator, which is created for each round. As a text: its file."`
 	File        string    `yaml:"file" local:"file" doc:"Instead of requests: a file in vegeta's http or json target format."`
 	Format      string    `yaml:"format" enum:"http,json" doc:"Format of the file; by its extension by default."`
 }

@@ -43,7 +43,7 @@ func parsePayload(body []byte) (payload, error) {
 
 // flaggerOrder is what a webhook asks for: a mounted plan, named by the address, the
 // webhook's metadata or the canary, once for each revision.
-func (s *Server) flaggerOrder(r *http.Request) (order, error) {
+func flaggerOrder(r *http.Request) (order, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return order{}, refuse(http.StatusBadRequest, "", "reading the body: %w", err)
@@ -64,7 +64,7 @@ func (s *Server) flaggerOrder(r *http.Request) (order, error) {
 			o.variables[name] = value
 		}
 	}
-	return o, s.checkMounted(r.Context(), o)
+	return o, nil
 }
 
 // flaggerStart starts the run of a revision, for a pre-rollout hook. Starting it again is
@@ -98,21 +98,25 @@ func yes(r Run, to verdict.Outcome) int {
 	return flaggerNo
 }
 
-// flaggerRun finds a revision's run, and starts it if it may.
+// flaggerRun finds a revision's run, and starts it if it may. What only asks for a run that is
+// there need not say with which variables it was started.
 func (s *Server) flaggerRun(w http.ResponseWriter, r *http.Request, start bool) (Run, bool) {
-	o, err := s.flaggerOrder(r)
+	o, err := flaggerOrder(r)
 	if err != nil {
 		s.fail(w, err)
 		return Run{}, false
 	}
-	if !start {
-		run, ok := s.latest(o.job)
-		if !ok {
-			writeText(w, flaggerNo, "no run of this revision yet")
-		}
-		return run, ok
+	run, ok := s.latest(o.job)
+	if ok {
+		return run, true
 	}
-	run, _, err := s.submit(o)
+	if !start {
+		writeText(w, flaggerNo, "no run of this revision yet")
+		return Run{}, false
+	}
+	if err = s.checkMounted(r.Context(), o); err == nil {
+		run, _, err = s.submit(o)
+	}
 	if err != nil {
 		s.fail(w, err)
 		return Run{}, false

@@ -142,6 +142,8 @@ func TestPost(t *testing.T) {
 		{"a mounted plan that does", request{body: `{"plan": "reads"}`, header: asJSON()}, 201, ""},
 		{"a posted plan that runs a command", request{body: execPlan}, 403, "load.exec.command runs a command on the server"},
 		{"a mounted plan that does", request{body: `{"plan": "exec"}`, header: asJSON()}, 403, "--allow-exec"},
+		{"a posted plan that starts pods", request{body: podsPlan}, 403, "load.kubernetes starts pods of any image"},
+		{"a mounted plan that does", request{body: `{"plan": "pods"}`, header: asJSON()}, 201, ""},
 		{"a variable of the server's", request{body: strings.Replace(goodPlan, "name: shop", "name: ${HOME}", 1)}, 422,
 			"environment variable HOME is not set"},
 		{"a wait that is none", request{path: "/runs?wait=soon", body: goodPlan}, 400, "is not a time"},
@@ -149,7 +151,7 @@ func TestPost(t *testing.T) {
 	} {
 		cfg := config(t, &plays{}, "a")
 		for name, text := range map[string]string{
-			"wrong": "name: x\n", "exec": execPlan, "reads": goodPlan + "policy: {ignore_file: rules.list}\n",
+			"wrong": "name: x\n", "exec": execPlan, "pods": podsPlan, "reads": goodPlan + "policy: {ignore_file: rules.list}\n",
 		} {
 			if err := os.WriteFile(filepath.Join(cfg.Plans, name+planEnding), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
@@ -169,6 +171,8 @@ func TestPost(t *testing.T) {
 		shut(t, s)
 	}
 }
+
+const podsPlan = goodPlan + "  kubernetes: {pods: 2, image: x}\n"
 
 const execPlan = "targets: [{pprof: http://127.0.0.1:1/debug/pprof}]\nload: {exec: {command: [id]}}\n"
 

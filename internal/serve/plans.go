@@ -86,7 +86,7 @@ type rules struct {
 
 // refused is why a plan must not be run here; nil if it may. Whoever holds the token may
 // send load to what the server reaches, but not read the server's files, nor run programs
-// beside it.
+// beside it or in its name.
 func (r rules) refused(text []byte, posted bool) error {
 	if posted && r.mounted {
 		return errors.New("this server runs mounted plans only; name one: {\"plan\": \"NAME\"}")
@@ -99,6 +99,9 @@ func (r rules) refused(text []byte, posted bool) error {
 				"if everybody with the token may do that", l.Line, l.Field))
 		case l.Kind == plan.LocalFile && posted:
 			errs = append(errs, fmt.Errorf("plan:%d: %s reads a file of the server; a posted plan must not, a mounted "+
+				"one may", l.Line, l.Field))
+		case l.Kind == plan.LocalPods && posted:
+			errs = append(errs, fmt.Errorf("plan:%d: %s starts pods of any image; a posted plan must not, a mounted "+
 				"one may", l.Line, l.Field))
 		}
 	}

@@ -88,7 +88,7 @@ func config(t *testing.T, p *plays, names ...string) Config {
 }
 
 const goodPlan = "name: shop\ntargets: [{pprof: http://127.0.0.1:1/debug/pprof}]\n" +
-	"load: {requests: [GET http://127.0.0.1:1/]}\n"
+	"load:\n  requests: [GET http://127.0.0.1:1/]\n"
 
 func open(t *testing.T, cfg Config) *Server {
 	t.Helper()
