@@ -194,7 +194,8 @@ grpc-test: $(TOOLS)/ghz corpus ## a gRPC service under ghz, and gRPC streams; th
 
 # A cluster of one node, on 127.0.0.1: Linux, root, and packages of Debian that the scripts
 # name if they are missing. Its parts are built into .cache/kubernetes, which takes minutes
-# the first time. A cluster that kubernetes-up has started stays up.
+# the first time. A cluster that kubernetes-up has started stays up. O=FILE writes the table
+# of what may happen to pods.
 CLUSTER := ./internal/lab/kubernetes/cluster
 kubernetes-build: ## the parts of a Kubernetes cluster of one node
 	@$(CLUSTER)/build.sh
@@ -206,7 +207,7 @@ kubernetes-down: ## end the cluster, and remove all of it but its binaries
 	@$(CLUSTER)/down.sh
 
 kubernetes-test: ## the gate on pods of a real cluster, and what may happen to them; SHORT=1 for less
-	$(CLUSTER)/with.sh $(GO) test -count=1 -v -parallel $(if $(SHORT),8,12) -timeout 40m $(if $(SHORT),-short) ./internal/lab/kubernetes
+	$(if $(O),KUBERNETES_TABLE=$(abspath $(O))) $(CLUSTER)/with.sh $(GO) test -count=1 -v -parallel $(if $(SHORT),8,12) -timeout 40m $(if $(SHORT),-short) ./internal/lab/kubernetes
 
 prometheus: build $(TOOLS)/prometheus ## the gate on a real Prometheus server
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate

@@ -223,8 +223,7 @@ func lastLine(text []byte) string {
 	return ""
 }
 
-// keep stores the command's output with the run, without its middle if it is long. Failing
-// to do so is not the load's fault.
+// keep stores the command's output with the run. Failing to do so is not the load's fault.
 func (e *Exec) keep(ran ran) {
 	if e.cfg.Logs == "" {
 		return
@@ -233,12 +232,18 @@ func (e *Exec) keep(ran ran) {
 	n := e.n
 	e.mu.Unlock()
 	text := e.mask(append(bytes.Clone(ran.out.Bytes()), ran.errs.Bytes()...))
+	KeepLog(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1), text)
+}
+
+// KeepLog stores what a generator has printed in a folder, without its middle if it is long.
+// Secrets have to be masked before.
+func KeepLog(dir, name string, text []byte) {
 	if len(text) > maxLog {
 		text = slices.Concat(text[:maxLog/2], []byte("\n[…]\n"), text[len(text)-maxLog/2:])
 	}
-	if os.MkdirAll(e.cfg.Logs, 0o755) == nil {
+	if os.MkdirAll(dir, 0o755) == nil {
 		// As the other files of a run.
-		_ = os.WriteFile(filepath.Join(e.cfg.Logs, fmt.Sprintf("load-%d.txt", n-1)), text, 0o644)
+		_ = os.WriteFile(filepath.Join(dir, name), text, 0o644)
 	}
 }
 

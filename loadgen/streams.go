@@ -74,6 +74,15 @@ func NewStreams(cfg StreamsConfig) (*Streams, error) {
 // Progress is the number of connections opened so far in the phase that runs.
 func (s *Streams) Progress() uint64 { return s.opened.Load() }
 
+// Names are the names of the lines in the results.
+func (s *Streams) Names() []string {
+	var names []string
+	for _, st := range s.cfg.Streams {
+		names = append(names, st.name())
+	}
+	return names
+}
+
 // Open is the number of connections that are open now.
 func (s *Streams) Open() int { return int(s.open.Load()) }
 

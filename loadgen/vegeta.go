@@ -219,6 +219,9 @@ func addUp(load *record.Load, tallies []*tally) {
 // Lines is the number of lines in the results.
 func (v *Vegeta) Lines() int { return len(v.names) }
 
+// Names are the names of the lines in the results.
+func (v *Vegeta) Names() []string { return slices.Clone(v.names) }
+
 // nameLines gives every entry its line in the results.
 func (v *Vegeta) nameLines() {
 	grouped := map[string]int{}

@@ -24,9 +24,10 @@ func Fetch(ctx context.Context, address string) ([]byte, error) {
 // quickly is the timeout of a search for pprof or metrics.
 const quickly = 2 * time.Second
 
-// ServesPprof reports whether net/http/pprof answers at an address.
-func ServesPprof(ctx context.Context, address string) bool {
-	t, err := New(Config{Name: address, Pprof: address, Timeout: quickly})
+// ServesPprof reports whether net/http/pprof answers at an address, which is reached by a
+// way; nil: by itself.
+func ServesPprof(ctx context.Context, address string, way Way) bool {
+	t, err := New(Config{Name: address, Pprof: address, Timeout: quickly, Way: way})
 	if err != nil {
 		return false
 	}
@@ -35,8 +36,8 @@ func ServesPprof(ctx context.Context, address string) bool {
 }
 
 // ServesMetrics reports whether a page at an address counts goroutines.
-func ServesMetrics(ctx context.Context, address string) bool {
-	t, err := New(Config{Name: address, Metrics: address, Timeout: quickly})
+func ServesMetrics(ctx context.Context, address string, way Way) bool {
+	t, err := New(Config{Name: address, Metrics: address, Timeout: quickly, Way: way})
 	if err != nil {
 		return false
 	}

@@ -1,6 +1,10 @@
 package verdict
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/leakgate/leakgate/record"
+)
 
 // Codes of what makes a run inconclusive.
 const (
@@ -20,6 +24,10 @@ const (
 	CodeSlow        = "load-not-delivered"
 	CodeGenerator   = "generator-saturated"
 	CodeUnsent      = "request-not-sent"
+	CodeNotReady    = record.NotReady
+	CodeGone        = record.Lost
+	CodeUnread      = record.Unread
+	CodeSkewed      = "load-skewed"
 	CodeStopped     = "load-stopped"
 	CodeRounds      = "rounds-missing"
 	CodeUnmeasured  = "not-measured"
@@ -52,7 +60,7 @@ const codeNoDump = "no-dump"
 var codesInOrder = []string{
 	CodePodOOMKilled, CodeNodeGone, CodePodEvicted, CodePodReplaced, CodePodsScaled, CodePodRestarted, CodePodDeleted,
 	CodeUnreachable, CodeTooLarge, CodeReplaced, CodeRestarted, CodeFlips, CodeInstances, CodeLost, CodeStale, CodeCounts,
-	CodeRefused, CodeFailing, CodeGenerator, CodeSlow, CodeGap,
+	CodeRefused, CodeFailing, CodeNotReady, CodeGone, CodeUnread, CodeSkewed, CodeGenerator, CodeSlow, CodeGap,
 }
 
 // priority orders the causes of an inconclusive run: known ones, then any that has a code,

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -29,7 +30,11 @@ func loadChecks(run record.Run, policy Policy) []Check {
 	if len(run.Loads) == 0 {
 		return append(out, Check{Name: "load", Outcome: Inconclusive, Code: CodeRounds, Unit: "requests", Message: "no load was sent"})
 	}
-	out = append(out, delivered(run, policy), answered(run, policy), succeeded(run, policy), entries(run, policy))
+	out = append(out, delivered(run, policy))
+	if c, ok := shares(run, policy); ok {
+		out = append(out, c)
+	}
+	out = append(out, answered(run, policy), succeeded(run, policy), entries(run, policy))
 	if c, ok := heldOpen(run, policy); ok {
 		out = append(out, c)
 	}
@@ -84,10 +89,10 @@ func heldOpen(run record.Run, policy Policy) (Check, bool) {
 func delivered(run record.Run, policy Policy) Check {
 	c := Check{Name: "rate", Outcome: Pass, Measured: math.Inf(1), Unit: "requests/s"}
 	var worst record.Load
-	stopped := ""
+	var stopped record.Load
 	for _, l := range run.Loads {
 		if l.Stopped != "" && l.Stopped != record.StoppedByUs {
-			stopped = l.Stopped
+			stopped = l
 		}
 		if l.Kind == record.Round && l.Stopped != record.StoppedByUs && achieved(l) < c.Measured {
 			c.Measured, worst = achieved(l), l
@@ -99,9 +104,9 @@ func delivered(run record.Run, policy Policy) Check {
 	c.Measured, c.Limit = tenth(c.Measured), tenth(worst.Asked*policy.Delivered)
 	counted, uncounted := countedRounds(run)
 	switch {
-	case stopped != "":
-		c.Outcome, c.Code, c.Message = Inconclusive, CodeStopped, stopped
-		c.Hint = "leakgate check sends each request once and prints the answers; what a command printed is in the run directory, under load"
+	case stopped.Stopped != "":
+		c.Outcome, c.Code, c.Message = Inconclusive, cmp.Or(stopped.Code, CodeStopped), stopped.Stopped
+		c.Hint = stoppedHint(stopped.Code)
 	case counted > 0 && uncounted > 0:
 		c.Outcome, c.Code = Inconclusive, CodeUncounted
 		c.Message = fmt.Sprintf("the requests of %d of %d rounds were not counted", uncounted, counted+uncounted)
@@ -150,6 +155,8 @@ func saturated(l record.Load, limits LoadThresholds) string {
 		return fmt.Sprintf("leakgate itself used %.0f%% of its processors", percent*l.CPU)
 	case l.Delay >= limits.Late:
 		return fmt.Sprintf("one in ten of leakgate's goroutines waited %s or more for a processor", l.Delay.Round(time.Millisecond))
+	case throttled(l) >= limits.Throttled:
+		return fmt.Sprintf("a generator was held back by its processor limit in %.0f%% of the time", percent*throttled(l))
 	case l.Connections > 0 && float64(l.Workers) < limits.Idle*float64(l.Connections):
 		return fmt.Sprintf("at most %d of %d connections were in use", l.Workers, l.Connections)
 	}

@@ -40,6 +40,7 @@ func Judge(run record.Run, policy Policy) Verdict {
 	}
 	v.Warnings = append(v.Warnings, redirected(v.Load)...)
 	v.Warnings = append(v.Warnings, uncountedLoad(run)...)
+	v.Warnings = append(v.Warnings, throttledLoad(run, policy)...)
 	v.Warnings = append(v.Warnings, noted(run.Notes)...)
 	rank(v.Findings)
 	v.shareTargets()

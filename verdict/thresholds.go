@@ -161,6 +161,13 @@ type LoadThresholds struct {
 	// HeldFrom and HeldTo are the parts of a round between which connections are counted.
 	HeldFrom float64 `json:"held_from"`
 	HeldTo   float64 `json:"held_to"` // See HeldFrom.
+	// Skew is the share of a round by which one machine of several may begin later than the
+	// first: in so long a time, less than the asked rate is sent, and as long at the end.
+	Skew float64 `json:"skew"`
+	// Throttled is the share of the periods of its processor limit in which a generator has
+	// to wait from which on it is saturated. One that has enough is never made to wait, but for
+	// moments in which all of its threads want to run at once.
+	Throttled float64 `json:"throttled"`
 }
 
 // PodThresholds say what an OOM kill is likely to come from. They decide a sentence, no outcome.
@@ -238,7 +245,7 @@ func DefaultThresholds() Thresholds {
 		Connections: ConnectionThresholds{
 			Parts: 4, Least: 10, Share: 0.01, Steady: 0.5, Open: 0.9, AfterClosing: 2 * time.Second, Outlasts: 0.5, Rounds: 2,
 		},
-		Load:     LoadThresholds{Busy: 0.85, Late: time.Millisecond, Idle: 0.9, Answered: 0.5, HeldFrom: 0.25, HeldTo: 0.75},
+		Load:     LoadThresholds{Busy: 0.85, Late: time.Millisecond, Idle: 0.9, Answered: 0.5, HeldFrom: 0.25, HeldTo: 0.75, Skew: 0.1, Throttled: 0.25},
 		Pods:     PodThresholds{Least: 100, InFlight: 4},
 		Identity: IdentityThresholds{Balanced: 3, Tick: 0.01, Whole: 0.001, Rounding: 1.5},
 		Fresh:    FreshThresholds{CountsApart: 0.25, FewApart: 25, Near: 1500 * time.Millisecond, Moments: 2, LastLooks: 2},

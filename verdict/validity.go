@@ -76,14 +76,13 @@ func measured(run record.Run, target string) Check {
 func Hopeless(run record.Run, policy Policy) (Check, bool) {
 	limits := policy.limits()
 	policy.Thresholds = limits
-	var all []Check
+	all := samePods(run, policy) // what happened to a pod explains the rest
 	if len(run.Loads) > 0 {
 		all = append(all, answered(run, policy), delivered(run, policy), succeeded(run, policy), entries(run, policy))
 		if c, ok := heldOpen(run, policy); ok {
 			all = append(all, c)
 		}
 	}
-	all = append(all, samePods(run, policy)...)
 	for _, t := range run.Targets {
 		all = append(all, validity(run, t, limits)...)
 	}

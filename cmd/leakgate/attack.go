@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -72,20 +71,20 @@ func (a *app) attack(ctx context.Context, file string, o attackOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	driver, lines, err := sender(p)
+	driver, names, err := sender(p)
 	if err != nil {
 		return usage(err)
 	}
 	for _, line := range o.only {
-		if line < 0 || line >= lines {
-			return usage(fmt.Errorf("--only %d: the results have the lines 0 to %d", line, lines-1))
+		if line < 0 || line >= len(names) {
+			return usage(fmt.Errorf("--only %d: the results have the lines 0 to %d", line, len(names)-1))
 		}
 	}
 	if !a.waitFor(ctx, start) {
 		return interrupted()
 	}
 	run := func(ph loadgen.Phase) record.Load { return driver.Run(ctx, ph) }
-	result := loadgen.RunPart(run, lines, phase, version(), a.now)
+	result := loadgen.RunPart(run, len(names), phase, version(), a.now)
 	result.Hide(p.Mask)
 	line, err := result.Write()
 	if err == nil {
@@ -130,12 +129,11 @@ func (a *app) loadPlan(ctx context.Context, file string) (p *plan.Plan, done fun
 		return nil, nil, usageUnless(err)
 	}
 	a.hide(p)
-	debug.SetMemoryLimit(int64(p.Safety.Memory) + ownMemory)
 	return p, done, nil
 }
 
 // sender makes the driver of a plan's load, if leakgate itself can send it.
-func sender(p *plan.Plan) (loadgen.Driver, int, error) {
+func sender(p *plan.Plan) (loadgen.Driver, []string, error) {
 	l := p.Load
 	for _, other := range []struct {
 		given bool
@@ -148,7 +146,7 @@ func sender(p *plan.Plan) (loadgen.Driver, int, error) {
 		{l.TestRun != nil, "testrun", "is sent by the k6 operator: create the TestRun instead"},
 	} {
 		if other.given {
-			return nil, 0, fmt.Errorf("%s: load.%s %s", p.File, other.key, other.why)
+			return nil, nil, fmt.Errorf("%s: load.%s %s", p.File, other.key, other.why)
 		}
 	}
 	return setup.NewSender(p, version())

@@ -98,7 +98,7 @@ func (a *app) rights(ctx context.Context, p *plan.Plan) error {
 			where = " --context " + c.Context
 		}
 		a.linef(a.out, "# This grants all that the plan needs: leakgate check %s | kubectl%s apply -f -\n", p.File, where)
-		for line := range strings.Lines(kube.Roles(c.Needed, c.Who)) {
+		for line := range strings.Lines(kube.Roles(p.Name, c.Needed, c.Who)) {
 			a.linef(a.out, "%s\n", strings.TrimSuffix(line, "\n"))
 		}
 	}

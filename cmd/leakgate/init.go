@@ -56,15 +56,26 @@ load:
 func (a *app) initCommand() *cobra.Command {
 	var output string
 	var force bool
+	var in cluster
 	c := &cobra.Command{
 		Use:   "init [BASE_URL]",
 		Short: "Write a commented starter plan",
 		Long: `init writes a plan to start from. With the address of a running service, it
-looks for pprof and metrics there and on the same host's usual ports.`,
+looks for pprof and metrics there and on the same host's usual ports. With a workload of
+a Kubernetes cluster, it looks at the ports of its pods, and for the Service or Ingress in
+front of them.`,
 		Example: `  leakgate init
-  leakgate init http://127.0.0.1:8080 -o staging.yaml`,
+  leakgate init http://127.0.0.1:8080 -o staging.yaml
+  leakgate init --kubernetes deployment/checkout --namespace shop`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if in.workload != "" {
+				text, err := a.clusterPlan(c.Context(), in, args, output)
+				if err != nil {
+					return err
+				}
+				return a.savePlan(output, force, text)
+			}
 			base := "http://127.0.0.1:8080"
 			found := finding{pprof: "http://127.0.0.1:6060/debug/pprof"}
 			if len(args) == 1 {
@@ -80,6 +91,7 @@ looks for pprof and metrics there and on the same host's usual ports.`,
 	}
 	c.Flags().StringVarP(&output, "output", "o", "plan.yaml", "file to write; - for standard output")
 	c.Flags().BoolVar(&force, "force", false, "replace the file if it is there")
+	in.flags(c)
 	return c
 }
 
@@ -97,6 +109,17 @@ func (a *app) writePlan(output string, force bool, base string, found finding) e
 		pprof = base + "/debug/pprof   # not found: say where the service serves net/http/pprof"
 	}
 	text := fmt.Sprintf(starterPlan, base, name, pprof, metrics, output)
+	if err := a.savePlan(output, force, text); err != nil {
+		return err
+	}
+	if found.pprof == "" && output != "-" {
+		a.linef(a.out, "pprof was not found at %s; set targets[0].pprof\n", base)
+	}
+	return nil
+}
+
+// savePlan writes a plan to a file that is not there yet, or to standard output.
+func (a *app) savePlan(output string, force bool, text string) error {
 	if output == "-" {
 		_, err := fmt.Fprint(a.out, text)
 		return err
@@ -117,9 +140,6 @@ func (a *app) writePlan(output string, force bool, base string, found finding) e
 		return usage(err)
 	}
 	a.linef(a.out, "wrote %s\n", output)
-	if found.pprof == "" {
-		a.linef(a.out, "pprof was not found at %s; set targets[0].pprof\n", base)
-	}
 	return nil
 }
 
@@ -142,12 +162,12 @@ func find(ctx context.Context, base *url.URL) finding {
 	for _, h := range hosts {
 		root := &url.URL{Scheme: base.Scheme, Host: h}
 		if out.pprof == "" {
-			if at := root.JoinPath("debug/pprof").String(); probe.ServesPprof(ctx, at) {
+			if at := root.JoinPath("debug/pprof").String(); probe.ServesPprof(ctx, at, nil) {
 				out.pprof = at
 			}
 		}
 		if out.metrics == "" {
-			if at := root.JoinPath("metrics").String(); probe.ServesMetrics(ctx, at) {
+			if at := root.JoinPath("metrics").String(); probe.ServesMetrics(ctx, at, nil) {
 				out.metrics = at
 			}
 		}

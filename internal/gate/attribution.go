@@ -44,15 +44,18 @@ func (g *Gate) giveUpTrials(ctx context.Context, err error) {
 
 // trial loads some requests alone, and looks at what that did.
 func (g *Gate) trial(ctx context.Context, step verdict.TrialStep, n int) error {
+	phase := loadgen.Phase{Duration: step.Duration, Only: step.Only, Rate: step.Rate}
+	g.prepare(ctx, phase)
 	defer g.begin(record.Phase{Kind: record.Trying, Round: n}, step.Duration, step.Requests)()
 	start := g.now()
 	loading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	guards := g.guard(loading, stop, step.Targets)
-	l := g.Driver.Run(loading, loadgen.Phase{Duration: step.Duration, Only: step.Only, Rate: step.Rate})
+	l := g.Driver.Run(loading, phase)
 	stop(nil)
 	guards.Wait()
-	l.Kind, l.Round, l.Start, l.End = record.Trying, n, start, g.now()
+	l.Kind, l.Round = record.Trying, n
+	l.Start, l.End = start, ended(start, l.End, g.now())
 	l.Stopped = stoppedBy(loading, l.Stopped)
 	g.maskLoad(&l)
 	g.Writer.Trial(record.Trial{Load: l, Only: step.Only})

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/leakgate/leakgate/loadgen"
 	"github.com/leakgate/leakgate/record"
@@ -10,6 +11,7 @@ import (
 
 // load runs one phase of load and records the result.
 func (g *Gate) load(ctx context.Context, phase record.Phase, of loadgen.Phase, why string) error {
+	g.prepare(ctx, of)
 	end := g.begin(phase, of.Duration, why)
 	start := g.now()
 	looking, stop := context.WithCancel(ctx)
@@ -17,7 +19,8 @@ func (g *Gate) load(ctx context.Context, phase record.Phase, of loadgen.Phase, w
 	l := g.Driver.Run(ctx, of)
 	stop()
 	held.Wait()
-	l.Kind, l.Round, l.Start, l.End = phase.Kind, phase.Round, start, g.now()
+	l.Kind, l.Round = phase.Kind, phase.Round
+	l.Start, l.End = start, ended(start, l.End, g.now())
 	if l.Stopped == record.StoppedByUs {
 		l.Stopped = stoppedBy(ctx, l.Stopped)
 	}
@@ -29,6 +32,22 @@ func (g *Gate) load(ctx context.Context, phase record.Phase, of loadgen.Phase, w
 		return context.Cause(ctx)
 	}
 	return g.viable(ctx)
+}
+
+// prepare waits until the load of a phase begins, where it is sent by machines that have to
+// be made ready.
+func (g *Gate) prepare(ctx context.Context, of loadgen.Phase) {
+	if p, ok := g.Driver.(loadgen.Preparer); ok {
+		p.Prepare(ctx, of)
+	}
+}
+
+// ended is when a load ended: when its driver says how long it took, or now.
+func ended(start, took, now time.Duration) time.Duration {
+	if took > 0 {
+		return min(start+took, now)
+	}
+	return now
 }
 
 // stoppedBy is why the gate stopped a load, or else is what the driver said.

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"regexp"
 	"strings"
 	"text/template"
 )
@@ -10,7 +11,7 @@ const roleText = `{{range .}}---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
-  name: leakgate
+  name: {{.Name}}
   namespace: {{.Namespace}}
 rules:
 {{- range .Rights}}
@@ -22,12 +23,12 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
-  name: leakgate
+  name: {{.Name}}
   namespace: {{.Namespace}}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: Role
-  name: leakgate
+  name: {{.Name}}
 subjects:
   - kind: {{.Subject.Kind}}
     name: {{printf "%q" .Subject.Name}}
@@ -39,11 +40,12 @@ subjects:
 {{end}}`
 
 // Roles writes the Roles that grant some rights to a subject, with their RoleBindings, as
-// YAML that kubectl apply takes. The rights are all that a plan needs in a namespace, not only
+// YAML that kubectl apply takes. They are named after what they are for. The rights are all that a plan needs in a namespace, not only
 // those that are missing: what is applied replaces what was there.
-func Roles(rights []Right, to Subject) string {
+func Roles(what string, rights []Right, to Subject) string {
 	type rule struct{ Group, Name, Verbs string }
 	type role struct {
+		Name      string
 		Namespace string
 		Rights    []rule
 		Subject   Subject
@@ -51,7 +53,7 @@ func Roles(rights []Right, to Subject) string {
 	var all []role
 	for _, r := range Merge(rights) {
 		if len(all) == 0 || all[len(all)-1].Namespace != r.Namespace {
-			all = append(all, role{Namespace: r.Namespace, Subject: to})
+			all = append(all, role{Name: roleName(what), Namespace: r.Namespace, Subject: to})
 		}
 		last := &all[len(all)-1]
 		last.Rights = append(last.Rights, rule{r.Group, r.name(), `"` + strings.Join(r.Verbs, `", "`) + `"`})
@@ -60,4 +62,16 @@ func Roles(rights []Right, to Subject) string {
 	// A template of our own and values without methods: it cannot fail.
 	_ = template.Must(template.New("roles").Parse(roleText)).Execute(&b, all)
 	return b.String()
+}
+
+// maxName is how long the name of an object may be, in bytes.
+const maxName = 63
+
+// notName is what the name of an object cannot have.
+var notName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// roleName is the name of a Role for a plan.
+func roleName(what string) string {
+	name := "leakgate-" + strings.Trim(notName.ReplaceAllString(strings.ToLower(what), "-"), "-")
+	return strings.TrimRight(name[:min(len(name), maxName)], "-")
 }

@@ -65,7 +65,7 @@ func checkPlan(t *testing.T, p *Plan) {
 		t.Errorf("Parse accepts %+v", p)
 	}
 	for _, g := range p.Targets {
-		if g.Pprof == "" && (g.Selector == "" || p.Prometheus.URL == "") {
+		if g.Pprof == "" && g.Kubernetes == nil && (g.Selector == "" || p.Prometheus.URL == "") {
 			t.Errorf("Parse accepts the target %+v", g)
 		}
 	}

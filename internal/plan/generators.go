@@ -23,7 +23,7 @@ type Pods struct {
 
 // Job is a Job of the user's own that sends load.
 type Job struct {
-	File      string   `yaml:"file" required:"true" doc:"File with the manifest of a Job (batch/v1). Each of its containers gets LEAKGATE_RATE, LEAKGATE_DURATION, LEAKGATE_SECONDS and LEAKGATE_ROUND, as the command of load.exec does; the rate is the part of one pod."`
+	File      string   `yaml:"file" required:"true" local:"file" doc:"File with the manifest of a Job (batch/v1). Each of its containers gets LEAKGATE_RATE, LEAKGATE_DURATION, LEAKGATE_SECONDS and LEAKGATE_ROUND, as the command of load.exec does; the rate is the part of one pod."`
 	Namespace string   `yaml:"namespace" doc:"Namespace of the Job; by default that of the manifest, or else of the context."`
 	Context   string   `yaml:"context" doc:"Context of the kubeconfig. By default the current one, and in a pod its service account."`
 	Summary   string   `yaml:"summary" default:"auto" enum:"auto,k6,ghz,vegeta,wrk,none" doc:"Format of the summary that each pod prints, as for load.exec."`
@@ -35,7 +35,7 @@ func (j *Job) SetShort(text string) { j.File = text }
 
 // TestRun is a TestRun of the k6 operator.
 type TestRun struct {
-	File      string   `yaml:"file" required:"true" doc:"File with the manifest of a TestRun (k6.io/v1alpha1). Its runners get LEAKGATE_RATE, LEAKGATE_DURATION, LEAKGATE_SECONDS and LEAKGATE_ROUND; the rate is that of all of them, since k6 divides it. The script has to print its summary as JSON, and cleanup must not be set."`
+	File      string   `yaml:"file" required:"true" local:"file" doc:"File with the manifest of a TestRun (k6.io/v1alpha1). Its runners get LEAKGATE_RATE, LEAKGATE_DURATION, LEAKGATE_SECONDS and LEAKGATE_ROUND; the rate is that of all of them, since k6 divides it. The script has to print its summary as JSON, and cleanup must not be set."`
 	Namespace string   `yaml:"namespace" doc:"Namespace of the TestRun; by default that of the manifest, or else of the context."`
 	Context   string   `yaml:"context" doc:"Context of the kubeconfig. By default the current one, and in a pod its service account."`
 	Ready     Duration `yaml:"ready" default:"2m" doc:"How long the operator may take until the runners load, and after they have ended until it says so."`

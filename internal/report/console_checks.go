@@ -70,6 +70,9 @@ func (c *console) notes(v verdict.Verdict) {
 	for _, l := range besideLines(v) {
 		c.line("  %s", printable(l))
 	}
+	for _, b := range images(v) {
+		c.line("  image: %s", b)
+	}
 	c.line("  %s; %s", amount(v), v.Timing)
 }
 

@@ -330,7 +330,7 @@ func (p page) FewPassed() bool { return len(p.Passed) <= fewRows }
 
 // Builds are the targets' builds, each once.
 func (p page) Builds() []string {
-	return distinct(p.Targets, buildOf)
+	return builds(p.Verdict)
 }
 
 // GoVersions are the targets' Go versions, each once.

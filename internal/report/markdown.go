@@ -41,6 +41,9 @@ func markdownOf(w io.Writer, v verdict.Verdict, rows int) error {
 	for _, i := range v.Ignored {
 		e.printf("\n> ignored: %s +%d: %s\n", markdown(i.Function), i.Growth, markdown(i.Reason))
 	}
+	for _, b := range images(v) {
+		e.printf("\nImage: %s\n", markdown(b))
+	}
 	e.printf("\n%s; %s.\n", amount(v), v.Timing)
 	return e.err
 }

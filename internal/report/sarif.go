@@ -64,6 +64,9 @@ func SARIF(w io.Writer, v verdict.Verdict) error {
 		}
 	}
 	run.AddInvocation(sarifInvocation(v, left))
+	if all := images(v); len(all) > 0 {
+		run.WithProperties(sarif.NewPropertyBag().Add("images", all))
+	}
 	report := sarif.NewReport()
 	report.AddRun(run)
 	if err := report.PrettyWrite(w); err != nil {

@@ -29,38 +29,45 @@ func newDriver(p *plan.Plan, tool, dir string, prom *probe.Prometheus) (loadgen.
 		return loadgen.NewNone(loadgen.NoneConfig{
 			Rate: float64(l.Rate), Requests: query(prom, l.None.Requests), Connections: query(prom, l.None.Connections),
 		}), nil
+	case l.Kubernetes != nil:
+		return newPodLoad(p, tool)
+	case l.Job != nil, l.TestRun != nil:
+		return newManifestLoad(p, tool, dir)
 	}
 	d, _, err := NewSender(p, tool)
 	return d, err
 }
 
 // NewSender makes the driver that sends a plan's requests, file and streams from this
-// process, and says how many lines its results have.
-func NewSender(p *plan.Plan, tool string) (loadgen.Driver, int, error) {
+// process, and returns the names of its results' lines.
+func NewSender(p *plan.Plan, tool string) (loadgen.Driver, []string, error) {
 	var drivers []loadgen.Driver
 	var lines []int
-	all := 0
+	var names []string
+	add := func(d loadgen.Driver, its []string) {
+		drivers, lines, names = append(drivers, d), append(lines, len(its)), append(names, its...)
+	}
 	if len(p.Load.Requests) > 0 || p.Load.File != "" {
 		v, err := newVegeta(p, tool)
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
-		drivers, lines, all = append(drivers, v), append(lines, v.Lines()), all+v.Lines()
+		add(v, v.Names())
 	}
 	if len(p.Load.Streams) > 0 {
 		s, err := newStreams(p, tool)
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
-		drivers, lines, all = append(drivers, s), append(lines, len(p.Load.Streams)), all+len(p.Load.Streams)
+		add(s, s.Names())
 	}
 	switch len(drivers) {
 	case 0:
-		return nil, 0, loadgen.ErrNoRequests
+		return nil, nil, loadgen.ErrNoRequests
 	case 1:
-		return drivers[0], all, nil
+		return drivers[0], names, nil
 	}
-	return loadgen.NewTogether(drivers, lines), all, nil
+	return loadgen.NewTogether(drivers, lines), names, nil
 }
 
 // query asks Prometheus for a number; nil where there is nothing to ask.

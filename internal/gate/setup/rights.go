@@ -67,5 +67,5 @@ func needs(p *plan.Plan) (out []need) {
 			}})
 		}
 	}
-	return out
+	return append(out, loadNeeds(p)...)
 }

@@ -30,6 +30,8 @@ func TryLoad(ctx context.Context, p *plan.Plan, tool string) ([]Answer, error) {
 	case l.Exec != nil:
 		_, err := newDriver(p, tool, "", s.prom)
 		return []Answer{{Name: p.Mask(strings.Join(l.Exec.Command, " ")), Answer: "found; it is started by run alone"}}, err
+	case l.Kubernetes != nil, l.Job != nil, l.TestRun != nil:
+		return tryGenerators(p, tool)
 	case l.None != nil:
 		return tryQueries(ctx, p, s.prom), nil
 	}

@@ -30,12 +30,13 @@ type disturbance struct {
 	name    string
 	leak    string // as the service's -leak; none if empty
 	memory  string // the pods' limit
-	cuts    bool   // leakgate reaches the API server through a front
-	alone   bool   // it would disturb the other runs, too
+	warmup  time.Duration
+	cuts    bool // leakgate reaches the API server through a front
+	alone   bool // it would disturb the other runs, too
 	after   record.Kind
 	round   int // and round after which it happens; the next phase has just begun
 	happens func(ctx context.Context, s *scene)
-	code    string // of the first cause; none: the run has to pass
+	code    string // of the cause; none: the run has to pass, or to fail if a pod leaks
 	says    string // part of the headline or the reason
 	short   bool   // in the short form
 }
@@ -62,10 +63,21 @@ func disturbances() []disturbance {
 			happens: func(ctx context.Context, s *scene) { s.do(ctx, "rollout", "restart", "deployment/shop") }},
 		{name: "evicted", after: during, round: 1, code: "pod-evicted",
 			happens: func(ctx context.Context, s *scene) { s.evict(ctx, s.pods[0]) }},
-		{name: "API server stopped for 20 s", alone: true, after: during, round: 1, happens: stopForAWhile},
+		{name: "API server stopped for 20 s", alone: true, after: during, round: 1,
+			happens: func(ctx context.Context, s *scene) { s.stop(ctx, "kube-apiserver", away) }},
 		{name: "API server killed, and started after 20 s", alone: true, after: during, round: 1, happens: killForAWhile},
+		{name: "node gone", alone: true, after: during, round: 1, code: "node-gone", happens: stopKubelet},
+		{name: "kubelet stopped for 20 s", alone: true, after: during, round: 1,
+			happens: func(ctx context.Context, s *scene) { s.stop(ctx, "kubelet", away) }},
 		{name: "way to the API server cut for 20 s", cuts: true, after: during, round: 1, happens: awayForAWhile},
 		{name: "port-forward cut every 5 s", cuts: true, after: record.Preflight, short: true, happens: cutAgainAndAgain},
+		{name: "port-forward cut every 5 s, one pod leaks", cuts: true, leak: "one", after: record.Preflight,
+			happens: cutAgainAndAgain},
+		{name: "pod deleted in the warm-up", warmup: 15 * time.Second, after: record.Preflight,
+			happens: func(ctx context.Context, s *scene) { s.do(ctx, "delete", "pod", s.pods[0], "--wait=false") }},
+		// What had grown is gone with the container, which must not look like a pool that drains.
+		{name: "pod that leaks restarted in the long look", leak: "one", after: during, round: 4, code: "pod-restarted",
+			happens: func(ctx context.Context, s *scene) { s.post(ctx, s.leaking(), "/exit") }},
 	}
 }
 
@@ -89,9 +101,9 @@ func (s *scene) evict(ctx context.Context, pod string) {
 // away is how long the API server is away.
 const away = 20 * time.Second
 
-// signal sends a signal to the API server.
-func (s *scene) signal(what syscall.Signal) {
-	text, err := os.ReadFile(filepath.Join(labDir, "state", "run", "kube-apiserver.pid"))
+// signal sends a signal to a part of the cluster.
+func (s *scene) signal(part string, what syscall.Signal) {
+	text, err := os.ReadFile(filepath.Join(labDir, "state", "run", part+".pid"))
 	if err == nil {
 		var pid int
 		if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
@@ -99,18 +111,26 @@ func (s *scene) signal(what syscall.Signal) {
 		}
 	}
 	if err != nil {
-		s.t.Errorf("the API server: %v", err)
+		s.t.Errorf("%s: %v", part, err)
 	}
 }
 
-func stopForAWhile(ctx context.Context, s *scene) {
-	s.signal(syscall.SIGSTOP)
-	defer s.signal(syscall.SIGCONT)
-	pause(ctx, away)
+// stop stops a part of the cluster for a while, or until the run ends.
+func (s *scene) stop(ctx context.Context, part string, d time.Duration) {
+	s.signal(part, syscall.SIGSTOP)
+	defer s.signal(part, syscall.SIGCONT)
+	pause(ctx, d)
+}
+
+// stopKubelet stops what tells the control plane that the node is there.
+func stopKubelet(ctx context.Context, s *scene) {
+	s.stop(ctx, "kubelet", runLimit)
+	// The tests after this one need the node.
+	s.do(context.WithoutCancel(ctx), "wait", "--for=condition=Ready", "node/localhost", "--timeout=60s")
 }
 
 func killForAWhile(ctx context.Context, s *scene) {
-	s.signal(syscall.SIGKILL)
+	s.signal("kube-apiserver", syscall.SIGKILL)
 	pause(ctx, away)
 	up := exec.Command("cluster/up.sh") // also after the run: other tests need the cluster
 	up.Env = append(os.Environ(), "KC_CACHE="+labDir)
@@ -144,6 +164,20 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// exits are the exit codes of docs/exit-codes.md.
+var exits = map[verdict.Outcome]int{verdict.Pass: 0, verdict.Fail: 1, verdict.Inconclusive: 3}
+
+// outcome is what has to come of the run.
+func (d disturbance) outcome() verdict.Outcome {
+	switch {
+	case d.code != "":
+		return verdict.Inconclusive
+	case d.leak != "":
+		return verdict.Fail
+	}
+	return verdict.Pass
+}
+
 // play makes the run.
 func (d disturbance) play(t *testing.T) ended {
 	t.Helper()
@@ -154,7 +188,11 @@ func (d disturbance) play(t *testing.T) ended {
 	}
 	s.deploy(shop{Replicas: 3, Leak: leak, Memory: d.memory})
 	s.pods = s.namespace.pods()
-	s.g = newGate(t, brief(s.namespace, startFront(t, s.sockets)))
+	plan := brief(s.namespace, startFront(t, s.sockets))
+	if d.warmup > 0 {
+		plan = strings.Replace(plan, "warmup: 2s", "warmup: "+d.warmup.String(), 1)
+	}
+	s.g = newGate(t, plan)
 	if d.cuts {
 		s.api, s.g.kubeconfig = startAPIFront(t)
 	}
@@ -194,17 +232,11 @@ func TestDisturbances(t *testing.T) {
 			e := d.play(t)
 			table.add(d, e)
 			t.Logf("\n%s", e.out)
-			if d.code == "" {
-				if e.verdict.Outcome != verdict.Pass {
-					t.Errorf("run = %s (%s), want pass", e.verdict.Outcome, e.verdict.Reason)
-				}
-				return
+			if want := d.outcome(); e.verdict.Outcome != want || e.code != exits[want] {
+				t.Fatalf("run = %s, exit code %d (%s), want %s", e.verdict.Outcome, e.code, e.verdict.Reason, want)
 			}
-			if e.verdict.Outcome != verdict.Inconclusive || e.code != 3 {
-				t.Fatalf("run = %s, exit code %d, want inconclusive, 3", e.verdict.Outcome, e.code)
-			}
-			if codes := e.codes(); len(codes) == 0 || codes[0] != d.code {
-				t.Errorf("codes %q, want %s first", codes, d.code)
+			if e.cause() != d.code {
+				t.Errorf("code %q, want %s: %s", e.cause(), d.code, e.verdict.Reason)
 			}
 			if !strings.Contains(e.verdict.Headline+e.verdict.Reason, d.says) {
 				t.Errorf("headline %q and reason %q do not say %q", e.verdict.Headline, e.verdict.Reason, d.says)
@@ -226,8 +258,8 @@ func (t *table) add(d disturbance, e ended) {
 		t.rows = map[string]string{}
 	}
 	code := "-"
-	if codes := e.codes(); len(codes) > 0 {
-		code = "`" + codes[0] + "`"
+	if c := e.cause(); c != "" {
+		code = "`" + c + "`"
 	}
 	t.rows[d.name] = fmt.Sprintf("| %s | %s | %s | %s |\n", d.name, e.verdict.Outcome, code,
 		strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ").Replace(e.verdict.Headline))

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -82,4 +84,45 @@ func overSocket(name string) *http.Transport {
 		var dialer net.Dialer
 		return dialer.DialContext(ctx, "unix", name)
 	}}
+}
+
+// A front hands requests round, and leaves out replicas that take no connections.
+func TestFront(t *testing.T) {
+	dir, err := os.MkdirTemp("", "lab-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for _, pod := range []string{"a", "b", "gone"} {
+		l, err := net.Listen("unix", filepath.Join(dir, pod+".sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pod == "gone" {
+			l.(*net.UnixListener).SetUnlinkOnClose(false) // as a container that was killed leaves it
+			l.Close()
+			continue
+		}
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, pod)
+		}))
+		server.Listener.Close()
+		server.Listener = l
+		server.Start()
+		t.Cleanup(server.Close)
+	}
+	url := startFront(t, dir)
+	seen := map[string]int{}
+	for range 30 {
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		seen[string(body)]++
+	}
+	if seen["a"]+seen["b"] != 30 || seen["a"] < 10 || seen["b"] < 10 {
+		t.Errorf("30 requests went to %v, want at least a third to each of a and b, and none elsewhere", seen)
+	}
 }

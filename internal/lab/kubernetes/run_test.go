@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,18 +47,32 @@ const runLimit = 10 * time.Minute
 // command runs a command of leakgate, and returns its exit code and what it printed.
 func (g *gate) command(args ...string) (int, string) {
 	g.t.Helper()
+	var out bytes.Buffer
+	return g.start(&out, &out, args), out.String()
+}
+
+// commandApart is command, with standard output and standard error apart.
+func (g *gate) commandApart(args ...string) (code int, out, complaints string) {
+	g.t.Helper()
+	var first, second bytes.Buffer
+	code = g.start(&first, &second, args)
+	return code, first.String(), second.String()
+}
+
+// start runs a command of leakgate to its end.
+func (g *gate) start(out, complaints io.Writer, args []string) int {
+	g.t.Helper()
 	ctx, cancel := context.WithTimeout(g.t.Context(), runLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, leakgate, args...)
 	cmd.Dir = g.dir
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+g.kubeconfig)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout, cmd.Stderr = out, complaints
 	err := cmd.Run()
 	if e := (*exec.ExitError)(nil); err != nil && !errors.As(err, &e) {
 		g.t.Fatal(err)
 	}
-	return cmd.ProcessState.ExitCode(), out.String()
+	return cmd.ProcessState.ExitCode()
 }
 
 // run runs the plan, with something that happens beside it.
@@ -108,30 +123,12 @@ func (g *gate) after(ctx context.Context, kind record.Kind, round int) bool {
 	}
 }
 
-// codes are the causes of a run that could not tell, the first first.
-func (e ended) codes() []string {
-	var out []string
+// cause is the code of the check that the verdict's reason is of; empty for a pass.
+func (e ended) cause() string {
 	for _, c := range e.verdict.Checks {
-		if c.Outcome == verdict.Inconclusive && c.Code != "" {
-			out = append(out, c.Code)
+		if c.Outcome == verdict.Inconclusive && c.Message != "" && strings.Contains(e.verdict.Reason, c.Message) {
+			return c.Code
 		}
 	}
-	return out
-}
-
-// ours are parts of names of functions that would be of the observer's making: the pods
-// have no code of Kubernetes, and nothing that answers a probe may be counted.
-var ours = []string{"portforward", "k8s.io/", "spdystream", "net/http/pprof", "net/http.(*conn).serve"}
-
-// foreign returns the findings that are not the shop's own leak.
-func (e ended) foreign() []string {
-	var out []string
-	for _, f := range e.verdict.Findings {
-		for _, o := range ours {
-			if strings.Contains(f.Function, o) {
-				out = append(out, f.Function)
-			}
-		}
-	}
-	return out
+	return ""
 }

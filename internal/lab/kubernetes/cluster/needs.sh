@@ -5,8 +5,10 @@ missing=() packages=()
 [ "$(uname -s)" = Linux ] || missing+=("Linux")
 if [ "$(id -u)" != 0 ]; then
 	missing+=("root")
-elif [ ! -w /sys/fs/cgroup/memory ]; then # cgroup v1; otherwise v2
-	{ [ -w /sys/fs/cgroup ] && grep -qsw memory /sys/fs/cgroup/cgroup.controllers; } ||
+else
+	unshare --mount --net true 2>/dev/null || missing+=("the right to make namespaces")
+	[ -w /sys/fs/cgroup/memory ] || # cgroup v1; otherwise v2
+		{ [ -w /sys/fs/cgroup ] && grep -qsw memory /sys/fs/cgroup/cgroup.controllers; } ||
 		missing+=("a memory cgroup that can be written to")
 fi
 command -v go >/dev/null || missing+=("go")
