@@ -72,10 +72,13 @@ func objects(t *testing.T, file string) []any {
 
 func TestKubernetes(t *testing.T) {
 	all := objects(t, "../../examples/kubernetes/job.yaml")
-	if len(all) != 2 {
-		t.Fatalf("job.yaml has %d objects, want the plan and the Job", len(all))
+	if len(all) != 5 {
+		t.Fatalf("job.yaml has %d objects, want the plan, the service account with its Role, and the Job", len(all))
 	}
-	settings, job := all[0].(*core.ConfigMap), all[1].(*batch.Job)
+	settings, account, job := all[0].(*core.ConfigMap), all[1].(*core.ServiceAccount), all[4].(*batch.Job)
+	if got := job.Spec.Template.Spec.ServiceAccountName; got != account.Name {
+		t.Errorf("the Job runs as %q, not as %q", got, account.Name)
+	}
 	if settings.Namespace != job.Namespace {
 		t.Errorf("the plan is in %q and the Job in %q", settings.Namespace, job.Namespace)
 	}
