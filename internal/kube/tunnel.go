@@ -41,6 +41,9 @@ const (
 	patience = 60 * time.Second
 	// pingTime is how long a live API server may take to say its version.
 	pingTime = 2 * time.Second
+	// opening is how long a forward may take to open. An API server waits for the kubelet of a
+	// node that hangs for as long as it is asked to, and nobody can use the tunnel meanwhile.
+	opening = 10 * time.Second
 	// retryEvery is the time between two attempts to reach it.
 	retryEvery = 500 * time.Millisecond
 	// noticing is how long it may take until a broken connection is known to be broken, after
@@ -164,6 +167,10 @@ func (t *Tunnel) dial(ctx context.Context) (httpstream.Connection, error) {
 		err  error
 	}
 	done := make(chan result, 1)
+	// The context of a request ends with the request; that of a connection, which net/http
+	// opens for any request to come, may not end at all.
+	ctx, cancel := context.WithTimeout(ctx, opening)
+	defer cancel()
 	go func() { // the dialers know no context
 		conn, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
 		if err == nil && ctx.Err() != nil {
@@ -176,7 +183,7 @@ func (t *Tunnel) dial(ctx context.Context) (httpstream.Connection, error) {
 	case r := <-done:
 		return r.conn, dialError(r.err)
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, fmt.Errorf("it did not open: %w", ctx.Err())
 	}
 }
 

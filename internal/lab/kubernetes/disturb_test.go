@@ -122,9 +122,13 @@ func (s *scene) stop(ctx context.Context, part string, d time.Duration) {
 	pause(ctx, d)
 }
 
+// gone is how long a node is gone: longer than the control plane takes to say so, which is
+// nearly a minute.
+const gone = 90 * time.Second
+
 // stopKubelet stops what tells the control plane that the node is there.
 func stopKubelet(ctx context.Context, s *scene) {
-	s.stop(ctx, "kubelet", runLimit)
+	s.stop(ctx, "kubelet", gone)
 	// The tests after this one need the node.
 	s.do(context.WithoutCancel(ctx), "wait", "--for=condition=Ready", "node/localhost", "--timeout=60s")
 }

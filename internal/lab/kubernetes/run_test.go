@@ -41,8 +41,8 @@ type ended struct {
 }
 
 // runLimit is the longest that a command of leakgate may take: a run of the default plan
-// with its long look has six minutes.
-const runLimit = 10 * time.Minute
+// with its long look is over within four minutes.
+const runLimit = 6 * time.Minute
 
 // command runs a command of leakgate, and returns its exit code and what it printed.
 func (g *gate) command(args ...string) (int, string) {
