@@ -219,6 +219,24 @@ action-test: $(TOOLS)/act ## the GitHub Action on the sample shop, run by act wi
 examples-lint: $(TOOLS)/actionlint ## the CI examples, each by its own linter
 	TOOLS=$(TOOLS) ./examples/lint.sh
 
+# What argo-rollouts is made with decides which Go reads its types; the toolchain comes from
+# the module proxy. FLAGGER=1 also builds Flagger's client, for some minutes.
+manifests-test: build ## the manifests with Kubernetes', Argo's and Flagger's own types, and Argo's client on leakgate serve
+	cd testdata/examples && GOTOOLCHAIN=$(GO127) LEAKGATE=$(CURDIR)/$(BIN)/leakgate $(GO) test -count=1 -v $(if $(FLAGGER),-tags flagger) ./...
+
+# The root file system of the image: a static binary, certificates, and a /tmp.
+CERTIFICATES ?= /etc/ssl/certs/ca-certificates.crt
+image: ## bin/image, what the image holds
+	rm -rf $(BIN)/image && mkdir -p $(BIN)/image/etc/ssl/certs $(BIN)/image/tmp && chmod 1777 $(BIN)/image/tmp
+	cp $(CERTIFICATES) $(BIN)/image/etc/ssl/certs/ca-certificates.crt
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-s -o $(BIN)/image/leakgate ./cmd/leakgate
+
+# If buildah is missing, root on a Debian system installs it; otherwise the parts are checked.
+image-test: image ## the image, built without a registry, and leakgate serve in it as its user
+	@command -v buildah >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing buildah" && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends buildah >/dev/null; } || true
+	internal/lab/image/test.sh
+
 $(TOOLS)/govulncheck:
 	GOBIN=$(TOOLS) $(GO) install $(GOVULNCHECK)
 $(TOOLS)/vegeta: go.mod

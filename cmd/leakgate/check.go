@@ -137,6 +137,9 @@ func (a *app) describe(f gate.Found) bool {
 	if t.Build != "" || t.Binary != "" {
 		a.linef(a.out, "       %s %s\n", or(t.BuildName(), "build unknown"), t.Binary)
 	}
+	if t.Pod != nil {
+		a.linef(a.out, "       image %s\n", t.Pod.Build())
+	}
 	a.linef(a.out, "       profiles: %s\n", strings.Join(t.Profiles, ", "))
 	for _, l := range lacks(f) {
 		a.linef(a.out, "       lacks %s\n", l)

@@ -62,6 +62,9 @@ func (a *app) clusterPlan(ctx context.Context, o cluster, args []string, output 
 		return "", a.clusterError(err)
 	}
 	keys := clusterKeys(ctx, o, found)
+	if output == "-" {
+		output = "plan.yaml"
+	}
 	return fmt.Sprintf(clusterText, output, name, o.workload, t.Namespace, keys, a.loadText(ctx, c, t, args)), nil
 }
 

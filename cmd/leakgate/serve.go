@@ -111,7 +111,7 @@ func (o serveOptions) check() error {
 		}
 		if token = bytes.TrimSpace(token); len(token) < leastToken {
 			err := fmt.Errorf("the token in %s has %d bytes; want at least %d", file, len(token), leastToken)
-			return &exit{code: exitUsage, err: err, hint: "head -c 32 /dev/urandom | base64 >" + file}
+			return &exit{code: exitUsage, err: err, hint: "openssl rand -hex 32 >" + file}
 		}
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -116,7 +115,7 @@ func (c *Client) REST() *rest.Config { return rest.CopyConfig(c.config) }
 // would double the program.
 func readTypes() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
-	return s, errors.Join(corev1.AddToScheme(s), appsv1.AddToScheme(s), batchv1.AddToScheme(s),
+	return s, errors.Join(corev1.AddToScheme(s), batchv1.AddToScheme(s),
 		networkingv1.AddToScheme(s), authorizationv1.AddToScheme(s), authenticationv1.AddToScheme(s))
 }
 

@@ -63,7 +63,7 @@ func (d *decoder) cluster(t *Target, at string) {
 	case w.Workload != "" && w.Selector != "":
 		d.bad(here+".selector", "", "workload and selector exclude each other")
 	case w.Workload == "" && w.Selector == "":
-		d.bad(here, "such as deployment/checkout, or {selector: app=checkout}", "says not which pods")
+		d.bad(here, "such as deployment/checkout, or {selector: app=checkout}", "does not say which pods")
 	case w.Workload != "":
 		if _, _, err := kube.ParseRef(w.Workload); err != nil {
 			d.bad(here, "write deployment/NAME, statefulset/NAME, daemonset/NAME or pod/NAME", "%v", err)

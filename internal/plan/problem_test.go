@@ -460,6 +460,24 @@ load:
 		},
 	},
 	{
+		"pods that cannot be meant", "targets:\n  - {kubernetes: service/web, port: 99999, metrics: 'http://x/metrics'}\n  - {kubernetes: {selector: '='}}\n" +
+			"  - {pprof: 'http://h/', namespace: x, port: 1, metrics: /metrics}\n  - {kubernetes: deployment/web, selector: '{job=\"x\"}'}\n" +
+			"  - {kubernetes: {workload: pod/a, selector: app=a, namespace: a}, namespace: b}\n  - {kubernetes: {}, name: nothing}\n" + oneLoad,
+		[]string{
+			`plan.yaml:2:18: targets[0].kubernetes: "service/web" is not a workload (write deployment/NAME, statefulset/NAME, daemonset/NAME or pod/NAME)`,
+			`plan.yaml:2:37: targets[0].port: 99999 is not between 1 and 65535`,
+			`plan.yaml:2:53: targets[0].metrics: of pods, metrics are a path, not "http://x/metrics" (such as /metrics)`,
+			`plan.yaml:3:29: targets[1].kubernetes.selector: "=": found '=', expected: !, identifier, or 'end of string' (write it as for kubectl -l: app=checkout,tier=web)`,
+			`plan.yaml:4:37: targets[2].namespace: is only for a target with kubernetes`,
+			`plan.yaml:4:46: targets[2].port: is only for a target with kubernetes`,
+			`plan.yaml:4:58: targets[2].metrics: a path alone is only for a target with kubernetes (write the full address: http://host:port/metrics)`,
+			`plan.yaml:5:44: targets[3].selector: selector is of a Prometheus server, and excludes kubernetes (for pods by their labels: kubernetes: {selector: app=checkout})`,
+			`plan.yaml:6:46: targets[4].kubernetes.selector: workload and selector exclude each other`,
+			`plan.yaml:6:79: targets[4].namespace: kubernetes has another namespace, "a"`,
+			`plan.yaml:7:18: targets[5].kubernetes: does not say which pods (such as deployment/checkout, or {selector: app=checkout})`,
+		},
+	},
+	{
 		"bad addresses", "targets:\n  - {pprof: 6060}\n  - {pprof: 127.0.0.1:6060/debug/pprof}\n  - {pprof: ftp://h/}\n  - {pprof: 'http://'}\n" +
 			"  - {pprof: http://h:port/}\n  - {pprof: ''}\n  - {pprof: http://h/, metrics: \"http://h/\\x01\"}\n  - x\n" + oneLoad,
 		[]string{

@@ -6,8 +6,12 @@ import (
 	"testing"
 
 	rollouts "github.com/argoproj/argo-rollouts/pkg/apis/rollouts/v1alpha1"
+	flagger "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	apps "k8s.io/api/apps/v1"
 	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
+	networking "k8s.io/api/networking/v1"
+	rbac "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -16,10 +20,26 @@ func kinds(apiVersion, kind string) any {
 	switch apiVersion + " " + kind {
 	case "v1 ConfigMap":
 		return &core.ConfigMap{}
+	case "v1 Service":
+		return &core.Service{}
+	case "v1 ServiceAccount":
+		return &core.ServiceAccount{}
+	case "v1 PersistentVolumeClaim":
+		return &core.PersistentVolumeClaim{}
+	case "apps/v1 Deployment":
+		return &apps.Deployment{}
 	case "batch/v1 Job":
 		return &batch.Job{}
+	case "networking.k8s.io/v1 NetworkPolicy":
+		return &networking.NetworkPolicy{}
+	case "rbac.authorization.k8s.io/v1 Role":
+		return &rbac.Role{}
+	case "rbac.authorization.k8s.io/v1 RoleBinding":
+		return &rbac.RoleBinding{}
 	case "argoproj.io/v1alpha1 AnalysisTemplate":
 		return &rollouts.AnalysisTemplate{}
+	case "flagger.app/v1beta1 Canary":
+		return &flagger.Canary{}
 	}
 	return nil
 }
@@ -52,10 +72,13 @@ func objects(t *testing.T, file string) []any {
 
 func TestKubernetes(t *testing.T) {
 	all := objects(t, "../../examples/kubernetes/job.yaml")
-	if len(all) != 2 {
-		t.Fatalf("job.yaml has %d objects, want the plan and the Job", len(all))
+	if len(all) != 5 {
+		t.Fatalf("job.yaml has %d objects, want the plan, the service account with its Role, and the Job", len(all))
 	}
-	settings, job := all[0].(*core.ConfigMap), all[1].(*batch.Job)
+	settings, account, job := all[0].(*core.ConfigMap), all[1].(*core.ServiceAccount), all[4].(*batch.Job)
+	if got := job.Spec.Template.Spec.ServiceAccountName; got != account.Name {
+		t.Errorf("the Job runs as %q, not as %q", got, account.Name)
+	}
 	if settings.Namespace != job.Namespace {
 		t.Errorf("the plan is in %q and the Job in %q", settings.Namespace, job.Namespace)
 	}

@@ -1,0 +1,178 @@
+package kubernetes
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/leakgate/leakgate/record"
+	"github.com/leakgate/leakgate/verdict"
+)
+
+// Four pods send what one machine would: in total, and of each request. What they say that
+// they sent is what the service has seen. Nothing is left.
+func TestLoadPods(t *testing.T) {
+	need(t)
+	t.Parallel()
+	n, service := newNamespace(t), newCounter(t)
+	g := newGate(t, podLoad(n, watchedShop(t), service.URL, ""))
+	e := g.run(nil)
+	t.Log(e.out)
+	if e.code != 0 {
+		t.Errorf("leakgate run = %d, want 0", e.code)
+	}
+	sent := map[string]uint64{}
+	for _, l := range g.recorded().Loads {
+		for _, r := range l.Entries {
+			sent[r.Name] += r.Sent
+		}
+		if l.Kind != record.Round {
+			continue
+		}
+		if l.Expected != 1000 || l.Sent < 980 || l.Sent > 1000 || len(l.Parts) != 4 || l.End-l.Start < 4500*time.Millisecond {
+			t.Errorf("round %d sent %d of %d with %d pods in %s, want 1000 with 4 in about 5s", l.Round, l.Sent, l.Expected,
+				len(l.Parts), l.End-l.Start)
+		}
+		if a, b := l.Entries[0].Sent, l.Entries[1].Sent; 3*a < b-20 || 3*a > b+20 {
+			t.Errorf("round %d sent %d and %d, want three times as many of the second", l.Round, a, b)
+		}
+		for _, p := range l.Parts {
+			if p.Expected != 250 || p.Sent < 235 || p.Late > 500*time.Millisecond || p.Node == "" {
+				t.Errorf("round %d: %+v, want 250 requests, at the same time as the others", l.Round, p)
+			}
+		}
+	}
+	for name, path := range map[string]string{"GET " + service.URL + "/a": "/a", "GET " + service.URL + "/b": "/b"} {
+		if got := service.count(path); got != sent[name] || got == 0 {
+			t.Errorf("%s was sent %d times by what the pods say, and received %d times", name, sent[name], got)
+		}
+	}
+	if left := n.left(); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+}
+
+// What happens to the pods that load makes a run inconclusive, and is said.
+func TestLoadDisturbed(t *testing.T) {
+	need(t)
+	for _, c := range []struct {
+		name, more string
+		before     string // a manifest that is applied
+		beside     func(ctx context.Context, n *namespace, g *gate)
+		code       string
+		says       string
+	}{
+		{name: "a pod is deleted", code: verdict.CodeGone, says: "was deleted before it had sent its load",
+			beside: func(ctx context.Context, n *namespace, g *gate) {
+				if g.after(ctx, record.Baseline, 0) {
+					pod := n.loading(4)[1]
+					time.Sleep(2 * time.Second) // amid the lead, or the round
+					n.kubectl("delete", "pod", pod, "--wait=false")
+				}
+			}},
+		{name: "a pod is killed", code: verdict.CodeGone, says: "was killed by signal 9",
+			beside: func(ctx context.Context, n *namespace, g *gate) {
+				if g.after(ctx, record.Baseline, 0) {
+					n.kill(n.loading(4)[2])
+				}
+			}},
+		{name: "no node", more: ", node_selector: {no: such}, ready: 12s", code: verdict.CodeNotReady, says: "is not scheduled: 0/1 nodes are available"},
+		{name: "no image", more: ", ready: 12s, image: 'localhost/none:dev'", code: verdict.CodeNotReady, says: "ErrImageNeverPull"},
+		{name: "a quota", more: ", ready: 12s", code: verdict.CodeNotReady, says: "2 of 4 pods were not created: ",
+			before: "{apiVersion: v1, kind: ResourceQuota, metadata: {name: small}, spec: {hard: {pods: 2}}}"},
+		{name: "too little memory", more: ", memory: 8Mi", code: verdict.CodeGone, says: "OOMKilled"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n, service := newNamespace(t), newCounter(t)
+			if c.before != "" {
+				n.kubectlIn(c.before, "apply", "-f", "-")
+			}
+			plan := podLoad(n, watchedShop(t), service.URL, c.more)
+			if strings.Contains(c.more, "image:") {
+				plan = strings.Replace(plan, `image: "`+gateImage+`", `, "", 1)
+			}
+			if strings.Contains(c.more, "memory:") {
+				plan = strings.Replace(plan, "memory: 64Mi, ", "", 1)
+			}
+			g := newGate(t, plan)
+			e := g.run(func(ctx context.Context) {
+				if c.beside != nil {
+					c.beside(ctx, n, g)
+				}
+			})
+			t.Log(e.out)
+			if e.code != 3 || e.cause() != c.code || !strings.Contains(e.verdict.Reason, c.says) {
+				t.Errorf("leakgate run = %d, %s: %s\nwant 3, %s: %s", e.code, e.cause(), e.verdict.Reason, c.code, c.says)
+			}
+			if left := n.left(); left != "" {
+				t.Errorf("left behind: %s", left)
+			}
+		})
+	}
+}
+
+// kill kills the process of a load's pod, which runs on this machine, as the kernel would.
+func (n *namespace) kill(pod string) {
+	n.t.Helper()
+	uid := n.kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}")
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		n.t.Error(err)
+		return
+	}
+	for _, e := range entries {
+		group, _ := os.ReadFile("/proc/" + e.Name() + "/cgroup")
+		command, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline")
+		if !strings.Contains(string(group), uid) || !strings.Contains(string(command), "\x00attack\x00") {
+			continue
+		}
+		if kill := exec.Command("kill", "-KILL", e.Name()); kill.Run() != nil {
+			n.t.Errorf("process %s of pod %s cannot be killed", e.Name(), pod)
+		}
+		return
+	}
+	n.t.Errorf("pod %s has no process", pod)
+}
+
+// After an interrupt nothing is left; after kill -9, nothing once it has expired: the rest of
+// the round, the time for late answers, and a minute.
+func TestLoadLeavesNothing(t *testing.T) {
+	need(t)
+	for _, c := range []struct {
+		name   string
+		signal syscall.Signal
+		code   int
+		within time.Duration
+	}{
+		{"interrupt", syscall.SIGINT, 130, 2 * time.Second},
+		{"kill", syscall.SIGKILL, -1, 5*time.Second + time.Minute + 45*time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n, service := newNamespace(t), newCounter(t)
+			g := newGate(t, podLoad(n, watchedShop(t), service.URL, ""))
+			cmd := exec.Command(leakgate, "run", "plan.yaml")
+			cmd.Dir = g.dir
+			cmd.Env = append(os.Environ(), "KUBECONFIG="+g.kubeconfig)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			n.loading(4)
+			if err := cmd.Process.Signal(c.signal); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != c.code {
+				t.Errorf("leakgate run = %d after %s, want %d", got, c.name, c.code)
+			}
+			began := time.Now()
+			n.until("an empty namespace", c.within, func() bool { return n.left() == "" })
+			t.Logf("empty %s after the %s", time.Since(began).Round(time.Second), c.name)
+		})
+	}
+}
