@@ -28,6 +28,8 @@ type OwnConfig struct {
 	Keep func(n int, pod string, text []byte)
 	// Mask takes secrets out of messages; nil: nothing is secret.
 	Mask func([]byte) []byte
+
+	together bool // somebody else sees to it that all pods begin to load at once
 }
 
 // kept stores what a pod printed, with the secrets of the plan masked.
@@ -166,8 +168,11 @@ func readAll(ctx context.Context, c cluster, p *phase, cfg OwnConfig, n int, loa
 			last = t.FinishedAt.Time
 		}
 	}
-	for i, pod := range p.pods.pods() {
-		outputs[i].Late = terminated(&pod, p.pods.of(&pod)).StartedAt.Sub(first)
+	if !cfg.together {
+		for i, pod := range p.pods.pods() {
+			late := terminated(&pod, p.pods.of(&pod)).StartedAt.Sub(first)
+			outputs[i].Late = max(0, late-time.Second) // Kubernetes says whole seconds
+		}
 	}
 	loadgen.ReadOutputs(load, cfg.Summary, outputs)
 	load.End = last.Sub(first)

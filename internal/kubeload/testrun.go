@@ -69,7 +69,7 @@ func newTestRuns(cfg OwnConfig, c operated) (*TestRuns, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.File, err)
 	}
-	cfg.Summary = "k6"
+	cfg.Summary, cfg.together = "k6", true // the operator starts the runners when all are ready
 	return &TestRuns{
 		cfg: cfg, cluster: c, manifest: run, runners: n, id: newID(),
 		namespace: cmp.Or(cfg.Namespace, run.GetNamespace(), cfg.Default),

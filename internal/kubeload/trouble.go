@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -15,7 +16,8 @@ import (
 type trouble struct {
 	code    string // record.NotReady, record.Lost or record.Unread
 	message string
-	rank    int // the lower, the more it explains
+	rank    int       // the lower, the more it explains
+	at      time.Time // when the pod was deleted; of one rank, the first explains the others
 }
 
 // Ranks of trouble: a pod that ended by itself explains those that were ended after it.
@@ -23,6 +25,7 @@ const (
 	killed = iota
 	failed
 	deleted
+	vanished
 	waiting
 )
 
@@ -35,20 +38,22 @@ func cleanly(code int32) bool { return code == 0 }
 // troubleOf is what is wrong with a pod that has to be running, or to have ended well.
 func troubleOf(p *corev1.Pod, container string, good exits) (trouble, bool) {
 	if reason, message, ok := disruption(p); ok {
-		return trouble{record.Lost, fmt.Sprintf("pod %s was ended by the cluster, %s%s", p.Name, reason, colon(message)), killed}, true
+		return trouble{code: record.Lost, rank: killed,
+			message: fmt.Sprintf("pod %s was ended by the cluster, %s%s", p.Name, reason, colon(message))}, true
 	}
 	if t := terminated(p, container); t != nil && !good(t.ExitCode) {
 		return ended(p, container, t), true
 	}
 	if p.DeletionTimestamp != nil && terminated(p, container) == nil {
-		return trouble{record.Lost, fmt.Sprintf("pod %s was deleted before it had sent its load", p.Name), deleted}, true
+		return wasDeleted(p), true
 	}
 	if p.Status.Phase == corev1.PodFailed && terminated(p, container) == nil {
-		return trouble{record.Lost, fmt.Sprintf("pod %s failed, %s%s", p.Name, cmp.Or(p.Status.Reason, "without a reason"),
-			colon(p.Status.Message)), failed}, true
+		return trouble{code: record.Lost, rank: failed, message: fmt.Sprintf("pod %s failed, %s%s", p.Name,
+			cmp.Or(p.Status.Reason, "without a reason"), colon(p.Status.Message))}, true
 	}
 	if w := waits(p, container); w != nil && (w.Reason == "ErrImageNeverPull" || w.Reason == "InvalidImageName") {
-		return trouble{record.NotReady, "pod " + p.Name + " " + whyNotRunning(p, container), waiting}, true // for ever
+		return trouble{code: record.NotReady, rank: waiting, // for ever
+			message: "pod " + p.Name + " " + whyNotRunning(p, container)}, true
 	}
 	return trouble{}, false
 }
@@ -67,14 +72,21 @@ func ended(p *corev1.Pod, container string, t *corev1.ContainerStateTerminated) 
 				limit = ", its limit of " + q.String()
 			}
 		}
-		return trouble{record.Lost, fmt.Sprintf("pod %s was killed: it used more memory than it may%s (OOMKilled)", p.Name,
-			limit), killed}
+		return trouble{code: record.Lost, rank: killed, message: fmt.Sprintf(
+			"pod %s was killed: it used more memory than it may%s (OOMKilled)", p.Name, limit)}
 	case p.DeletionTimestamp != nil:
-		return trouble{record.Lost, fmt.Sprintf("pod %s was deleted before it had sent its load", p.Name), deleted}
+		return wasDeleted(p)
 	case t.ExitCode > signalled:
-		return trouble{record.Lost, fmt.Sprintf("pod %s was killed by signal %d", p.Name, t.ExitCode-signalled), killed}
+		return trouble{code: record.Lost, rank: killed,
+			message: fmt.Sprintf("pod %s was killed by signal %d", p.Name, t.ExitCode-signalled)}
 	}
-	return trouble{record.Lost, fmt.Sprintf("pod %s ended with exit code %d", p.Name, t.ExitCode), failed}
+	return trouble{code: record.Lost, rank: failed, message: fmt.Sprintf("pod %s ended with exit code %d", p.Name, t.ExitCode)}
+}
+
+// wasDeleted is the trouble of a pod that somebody deletes, or the Job, since another failed.
+func wasDeleted(p *corev1.Pod) trouble {
+	return trouble{code: record.Lost, rank: deleted, at: p.DeletionTimestamp.Time,
+		message: fmt.Sprintf("pod %s was deleted before it had sent its load", p.Name)}
 }
 
 // disruption is why the cluster ended a pod, if it did.
@@ -146,5 +158,7 @@ func worst(all []trouble) (trouble, bool) {
 	if len(all) == 0 {
 		return trouble{}, false
 	}
-	return slices.MinFunc(all, func(a, b trouble) int { return cmp.Compare(a.rank, b.rank) }), true
+	return slices.MinFunc(all, func(a, b trouble) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), a.at.Compare(b.at))
+	}), true
 }

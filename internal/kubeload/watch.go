@@ -86,16 +86,25 @@ func (w *watched) pods() []corev1.Pod {
 // trouble is what is wrong with the pods that were seen.
 func (w *watched) trouble() (trouble, bool) {
 	var all []trouble
+	var lost []string // gone without a sign
 	for _, p := range w.pods() {
 		if t, ok := troubleOf(&p, w.of(&p), w.good); ok {
 			all = append(all, t)
 		} else if w.missing[p.UID] && terminated(&p, w.of(&p)) == nil {
-			all = append(all, trouble{record.Lost, fmt.Sprintf("pod %s is gone: it was deleted, or its node is gone", p.Name), deleted})
+			lost = append(lost, p.Name)
 		}
 	}
+	switch n := len(lost); {
+	case n == 1:
+		all = append(all, trouble{code: record.Lost, rank: vanished,
+			message: "pod " + lost[0] + " is gone: it was deleted, or its node is gone"})
+	case n > 1: // which of them was the first, nobody has seen
+		all = append(all, trouble{code: record.Lost, rank: vanished, message: fmt.Sprintf(
+			"%d of %d pods are gone, such as %s: one was deleted, or its node is gone, which ends the others", n, w.want, lost[0])})
+	}
 	if len(w.seen) > w.want {
-		all = append(all, trouble{record.Lost, fmt.Sprintf("there were %d pods instead of %d: some were replaced",
-			len(w.seen), w.want), waiting})
+		all = append(all, trouble{code: record.Lost, rank: waiting, message: fmt.Sprintf(
+			"there were %d pods instead of %d: some were replaced", len(w.seen), w.want)})
 	}
 	return worst(all)
 }

@@ -93,7 +93,7 @@ load:
   warmup: 2s
   round: 5s
   requests: [%q, {url: %q, weight: 3}]
-  kubernetes: {namespace: %s, pods: 4, image: %q, pull: Never, cpu: 200m, memory: 64Mi, host_network: true%s}
+  kubernetes: {namespace: %s, pods: 4, image: %q, pull: Never, cpu: 100m, memory: 64Mi, host_network: true%s}
 settle: {quiet: 1s, confirm: 5s}
 `, pprof, "GET "+service+"/a", service+"/b", n.name, gateImage, more)
 }

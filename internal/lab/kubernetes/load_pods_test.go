@@ -66,7 +66,7 @@ func TestLoadDisturbed(t *testing.T) {
 		code       string
 		says       string
 	}{
-		{name: "a pod is deleted", code: verdict.CodeGone, says: "was deleted before it had sent its load",
+		{name: "a pod is deleted", code: verdict.CodeGone, says: "deleted", // a busy machine may see only that it is gone
 			beside: func(ctx context.Context, n *namespace, g *gate) {
 				if g.after(ctx, record.Baseline, 0) {
 					pod := n.loading(4)[1]
@@ -81,7 +81,7 @@ func TestLoadDisturbed(t *testing.T) {
 				}
 			}},
 		{name: "no node", more: ", node_selector: {no: such}, ready: 12s", code: verdict.CodeNotReady, says: "is not scheduled: 0/1 nodes are available"},
-		{name: "no image", more: ", ready: 12s, image: 'localhost/none:dev'", code: verdict.CodeNotReady, says: "ErrImageNeverPull"},
+		{name: "no image", more: ", ready: 40s, image: 'localhost/none:dev'", code: verdict.CodeNotReady, says: "ErrImageNeverPull"},
 		{name: "a quota", more: ", ready: 12s", code: verdict.CodeNotReady, says: "2 of 4 pods were not created: ",
 			before: "{apiVersion: v1, kind: ResourceQuota, metadata: {name: small}, spec: {hard: {pods: 2}}}"},
 		{name: "too little memory", more: ", memory: 8Mi", code: verdict.CodeGone, says: "OOMKilled"},
