@@ -119,6 +119,7 @@ func TestPost(t *testing.T) {
 		says string
 	}{
 		{"a mounted plan", request{body: `{"plan": "a"}`, header: asJSON()}, 201, `"plan": "a"`},
+		{"a mounted plan, as a form", request{body: `{"plan": "a"}`}, 201, `"plan": "a"`},
 		{"one that is not there", request{body: `{"plan": "b"}`, header: asJSON()}, 404, "no such plan"},
 		{"a path", request{body: `{"plan": "../plans/a"}`, header: asJSON()}, 404, "no such plan"},
 		{"a plan that is wrong", request{body: `{"plan": "wrong"}`, header: asJSON()}, 422,

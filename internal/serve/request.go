@@ -39,7 +39,7 @@ func refuse(code int, hint, format string, args ...any) error {
 }
 
 // readOrder reads what a POST asks for. A JSON body names a mounted plan; any other is the
-// text of a plan.
+// text of a plan, unless it can only mean the former: curl -d calls everything a form.
 func (s *Server) readOrder(r *http.Request) (order, error) {
 	body, err := io.ReadAll(r.Body)
 	var large *http.MaxBytesError
@@ -50,7 +50,7 @@ func (s *Server) readOrder(r *http.Request) (order, error) {
 		return order{}, refuse(http.StatusBadRequest, "", "reading the body: %w", err)
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind == "application/json" {
+	if _, err := parseNamed(body); kind == "application/json" || err == nil {
 		return s.namedOrder(r.Context(), body)
 	}
 	return s.postedOrder(body, r.URL.Query().Get("key"), r.URL.Query().Has("again"))

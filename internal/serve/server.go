@@ -103,7 +103,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	s.metrics = newMetrics(s)
-	s.recover()
+	s.resume()
 	return s, nil
 }
 
@@ -114,8 +114,8 @@ const (
 	orphanPoll     = 100 * time.Millisecond
 )
 
-// recover takes over what an earlier server left.
-func (s *Server) recover() {
+// resume takes over what an earlier server left.
+func (s *Server) resume() {
 	runs, broken := s.store.load()
 	for _, err := range broken {
 		s.cfg.Log.Error("a run cannot be read, and is left out", "error", err)

@@ -7,11 +7,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 work=$(mktemp -d)
 server='' container='' proc=''
+inside=() # what runs a command in the image as its user, with the volumes of a server
 builder=(buildah --storage-driver vfs --root "$work/storage" --runroot "$work/run")
 
 clean() {
-	if [ -n "$server" ]; then
-		kill "$server" 2>/dev/null || true
+	if [ -n "$server" ]; then # a process group: buildah starts others, and hands no signal on
+		kill -- -"$server" 2>/dev/null || true
 		wait "$server" 2>/dev/null || true
 	fi
 	if [ -n "$proc" ]; then umount -l "$proc"; fi
@@ -42,15 +43,6 @@ contents() {
 	if ldd "$1/leakgate" >/dev/null 2>&1; then fail "leakgate needs libraries that are not there"; fi
 }
 
-# inside COMMAND… runs a command in the image as its user, with the volumes of a server.
-inside() {
-	if [ -n "$container" ]; then
-		"${builder[@]}" run --isolation chroot -v "$work/state:/state" -v "$work/token:/token:ro" "$container" -- "$@"
-	else
-		chroot --userspec=65532:65532 "$work/root" "$@"
-	fi
-}
-
 built() {
 	"${builder[@]}" build --isolation chroot --target prebuilt -t leakgate-test . >"$work/log" 2>&1 || {
 		cat "$work/log"
@@ -64,6 +56,7 @@ built() {
 	contents "$root"
 	"${builder[@]}" umount "$container" >/dev/null
 	"${builder[@]}" push leakgate-test "oci-archive:$work/image.tar" >/dev/null 2>&1 || fail "it cannot be exported"
+	inside=("${builder[@]}" run --isolation chroot -v "$work/state:/state" -v "$work/token:/token:ro" "$container" --)
 	echo "image-test: built by $(buildah --version | cut -d' ' -f1-3), compressed $(($(stat -c %s "$work/image.tar") / 1000000)) MB"
 }
 
@@ -75,6 +68,7 @@ parts() {
 	mkdir "$work/root/proc" # a process finds its own program there, as in every container
 	mount --bind /proc "$work/root/proc" || fail "/proc cannot be mounted"
 	proc=$work/root/proc
+	inside=(chroot --userspec=65532:65532 "$work/root")
 	echo "image-test: SKIPPED the build, $1; checked by its parts"
 }
 
@@ -94,9 +88,9 @@ else
 fi
 echo "image-test: leakgate is $(($(stat -c %s bin/image/leakgate) / 1000000)) MB, certificates $(($(stat -c %s bin/image/etc/ssl/certs/ca-certificates.crt) / 1000)) kB"
 
-inside /leakgate version
+"${inside[@]}" /leakgate version
 port=$((20000 + RANDOM % 20000))
-inside /leakgate serve --address 127.0.0.1:$port --state /state --token-file /token >"$work/log" 2>&1 &
+setsid "${inside[@]}" /leakgate serve --address 127.0.0.1:$port --state /state --token-file /token >"$work/log" 2>&1 &
 server=$!
 for _ in $(seq 50); do
 	if curl -fsS "http://127.0.0.1:$port/readyz" >/dev/null 2>&1; then break; fi
