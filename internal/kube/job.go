@@ -109,7 +109,9 @@ func (c *Client) WhyNoPods(ctx context.Context, namespace, name string) string {
 	if err != nil || len(events.Items) == 0 {
 		return ""
 	}
-	last := slices.MaxFunc(events.Items, func(a, b corev1.Event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
+	last := slices.MaxFunc(events.Items, func(a, b corev1.Event) int {
+		return a.LastTimestamp.Compare(b.LastTimestamp.Time)
+	})
 	return strings.TrimSpace(last.Message)
 }
 

@@ -22,7 +22,9 @@ func (c *Client) testRuns(namespace string) (dynamic.ResourceInterface, error) {
 }
 
 // CreateTestRun creates a TestRun.
-func (c *Client) CreateTestRun(ctx context.Context, run *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (c *Client) CreateTestRun(
+	ctx context.Context, run *unstructured.Unstructured,
+) (*unstructured.Unstructured, error) {
 	runs, err := c.testRuns(run.GetNamespace())
 	if err != nil {
 		return nil, err

@@ -46,8 +46,8 @@ func readJob(file string, text []byte) (*batchv1.Job, error) {
 		return nil, fmt.Errorf("%s: spec.parallelism is %d: nothing would be sent", file, pods)
 	}
 	if c := job.Spec.Completions; c != nil && *c != pods {
-		return nil, fmt.Errorf("%s: spec.completions is %d and parallelism %d: all pods of a round have to load at once", file,
-			*c, pods)
+		return nil, fmt.Errorf("%s: spec.completions is %d and parallelism %d: all pods of a round have to load at once",
+			file, *c, pods)
 	}
 	if s := job.Spec.Suspend; s != nil && *s {
 		return nil, fmt.Errorf("%s: spec.suspend is true: it would never load", file)
@@ -77,7 +77,9 @@ func parallelism(job *batchv1.Job) int32 {
 
 // ownJob is the user's Job for one phase. What the user decides stays; but no pod is started
 // again, nor replaced, each has an index and ends by itself, and it all expires.
-func ownJob(manifest *batchv1.Job, name, namespace string, phase loadgen.Phase, rate float64, ready time.Duration) *batchv1.Job {
+func ownJob(
+	manifest *batchv1.Job, name, namespace string, phase loadgen.Phase, rate float64, ready time.Duration,
+) *batchv1.Job {
 	job := manifest.DeepCopy()
 	pods, indexed, none, replace := parallelism(job), batchv1.IndexedCompletion, int32(0), batchv1.Failed
 	job.Name, job.GenerateName, job.Namespace, job.UID, job.ResourceVersion = name, "", namespace, "", ""
@@ -154,7 +156,9 @@ func runners(run *unstructured.Unstructured) (int, error) {
 }
 
 // ownTestRun is the user's TestRun for one phase.
-func ownTestRun(manifest *unstructured.Unstructured, name, namespace string, phase loadgen.Phase, rate float64) (*unstructured.Unstructured, error) {
+func ownTestRun(
+	manifest *unstructured.Unstructured, name, namespace string, phase loadgen.Phase, rate float64,
+) (*unstructured.Unstructured, error) {
 	run := manifest.DeepCopy()
 	delete(run.Object, "status")
 	run.Object["metadata"] = map[string]any{"name": name, "namespace": namespace}

@@ -119,7 +119,8 @@ func (d *Own) Run(ctx context.Context, of loadgen.Phase) record.Load {
 	p := d.now
 	d.now = nil
 	load := record.Load{
-		Planned: of.Duration, Asked: d.cfg.Rate, Entries: []record.Entry{{Name: "job " + cmp.Or(d.manifest.Name, d.cfg.File)}},
+		Planned: of.Duration, Asked: d.cfg.Rate,
+		Entries: []record.Entry{{Name: "job " + cmp.Or(d.manifest.Name, d.cfg.File)}},
 	}
 	if p.job != nil {
 		defer cleanJob(ctx, d.cluster, p.job)
@@ -155,7 +156,8 @@ func readAll(ctx context.Context, c cluster, p *phase, cfg OwnConfig, n int, loa
 		t := terminated(&pod, p.pods.of(&pod))
 		text, err := readLog(ctx, c, pod, p.pods.of(&pod))
 		if err != nil {
-			return &troubled{trouble{code: record.Unread, message: fmt.Sprintf("what pod %s sent is not known: %v", pod.Name, err)}}
+			return &troubled{trouble{code: record.Unread, message: fmt.Sprintf(
+				"what pod %s sent is not known: %v", pod.Name, err)}}
 		}
 		text = cfg.kept(n, pod.Name, text)
 		outputs = append(outputs, loadgen.Output{

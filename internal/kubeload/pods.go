@@ -87,7 +87,9 @@ func (d *Pods) Prepare(ctx context.Context, of loadgen.Phase) {
 // try creates a Job, and waits until its load begins.
 func (d *Pods) try(ctx context.Context, of loadgen.Phase, end time.Time) *phase {
 	p := &phase{}
-	p.pods = &watched{cluster: d.cluster, namespace: d.cfg.Namespace, container: containerName, want: d.cfg.Pods, good: cleanly}
+	p.pods = &watched{
+		cluster: d.cluster, namespace: d.cfg.Namespace, container: containerName, want: d.cfg.Pods, good: cleanly,
+	}
 	began := time.Now()
 	p.start = began.Add(d.lead)
 	if p.job, p.err = d.create(ctx, of, p.start); p.err != nil {

@@ -195,8 +195,8 @@ func (d *TestRuns) look(ctx context.Context, t *trial) error {
 	case kube.Away(err):
 		return nil
 	case kube.Gone(err):
-		return &troubled{trouble{code: record.Lost, message: "testrun " + t.name + " is gone before its summaries were read: " +
-			"somebody deleted it, or cleanup: post did"}}
+		return &troubled{trouble{code: record.Lost, message: "testrun " + t.name +
+			" is gone before its summaries were read: somebody deleted it, or cleanup: post did"}}
 	case err != nil:
 		return err
 	}

@@ -80,7 +80,8 @@ func ended(p *corev1.Pod, container string, t *corev1.ContainerStateTerminated) 
 		return trouble{code: record.Lost, rank: killed,
 			message: fmt.Sprintf("pod %s was killed by signal %d", p.Name, t.ExitCode-signalled)}
 	}
-	return trouble{code: record.Lost, rank: failed, message: fmt.Sprintf("pod %s ended with exit code %d", p.Name, t.ExitCode)}
+	return trouble{code: record.Lost, rank: failed,
+		message: fmt.Sprintf("pod %s ended with exit code %d", p.Name, t.ExitCode)}
 }
 
 // wasDeleted is the trouble of a pod that somebody deletes, or the Job, since another failed.

@@ -100,7 +100,8 @@ func (w *watched) trouble() (trouble, bool) {
 			message: "pod " + lost[0] + " is gone: it was deleted, or its node is gone"})
 	case n > 1: // which of them was the first, nobody has seen
 		all = append(all, trouble{code: record.Lost, rank: vanished, message: fmt.Sprintf(
-			"%d of %d pods are gone, such as %s: one was deleted, or its node is gone, which ends the others", n, w.want, lost[0])})
+			"%d of %d pods are gone, such as %s: one was deleted, or its node is gone, which ends the others", n, w.want,
+			lost[0])})
 	}
 	if len(w.seen) > w.want {
 		all = append(all, trouble{code: record.Lost, rank: waiting, message: fmt.Sprintf(

@@ -130,7 +130,8 @@ func DecodeBundle(text []byte) (Bundle, error) {
 		return Bundle{}, fmt.Errorf("reading a packed plan: %s: %w", bundleIndex, err)
 	}
 	if x.Version != bundleVersion {
-		return Bundle{}, fmt.Errorf("the packed plan has version %d; this leakgate reads version %d", x.Version, bundleVersion)
+		return Bundle{}, fmt.Errorf("the packed plan has version %d; this leakgate reads version %d", x.Version,
+			bundleVersion)
 	}
 	b := Bundle{Name: filepath.Base(x.Name), Files: map[string][]byte{}, Env: x.Env}
 	if b.Plan, err = read(bundlePlan); err != nil {

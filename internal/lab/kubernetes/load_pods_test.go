@@ -151,7 +151,7 @@ func TestLoadLeavesNothing(t *testing.T) {
 		within time.Duration
 	}{
 		{"interrupt", syscall.SIGINT, false, 130, 5 * time.Second},
-		{"kill -9", syscall.SIGKILL, false, -1, 45 * time.Second},
+		{"kill -9", syscall.SIGKILL, false, -1, 5*time.Second + 2*time.Minute},
 		{"kill -9 of both processes", syscall.SIGKILL, true, -1, 5*time.Second + 2*time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -164,6 +164,9 @@ func TestLoadLeavesNothing(t *testing.T) {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
+			}
+			if !g.after(t.Context(), record.Baseline, 0) { // by then, it is known how long pods take to start
+				t.Fatal("no baseline")
 			}
 			n.loading(4)
 			to := cmd.Process.Pid
