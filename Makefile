@@ -7,6 +7,7 @@ TOOLS   := $(CURDIR)/.cache/bin
 # is built with (docs/dependencies.md).
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 PROMTOOL    := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
+K6          := go.k6.io/k6@v1.3.0
 GHZ         := github.com/bojand/ghz/cmd/ghz@v0.121.0
 PROMETHEUS  := github.com/prometheus/prometheus/cmd/prometheus@v0.316.0
 ACT         := github.com/nektos/act@v0.2.89
@@ -206,8 +207,8 @@ kubernetes-up: ## start the cluster; needs root
 kubernetes-down: ## end the cluster, and remove all of it but its binaries
 	@$(CLUSTER)/down.sh
 
-kubernetes-test: ## the gate on pods of a real cluster, and what may happen to them; SHORT=1 for less
-	$(if $(O),KUBERNETES_TABLE=$(abspath $(O))) $(CLUSTER)/with.sh $(GO) test -count=1 -v -parallel $(if $(SHORT),8,12) -timeout 40m $(if $(SHORT),-short) ./internal/lab/kubernetes
+kubernetes-test: $(TOOLS)/k6 ## the gate on pods of a real cluster, and what may happen to them; SHORT=1 for less
+	$(if $(O),KUBERNETES_TABLE=$(abspath $(O))) K6=$(TOOLS)/k6 $(CLUSTER)/with.sh $(GO) test -count=1 -v -parallel $(if $(SHORT),8,12) -timeout 40m $(if $(SHORT),-short) ./internal/lab/kubernetes
 
 prometheus: build $(TOOLS)/prometheus ## the gate on a real Prometheus server
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate
@@ -245,6 +246,8 @@ $(TOOLS)/promtool:
 	GOBIN=$(TOOLS) $(GO) install $(PROMTOOL)
 $(TOOLS)/ghz:
 	GOBIN=$(TOOLS) $(GO) install $(GHZ)
+$(TOOLS)/k6:
+	CGO_ENABLED=0 GOBIN=$(TOOLS) $(GO) install $(K6)
 $(TOOLS)/prometheus:
 	GOBIN=$(TOOLS) $(GO) install $(PROMETHEUS)
 $(TOOLS)/act:

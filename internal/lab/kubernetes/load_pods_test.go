@@ -146,11 +146,13 @@ func TestLoadLeavesNothing(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		signal syscall.Signal
+		all    bool // of the processes of leakgate, not only the one that watches the other
 		code   int
 		within time.Duration
 	}{
-		{"interrupt", syscall.SIGINT, 130, 2 * time.Second},
-		{"kill", syscall.SIGKILL, -1, 5*time.Second + time.Minute + 45*time.Second},
+		{"interrupt", syscall.SIGINT, false, 130, 5 * time.Second},
+		{"kill -9", syscall.SIGKILL, false, -1, 45 * time.Second},
+		{"kill -9 of both processes", syscall.SIGKILL, true, -1, 5*time.Second + 2*time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -159,11 +161,16 @@ func TestLoadLeavesNothing(t *testing.T) {
 			cmd := exec.Command(leakgate, "run", "plan.yaml")
 			cmd.Dir = g.dir
 			cmd.Env = append(os.Environ(), "KUBECONFIG="+g.kubeconfig)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
 			n.loading(4)
-			if err := cmd.Process.Signal(c.signal); err != nil {
+			to := cmd.Process.Pid
+			if c.all {
+				to = -to
+			}
+			if err := syscall.Kill(to, c.signal); err != nil {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait()
