@@ -207,8 +207,8 @@ kubernetes-up: ## start the cluster; needs root
 kubernetes-down: ## end the cluster, and remove all of it but its binaries
 	@$(CLUSTER)/down.sh
 
-kubernetes-test: $(TOOLS)/k6 ## the gate on pods of a real cluster, and what may happen to them; SHORT=1 for less
-	$(if $(O),KUBERNETES_TABLE=$(abspath $(O))) K6=$(TOOLS)/k6 $(CLUSTER)/with.sh $(GO) test -count=1 -v -parallel $(if $(SHORT),8,12) -timeout 40m $(if $(SHORT),-short) ./internal/lab/kubernetes
+kubernetes-test: $(if $(SHORT),,$(TOOLS)/k6) ## the gate on pods of a real cluster, and what may happen to them; SHORT=1 for less
+	$(if $(O),KUBERNETES_TABLE=$(abspath $(O))) $(if $(SHORT),,K6=$(TOOLS)/k6) $(CLUSTER)/with.sh $(GO) test -count=1 -v -parallel $(if $(SHORT),8,12) -timeout 40m $(if $(SHORT),-short) ./internal/lab/kubernetes
 
 prometheus: build $(TOOLS)/prometheus ## the gate on a real Prometheus server
 	PROMETHEUS=$(TOOLS)/prometheus ./examples/prometheus/run.sh $(BIN)/leakgate

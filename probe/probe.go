@@ -50,9 +50,9 @@ type Way interface {
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 	// Broken is how often the way broke so far.
 	Broken() int
-	// Restored reports whether the way, and not the target, is why a request failed that was
-	// sent when Broken was since. It then waits until the way is open again.
-	Restored(ctx context.Context, since int) bool
+	// Restored reports whether the way, and not the target, is why a request failed with an
+	// error that was sent when Broken was since. It then waits until the way is open again.
+	Restored(ctx context.Context, since int, err error) bool
 }
 
 // Mask takes secrets out of what a target answers.

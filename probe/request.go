@@ -62,7 +62,7 @@ func (t *Target) ask(ctx context.Context, u *url.URL, accept string, read func(i
 	for again := 0; ; again++ {
 		since := way.Broken()
 		err := t.once(ctx, u, accept, read)
-		if err == nil || again == mostAgain || ctx.Err() != nil || answered(err) || !way.Restored(ctx, since) {
+		if err == nil || again == mostAgain || ctx.Err() != nil || answered(err) || !way.Restored(ctx, since, err) {
 			return err
 		}
 	}

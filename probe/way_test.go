@@ -39,7 +39,7 @@ func (w *madeWay) Broken() int {
 	return w.broken
 }
 
-func (w *madeWay) Restored(_ context.Context, since int) bool {
+func (w *madeWay) Restored(_ context.Context, since int, _ error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.restored++

@@ -49,16 +49,24 @@ func (r *Run) apply(e event) {
 	case e.Change != nil:
 		r.Changes = append(r.Changes, *e.Change)
 	case e.Left != nil:
-		r.leave(e.Left.Target)
+		r.leave(*e.Left)
 	case e.End != nil:
 		r.End = e.End
 	}
 }
 
 // leave takes a target out of the run, with its samples.
-func (r *Run) leave(name string) {
+func (r *Run) leave(l Left) {
+	name := l.Target
+	r.Left = append(r.Left, l)
 	r.Targets = slices.DeleteFunc(slices.Clone(r.Targets), func(t Target) bool { return t.Name == name })
 	r.Samples = slices.DeleteFunc(slices.Clone(r.Samples), func(s Sample) bool { return s.Target == name })
 	r.Identities = slices.DeleteFunc(slices.Clone(r.Identities), func(i Identity) bool { return i.Target == name })
 	r.Gaps = slices.DeleteFunc(slices.Clone(r.Gaps), func(g Gap) bool { return g.Target == name })
+}
+
+// left reports whether a sample is of a target that has left since: a pod of the same name may
+// have taken its place.
+func (r *Run) left(s Sample) bool {
+	return slices.ContainsFunc(r.Left, func(l Left) bool { return l.Target == s.Target && s.At <= l.At })
 }

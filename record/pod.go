@@ -52,6 +52,7 @@ const (
 	PodReplaced  ChangeKind = "replaced"   // by one of another revision: a rollout
 	PodsScaled   ChangeKind = "scaled"     // there are more, or fewer
 	PodDeleted   ChangeKind = "deleted"    // and replaced by one of the same revision, or by none
+	PodUnready   ChangeKind = "not-ready"  // for a while, in which it gets no load
 	NodeGone     ChangeKind = "node-gone"
 	// PodsUnknown: the API server could not be asked at the end of the run.
 	PodsUnknown ChangeKind = "unknown"

@@ -186,7 +186,9 @@ func (d *directory) series(r *Run) error {
 			if err := json.Unmarshal(line, &s); err != nil {
 				return err
 			}
-			r.Samples = append(r.Samples, s)
+			if !r.left(s) {
+				r.Samples = append(r.Samples, s)
+			}
 			return nil
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

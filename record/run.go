@@ -31,6 +31,7 @@ type Run struct {
 	Gaps       []Gap
 	Notes      []Note
 	Changes    []Change
+	Left       []Left
 	End        *End // nil: leakgate was killed or crashed before the end
 }
 

@@ -185,7 +185,7 @@ func (w *Writer) Run() Run {
 	r.Samples, r.Captures, r.Memories = slices.Clip(r.Samples), slices.Clip(r.Captures), slices.Clip(r.Memories)
 	r.Loads, r.Trials = slices.Clip(r.Loads), slices.Clip(r.Trials)
 	r.Settles, r.Gaps, r.Notes = slices.Clip(r.Settles), slices.Clip(r.Gaps), slices.Clip(r.Notes)
-	r.Changes = slices.Clip(r.Changes)
+	r.Changes, r.Left = slices.Clip(r.Changes), slices.Clip(r.Left)
 	return r
 }
 

@@ -47,6 +47,7 @@ const (
 	CodePodsScaled   = "pods-scaled"
 	CodePodRestarted = "pod-restarted"
 	CodePodDeleted   = "pod-deleted"
+	CodePodUnready   = "pod-not-ready"
 	CodePodsUnknown  = "pods-unknown"
 )
 
@@ -58,7 +59,7 @@ const codeNoDump = "no-dump"
 
 // causes of an inconclusive run, in order: the first explains the others.
 var codesInOrder = []string{
-	CodePodOOMKilled, CodeNodeGone, CodePodEvicted, CodePodReplaced, CodePodsScaled, CodePodRestarted, CodePodDeleted,
+	CodePodOOMKilled, CodeNodeGone, CodePodEvicted, CodePodReplaced, CodePodsScaled, CodePodRestarted, CodePodDeleted, CodePodUnready,
 	CodeUnreachable, CodeTooLarge, CodeReplaced, CodeRestarted, CodeFlips, CodeInstances, CodeLost, CodeStale, CodeCounts,
 	CodeRefused, CodeFailing, CodeNotReady, CodeGone, CodeUnread, CodeSkewed, CodeGenerator, CodeSlow, CodeGap,
 }

@@ -179,6 +179,9 @@ func (v *Verdict) headline() string {
 		if f.Line > 0 {
 			line += fmt.Sprintf(" (%s:%d)", lastTwo(f.File), f.Line)
 		}
+		if v.processes() > 1 && f.Name() != f.Target {
+			line += " on " + f.Target
+		}
 		line += v.others()
 		if by := f.culprit(); by != "" {
 			line += "; " + by

@@ -26,6 +26,7 @@ var events = map[record.ChangeKind]event{
 		"same number, or pause what scales it"},
 	record.PodDeleted:  {CodePodDeleted, "find out who deleted it (kubectl get events), and run again"},
 	record.NodeGone:    {CodeNodeGone, "run again when the node is back, or its pods are elsewhere"},
+	record.PodUnready:  {CodePodUnready, "find out what its readiness probe says under load (kubectl describe pod), and run again"},
 	record.PodsUnknown: {CodePodsUnknown, "run again when the API server answers"},
 }
 
@@ -75,6 +76,8 @@ func happened(run record.Run, policy Policy, c record.Change) string {
 		return "it was deleted" + said
 	case record.NodeGone:
 		return fmt.Sprintf("its node is gone (%s)%s", cmp.Or(c.Reason, "it does not report any more"), said)
+	case record.PodUnready:
+		return "it was not ready for a while, and got no load" + said
 	case record.PodsUnknown:
 		return "what happened to its pods is not known" + said
 	}
@@ -133,8 +136,10 @@ func (l PodThresholds) grew(run record.Run, base, last int) bool {
 	return last-base >= l.Least && float64(last-base) > l.InFlight*float64(flight)
 }
 
-// placed is the policy's production, completed by what the pods say.
+// placed is the policy's production, completed by what the pods say: the memory limit of the
+// first that has one, and as many replicas as the largest group has pods.
 func placed(p Production, run record.Run) Production {
+	pods, given := map[string]int{}, p.Replicas > 0
 	for _, t := range run.Targets {
 		if t.Pod == nil {
 			continue
@@ -142,8 +147,8 @@ func placed(p Production, run record.Run) Production {
 		if p.Memory == 0 {
 			p.Memory = t.Pod.Memory
 		}
-		if p.Replicas == 0 {
-			p.Replicas = t.Pod.Replicas
+		if pods[t.Group]++; !given {
+			p.Replicas = max(p.Replicas, pods[t.Group])
 		}
 	}
 	return p

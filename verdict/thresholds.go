@@ -174,7 +174,7 @@ type LoadThresholds struct {
 type PodThresholds struct {
 	// Least is by how many goroutines a killed container had to have grown to be said to look
 	// like a leak, and InFlight by how many for each request that was in flight: a healthy
-	// service has two or three for each while they are served.
+	// service has two or three for each while it is served.
 	Least    int     `json:"least"`
 	InFlight float64 `json:"in_flight"` // See Least.
 }
@@ -246,7 +246,7 @@ func DefaultThresholds() Thresholds {
 			Parts: 4, Least: 10, Share: 0.01, Steady: 0.5, Open: 0.9, AfterClosing: 2 * time.Second, Outlasts: 0.5, Rounds: 2,
 		},
 		Load:     LoadThresholds{Busy: 0.85, Late: time.Millisecond, Idle: 0.9, Answered: 0.5, HeldFrom: 0.25, HeldTo: 0.75, Skew: 0.1, Throttled: 0.25},
-		Pods:     PodThresholds{Least: 100, InFlight: 4},
+		Pods:     PodThresholds{Least: 100, InFlight: 3},
 		Identity: IdentityThresholds{Balanced: 3, Tick: 0.01, Whole: 0.001, Rounding: 1.5},
 		Fresh:    FreshThresholds{CountsApart: 0.25, FewApart: 25, Near: 1500 * time.Millisecond, Moments: 2, LastLooks: 2},
 		Sensitivity: SensitivityThreshold{Plants: 200, Caught: 0.96, Lost: 0.92, Rates: []int{

@@ -213,20 +213,20 @@ type Warning struct {
 
 // Target is a watched process, with its totals and a thinned-out series.
 type Target struct {
-	Name      string   `json:"name"`
-	GoVersion string   `json:"go_version,omitempty"`
-	Build     string   `json:"build,omitempty"`
-	Pprof     string   `json:"pprof,omitempty"`
-	Metrics   string   `json:"metrics,omitempty"`   // address of its metrics, or of the Prometheus server that knows it
-	Selector  string   `json:"selector,omitempty"`  // by which Prometheus knows it
-	Instances int      `json:"instances,omitempty"` // so many together, where it stands for a selector's
+	Name      string `json:"name"`
+	GoVersion string `json:"go_version,omitempty"`
+	Build     string `json:"build,omitempty"`
+	Pprof     string `json:"pprof,omitempty"`
+	Metrics   string `json:"metrics,omitempty"`   // address of its metrics, or of the Prometheus server that knows it
+	Selector  string `json:"selector,omitempty"`  // by which Prometheus knows it
+	Instances int    `json:"instances,omitempty"` // so many together, where it stands for a selector's
 	// Pod is the pod that it is, with its image and digest; nil for a target that is none.
-	Pod *record.Pod `json:"pod,omitempty"`
-	Totals    []int    `json:"totals"`              // goroutines at baseline and after each round
-	Series    []Point  `json:"series,omitempty"`
-	Profiles  []string `json:"-"`
-	Baseline  string   `json:"baseline_profile,omitempty"` // file below the run directory
-	Last      string   `json:"last_profile,omitempty"`
+	Pod      *record.Pod `json:"pod,omitempty"`
+	Totals   []int       `json:"totals"` // goroutines at baseline and after each round
+	Series   []Point     `json:"series,omitempty"`
+	Profiles []string    `json:"-"`
+	Baseline string      `json:"baseline_profile,omitempty"` // file below the run directory
+	Last     string      `json:"last_profile,omitempty"`
 }
 
 // Point is a sample of a series.

@@ -212,30 +212,35 @@ func (g *Gate) round(ctx context.Context, n int, why string) error {
 // viable is the error that makes the run inconclusive, whatever else is measured.
 func (g *Gate) viable(ctx context.Context) error {
 	c, ok := verdict.Hopeless(g.Writer.Run(), g.Policy)
-	if ok && c.Code == verdict.CodeRestarted && g.lookAtBuild(ctx, c.Target) {
-		c, ok = verdict.Hopeless(g.Writer.Run(), g.Policy)
+	if ok && c.Code == verdict.CodeRestarted {
+		g.lookAtBuild(ctx, c.Target)
 	}
-	if ok {
-		message := c.Message
-		if c.Target != "" {
-			message = c.Target + ": " + message
-		}
-		return &abort{code: c.Code, message: message, hint: c.Hint}
+	return g.hopeless()
+}
+
+// hopeless is viable by what was recorded alone.
+func (g *Gate) hopeless() error {
+	c, ok := verdict.Hopeless(g.Writer.Run(), g.Policy)
+	if !ok {
+		return nil
 	}
-	return nil
+	message := c.Message
+	if c.Target != "" {
+		message = c.Target + ": " + message
+	}
+	return &abort{code: c.Code, message: message, hint: c.Hint}
 }
 
 // lookAtBuild looks whether a target that is not the same process any more is
 // another build too: only its profiles say so.
-func (g *Gate) lookAtBuild(ctx context.Context, name string) bool {
+func (g *Gate) lookAtBuild(ctx context.Context, name string) {
 	for _, t := range g.processes() {
 		if t.Name() != name {
 			continue
 		}
 		if _, p, err := t.Goroutines(ctx); err == nil && p.BuildID != "" {
 			g.Writer.Identity(record.Identity{At: g.now(), Target: name, Build: p.BuildID})
-			return true
+			return
 		}
 	}
-	return false
 }

@@ -40,7 +40,7 @@ func (g *Gate) followPods(ctx context.Context, stop context.CancelCauseFunc) {
 	g.sampler.group.Go(func() {
 		g.Pods.Follow(ctx, func(c record.Change) {
 			g.changed(c)
-			if err := g.viable(ctx); err != nil {
+			if err := g.hopeless(); err != nil {
 				stop(err)
 			}
 		})

@@ -48,6 +48,8 @@ func (c *Client) TargetRights(namespace string) []Right {
 // Missing are those of some rights that whoever runs leakgate does not have, by the API
 // server's own answer.
 func (c *Client) Missing(ctx context.Context, rights []Right) ([]Right, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	api, err := c.API(authorizationv1.SchemeGroupVersion)
 	if err != nil {
 		return nil, err
@@ -98,6 +100,8 @@ const serviceAccount = "system:serviceaccount:"
 
 // Who asks the API server who it takes leakgate for.
 func (c *Client) Who(ctx context.Context) (Subject, error) {
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
 	api, err := c.API(authenticationv1.SchemeGroupVersion)
 	if err != nil {
 		return Subject{}, err

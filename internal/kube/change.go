@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -49,54 +50,131 @@ func (s *Set) changes() (out []record.Change) {
 			continue
 		}
 		c, why := disrupted(&is)
+		c.Target = s.nameOf(&is)
 		switch {
 		case why:
 			out = append(out, c)
-		case s.gone[id] || is.DeletionTimestamp != nil:
+		case s.missing(id):
 			missing = append(missing, was)
 		}
 	}
 	if s.frozen {
-		out = append(out, s.moved(missing)...)
+		out = append(out, s.became(missing)...)
 	}
 	return out
 }
 
-// moved says what became of a frozen set of which some pods are gone, and others are new.
-func (s *Set) moved(missing []corev1.Pod) []record.Change {
-	var fresh []corev1.Pod
-	revisions := map[string]bool{}
-	for _, p := range s.members {
-		revisions[revision(&p)] = true
-	}
-	rolled := ""
+// missing reports whether a member is gone, or about to be. Under s.mu.
+func (s *Set) missing(id types.UID) bool {
+	is := s.latest[id]
+	return s.gone[id] || is.DeletionTimestamp != nil
+}
+
+// added are the pods that are not of the frozen set. Under s.mu.
+func (s *Set) added() (fresh []corev1.Pod) {
 	for id, p := range s.latest {
-		if _, member := s.members[id]; member || s.gone[id] || p.DeletionTimestamp != nil || ended(&p) {
+		if _, member := s.members[id]; !member && !s.gone[id] && p.DeletionTimestamp == nil && !ended(&p) {
+			fresh = append(fresh, p)
+		}
+	}
+	return fresh
+}
+
+// difference is how a frozen set differs from what it was, as a text to compare. Under s.mu.
+func (s *Set) difference() string {
+	if !s.frozen {
+		return ""
+	}
+	var parts []string
+	for id := range s.members {
+		if s.missing(id) {
+			parts = append(parts, fmt.Sprintf("%s gone %t", id, s.gone[id]))
+		}
+	}
+	for _, p := range s.added() {
+		parts = append(parts, fmt.Sprintf("%s new %t", p.UID, ready(&p)))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, "\n")
+}
+
+// awaited reports whether a pod that has not ended yet may still be replaced. A Deployment
+// replaces a pod as soon as it is deleted, unless all of its pods go at once, as where its
+// strategy is Recreate; a StatefulSet and a DaemonSet wait until it is gone. Under s.mu.
+func (s *Set) awaited() bool {
+	if len(s.added()) > 0 {
+		return false
+	}
+	missing, ending, waits := 0, false, false
+	for id, p := range s.members {
+		if !s.missing(id) {
 			continue
 		}
-		fresh = append(fresh, p)
-		if r := revision(&p); r != "" && !revisions[r] {
-			rolled = p.Name
+		missing++
+		ending = ending || !s.gone[id]
+		kind, _ := owner(&p)
+		waits = waits || kind != Deployment && kind != ReplicaSet
+	}
+	return ending && (waits || missing == len(s.members))
+}
+
+// notReady are the members that have not been ready for a while: they get no load. Under s.mu.
+func (s *Set) notReady(now time.Time) (out []record.Change) {
+	for id, was := range s.members {
+		is := s.latest[id]
+		if !s.frozen || s.missing(id) || ended(&is) || condition(&is, corev1.PodReady) != corev1.ConditionFalse {
+			delete(s.unready, id)
+			continue
 		}
+		if s.unready[id].IsZero() {
+			s.unready[id] = now
+		}
+		if now.Sub(s.unready[id]) >= resting {
+			out = append(out, record.Change{Target: s.nameOf(&was), Kind: record.PodUnready, Message: whyNotReady(&is)})
+		}
+	}
+	return out
+}
+
+// became says what became of a frozen set of which some pods are gone, and others are new.
+func (s *Set) became(missing []corev1.Pod) []record.Change {
+	fresh := s.added()
+	revisions := map[string]bool{}
+	alone := true
+	for _, p := range s.members {
+		kind, name := owner(&p)
+		revisions[name+" "+revision(&p)] = true
+		alone = alone && (kind == "" || kind == DaemonSet) // nobody scales these
 	}
 	before := len(s.members)
 	after := before - len(missing) + len(fresh)
 	group := s.target.Name
-	switch {
-	case rolled != "":
-		return []record.Change{{Target: group, Kind: record.PodReplaced, Before: before, After: after,
-			Message: "a rollout began: pod " + rolled + " is of another revision"}}
-	case len(missing) == 0 && s.served(fresh) || after < before:
+	for _, p := range fresh {
+		if _, name := owner(&p); revision(&p) != "" && !revisions[name+" "+revision(&p)] {
+			return []record.Change{{Target: group, Kind: record.PodReplaced, Before: before, After: after,
+				Message: "a rollout began: pod " + p.Name + " is of another revision"}}
+		}
+	}
+	if len(missing) == 0 && s.served(fresh) || after < before && !alone {
 		return []record.Change{{Target: group, Kind: record.PodsScaled, Before: before, After: after,
-			Message: names("gone", missing) + names("new", fresh)}}
+			Message: strings.Join(nonEmpty(names("gone", missing), names("new", fresh)), "; ")}}
 	}
 	var out []record.Change
 	for _, p := range missing {
-		c := record.Change{Target: p.Name, Kind: record.PodDeleted}
+		c := record.Change{Target: s.nameOf(&p), Kind: record.PodDeleted}
 		if len(fresh) > 0 {
 			c.Message = "replaced by " + fresh[0].Name
 		}
 		out = append(out, c)
+	}
+	return out
+}
+
+func nonEmpty(all ...string) (out []string) {
+	for _, s := range all {
+		if s != "" {
+			out = append(out, s)
+		}
 	}
 	return out
 }
@@ -120,7 +198,7 @@ func names(what string, pods []corev1.Pod) string {
 		out = append(out, p.Name)
 	}
 	slices.Sort(out)
-	return fmt.Sprintf(" %s: %s", what, strings.Join(out, ", "))
+	return fmt.Sprintf("%s: %s", what, strings.Join(out, ", "))
 }
 
 // ended says whether the watched container of a pod has ended since the pod was found.
@@ -144,7 +222,7 @@ func (s *Set) ended(was, is *corev1.Pod) (record.Change, bool) {
 	if !restarted && (now.State.Terminated == nil || is.DeletionTimestamp != nil) {
 		return record.Change{}, false
 	}
-	c := record.Change{Target: was.Name, Kind: record.PodRestarted}
+	c := record.Change{Target: s.nameOf(was), Kind: record.PodRestarted}
 	if last != nil {
 		c.Reason, c.ExitCode = last.Reason, int(last.ExitCode)
 		c.Message = strings.TrimSpace(last.Message)

@@ -40,7 +40,7 @@ func with(p corev1.Pod, change func(p *corev1.Pod)) corev1.Pod {
 
 // frozen is a set of pods that was frozen, in which the latest state is another.
 func frozen(target Target, members []corev1.Pod, latest []corev1.Pod, gone ...string) *Set {
-	s := &Set{target: target, told: map[string]bool{}, frozen: true,
+	s := &Set{target: target, told: map[string]bool{}, frozen: true, unready: map[types.UID]time.Time{},
 		members: map[types.UID]corev1.Pod{}, latest: map[types.UID]corev1.Pod{}, gone: map[types.UID]bool{}}
 	for _, p := range members {
 		s.members[p.UID], s.latest[p.UID] = p, p
@@ -156,28 +156,95 @@ func TestBeforeFreeze(t *testing.T) {
 	}
 }
 
-// What becomes of a pod that is deleted shows a moment later; a crash is told at once, and each
-// once.
+// owned is a pod of a workload that is no Deployment.
+func owned(kind Kind, name, hash string) corev1.Pod {
+	return with(podOf(name, "1"), func(p *corev1.Pod) {
+		p.Labels = map[string]string{"controller-revision-hash": hash}
+		p.OwnerReferences[0].Kind, p.OwnerReferences[0].Name = string(kind), "db"
+		if kind == Pod {
+			p.OwnerReferences = nil
+		}
+	})
+}
+
+// What becomes of a pod that is deleted shows a moment later, and where a replacement comes
+// only once it is gone, when it is; a crash is told at once, and each once.
 func TestFresh(t *testing.T) {
-	a := podOf("web-1-a", "1")
-	gone := with(a, func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} })
-	s := frozen(Target{Name: "web"}, []corev1.Pod{a}, []corev1.Pod{gone})
-	began := time.Unix(100, 0)
-	if got := s.fresh(began); len(got) != 0 || !s.noticed.Equal(began) {
-		t.Errorf("at once: %+v", got)
+	deleting := func(p corev1.Pod) corev1.Pod {
+		return with(p, func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} })
 	}
-	if got := s.fresh(began.Add(telling - time.Millisecond)); len(got) != 0 {
-		t.Errorf("too early: %+v", got)
+	unready := func(p corev1.Pod) corev1.Pod {
+		return with(p, func(p *corev1.Pod) {
+			p.Status.Conditions[0].Status, p.Status.Conditions[1].Status = corev1.ConditionFalse, corev1.ConditionFalse
+		})
 	}
-	if got := s.fresh(began.Add(telling)); len(got) != 1 || got[0].Kind != record.PodsScaled {
-		t.Errorf("when it is ripe: %+v", got)
+	renewed := func(p corev1.Pod, uid, hash string) corev1.Pod {
+		return with(p, func(p *corev1.Pod) { p.UID, p.Labels["controller-revision-hash"] = types.UID(uid), hash })
 	}
-	if got := s.fresh(began.Add(2 * telling)); len(got) != 0 {
-		t.Errorf("again: %+v", got)
-	}
+	a, b := podOf("web-1-a", "1"), podOf("web-1-b", "1")
+	db0, db1 := owned(StatefulSet, "db-0", "1"), owned(StatefulSet, "db-1", "1")
+	agent, other := owned(DaemonSet, "agent-a", "1"), owned(DaemonSet, "agent-b", "1")
+	bare := owned(Pod, "bare", "")
 	crash := with(a, func(p *corev1.Pod) { p.Status.ContainerStatuses[0].RestartCount = 1 })
-	s = frozen(Target{Name: "web"}, []corev1.Pod{a}, []corev1.Pod{crash})
-	if got := s.fresh(began); len(got) != 1 || got[0].Kind != record.PodRestarted {
-		t.Errorf("a crash: %+v", got)
+	type step struct {
+		after time.Duration // from the beginning
+		see   []corev1.Pod
+		gone  []string
+		kind  record.ChangeKind // that is told then; empty: nothing
+	}
+	for _, c := range []struct {
+		name    string
+		members []corev1.Pod
+		steps   []step
+	}{
+		{"a crash", []corev1.Pod{a, b}, []step{{0, []corev1.Pod{crash}, nil, record.PodRestarted}, {time.Minute, nil, nil, ""}}},
+		{"a Deployment scaled down", []corev1.Pod{a, b}, []step{{0, []corev1.Pod{deleting(a)}, nil, ""},
+			{telling - 1, nil, nil, ""}, {telling, nil, nil, record.PodsScaled}, {2 * telling, nil, nil, ""}}},
+		{"a Deployment's pod deleted, its replacement a second later", []corev1.Pod{a, b}, []step{
+			{0, []corev1.Pod{deleting(a)}, nil, ""}, {time.Second, []corev1.Pod{unready(podOf("web-1-c", "1"))}, nil, ""},
+			{telling, nil, nil, ""}, {time.Second + telling, nil, nil, record.PodDeleted}}},
+		{"a Deployment whose strategy is Recreate", []corev1.Pod{a, b}, []step{
+			{0, []corev1.Pod{deleting(a), deleting(b)}, nil, ""}, {20 * time.Second, nil, nil, ""},
+			{30 * time.Second, nil, []string{"web-1-a", "web-1-b"}, ""},
+			{31 * time.Second, []corev1.Pod{unready(podOf("web-2-a", "2"))}, nil, ""},
+			{31*time.Second + telling, nil, nil, record.PodReplaced}}},
+		{"a Deployment scaled to none", []corev1.Pod{a, b}, []step{
+			{0, []corev1.Pod{deleting(a), deleting(b)}, nil, ""}, {30 * time.Second, nil, []string{"web-1-a", "web-1-b"}, ""},
+			{30*time.Second + telling, nil, nil, record.PodsScaled}}},
+		{"a StatefulSet rolled out", []corev1.Pod{db0, db1}, []step{{0, []corev1.Pod{deleting(db1)}, nil, ""},
+			{20 * time.Second, nil, nil, ""}, {30 * time.Second, []corev1.Pod{renewed(db1, "new", "2")}, []string{"db-1"}, ""},
+			{30*time.Second + telling, nil, nil, record.PodReplaced}}},
+		{"a StatefulSet's pod deleted", []corev1.Pod{db0, db1}, []step{{0, []corev1.Pod{deleting(db1)}, nil, ""},
+			{30 * time.Second, []corev1.Pod{renewed(db1, "new", "1")}, []string{"db-1"}, ""},
+			{30*time.Second + telling, nil, nil, record.PodDeleted}}},
+		{"a StatefulSet scaled down", []corev1.Pod{db0, db1}, []step{{0, []corev1.Pod{deleting(db1)}, nil, ""},
+			{30 * time.Second, nil, []string{"db-1"}, ""}, {30*time.Second + telling, nil, nil, record.PodsScaled}}},
+		{"a StatefulSet's pod that does not end", []corev1.Pod{db0, db1}, []step{{0, []corev1.Pod{deleting(db1)}, nil, ""},
+			{replacing - 1, nil, nil, ""}, {replacing, nil, nil, record.PodsScaled}}},
+		{"a DaemonSet's pod deleted", []corev1.Pod{agent, other}, []step{{0, nil, []string{"agent-a"}, ""},
+			{telling, nil, nil, record.PodDeleted}}},
+		{"a bare pod deleted", []corev1.Pod{bare}, []step{{0, nil, []string{"bare"}, ""}, {telling, nil, nil, record.PodDeleted}}},
+		{"a pod that is not ready for long", []corev1.Pod{a, b}, []step{{0, []corev1.Pod{unready(a)}, nil, ""},
+			{resting - 1, nil, nil, ""}, {resting, nil, nil, record.PodUnready}}},
+		{"a pod that is not ready for a moment", []corev1.Pod{a, b}, []step{{0, []corev1.Pod{unready(a)}, nil, ""},
+			{resting - 1, []corev1.Pod{a}, nil, ""}, {resting, []corev1.Pod{unready(a)}, nil, ""}, {2*resting - 1, nil, nil, ""}}},
+	} {
+		s := frozen(Target{Name: "web"}, c.members, nil)
+		began := time.Unix(100, 0)
+		for _, x := range c.steps {
+			for _, p := range x.see {
+				s.latest[p.UID] = p
+			}
+			for _, name := range x.gone {
+				s.gone[types.UID("uid-"+name)] = true
+			}
+			got := s.fresh(began.Add(x.after))
+			switch {
+			case x.kind == "" && len(got) > 0:
+				t.Errorf("%s, after %s: told %+v", c.name, x.after, got)
+			case x.kind != "" && (len(got) != 1 || got[0].Kind != x.kind):
+				t.Errorf("%s, after %s: told %+v, want one, %s", c.name, x.after, got, x.kind)
+			}
+		}
 	}
 }

@@ -135,8 +135,10 @@ func (c *Client) list(ctx context.Context, s Selection) (pods []corev1.Pod, vers
 	o.Limit = page
 	for {
 		var got corev1.PodList
+		within, cancel := context.WithTimeout(ctx, listTime)
 		err := core.Get().Namespace(s.Namespace).Resource("pods").
-			SpecificallyVersionedParams(&o, metav1.ParameterCodec, corev1.SchemeGroupVersion).Do(ctx).Into(&got)
+			SpecificallyVersionedParams(&o, metav1.ParameterCodec, corev1.SchemeGroupVersion).Do(within).Into(&got)
+		cancel()
 		if err != nil {
 			return nil, "", c.failed("list pods in "+s.Namespace, err)
 		}

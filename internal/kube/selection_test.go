@@ -81,6 +81,15 @@ func TestChosen(t *testing.T) {
 		{"all", []corev1.Pod{podOf("web-1-a", "1"), podOf("web-1-b", "1")}, 2, "", ""},
 		{"one waits", []corev1.Pod{podOf("web-1-a", "1"), waits}, 1, "web-1-b container app waits: CrashLoopBackOff", ""},
 		{"remains of an eviction", []corev1.Pod{podOf("web-1-a", "1"), over}, 1, "", ""},
+		{"two revisions, the new one not ready", []corev1.Pod{podOf("web-1-a", "1"), with(podOf("web-2-a", "2"), func(p *corev1.Pod) {
+			p.Status.Phase, p.Status.Conditions[0].Status = corev1.PodPending, corev1.ConditionFalse
+		})}, 0, "web-2-a", "a rollout of deployment/web in shop is under way"},
+		{"two revisions, the old one ending", []corev1.Pod{podOf("web-2-a", "2"), with(podOf("web-1-a", "1"), func(p *corev1.Pod) {
+			p.DeletionTimestamp = &metav1.Time{}
+		})}, 1, "web-1-a is being deleted", ""},
+		{"two workloads of one selector", []corev1.Pod{podOf("web-1-a", "1"), with(podOf("canary-2-a", "2"), func(p *corev1.Pod) {
+			p.OwnerReferences[0].Name = "canary-2"
+		})}, 2, "", ""},
 		{"two revisions", []corev1.Pod{podOf("web-1-a", "1"), podOf("web-2-a", "2")}, 0, "", "a rollout of deployment/web in shop is under way"},
 		{"none is ready", []corev1.Pod{waits}, 0, "web-1-b", "no pod of deployment/web in shop is ready: web-1-b container app waits: CrashLoopBackOff"},
 		{"none", nil, 0, "", "no pod belongs to deployment/web in shop"},

@@ -64,25 +64,36 @@ func (e *NoneError) Error() string {
 
 // chosen are the pods of a list that are watched, and why the others are not.
 func (t Target) chosen(pods []corev1.Pod) (out []corev1.Pod, why []string, err error) {
-	revisions := map[string]bool{}
+	revisions := map[string]map[string]bool{} // by owner
 	for _, p := range pods {
-		switch {
-		case p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed && p.DeletionTimestamp == nil:
+		if ended(&p) {
 			continue // remains of pods that ended earlier
-		case !ready(&p):
+		}
+		if p.DeletionTimestamp == nil { // one that is not ready counts: a rollout may be stuck
+			kind, name := owner(&p)
+			of := string(kind) + "/" + name
+			if revisions[of] == nil {
+				revisions[of] = map[string]bool{}
+			}
+			revisions[of][revision(&p)] = true
+		}
+		if !ready(&p) {
 			why = append(why, p.Name+" "+whyNotReady(&p))
 			continue
 		}
-		revisions[revision(&p)] = true
 		out = append(out, p)
+	}
+	most := 0
+	for _, of := range revisions {
+		most = max(most, len(of))
 	}
 	of := t.String() + " in " + t.Namespace
 	switch {
 	case len(out) == 0:
 		return nil, why, &NoneError{Of: of, Why: why, Hint: "kubectl -n " + t.Namespace + " get pods shows them; " +
 			"check the name, targets[].namespace and targets[].context"}
-	case len(revisions) > 1 && t.Kind != "":
-		return nil, why, &MixedError{Of: of, Revisions: len(revisions)}
+	case most > 1:
+		return nil, why, &MixedError{Of: of, Revisions: most}
 	}
 	return out, why, nil
 }

@@ -33,6 +33,7 @@ type Tunnel struct {
 	mu     sync.Mutex
 	conn   httpstream.Connection // nil: not open
 	broken int                   // how often an open one broke
+	silent bool                  // one was given up since nothing came through it, and nothing has come since
 	next   int                   // number of the next connection through it
 }
 
@@ -67,7 +68,7 @@ func (t *Tunnel) Dial(ctx context.Context, _, address string) (net.Conn, error) 
 	if err != nil {
 		return nil, fmt.Errorf("port-forward to %s: %w", t.pod, err)
 	}
-	s, err := connect(conn, port, id)
+	s, err := connect(conn, port, id, t.heard)
 	if err != nil {
 		t.drop(conn)
 		return nil, fmt.Errorf("port-forward to %s: %w", t.pod, err)
@@ -174,16 +175,17 @@ func (t *Tunnel) dial(ctx context.Context) (httpstream.Connection, error) {
 	defer cancel()
 	go func() { // the dialers know no context
 		conn, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
-		if err == nil && ctx.Err() != nil {
-			conn.Close()
-			err = ctx.Err()
-		}
 		done <- result{conn, err}
 	}()
 	select {
 	case r := <-done:
 		return r.conn, dialError(r.err)
 	case <-ctx.Done():
+		go func() { // it may open yet
+			if r := <-done; r.err == nil {
+				r.conn.Close()
+			}
+		}()
 		return nil, fmt.Errorf("it did not open: %w", ctx.Err())
 	}
 }
@@ -197,10 +199,10 @@ func dialError(err error) error {
 	return err
 }
 
-// Restored says what to do about a request that failed through the tunnel: if the way to the
-// pod is what failed, it waits until that is open again, and reports true. since is what
-// Broken was before the request.
-func (t *Tunnel) Restored(ctx context.Context, since int) bool {
+// Restored says what to do about a request that failed through the tunnel with an error: if
+// the way to the pod is what failed, it waits until that is open again, and reports true.
+// since is what Broken was before the request.
+func (t *Tunnel) Restored(ctx context.Context, since int, err error) bool {
 	t.mu.Lock()
 	conn, broken := t.conn, t.broken
 	t.mu.Unlock()
@@ -208,6 +210,8 @@ func (t *Tunnel) Restored(ctx context.Context, since int) bool {
 	case broken != since:
 	case conn != nil && closed(conn, noticing):
 		t.drop(conn)
+	case conn != nil && timedOut(err) && t.giveUp():
+		t.drop(conn) // it may be dead without anybody having said so: a new one will tell
 	default:
 		if t.answers(ctx) {
 			return false
@@ -217,6 +221,28 @@ func (t *Tunnel) Restored(ctx context.Context, since int) bool {
 		}
 	}
 	return t.await(ctx)
+}
+
+func timedOut(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// giveUp reports whether a connection through which nothing comes is to be given up. If
+// nothing came through the one before either, it is the pod that does not answer.
+func (t *Tunnel) giveUp() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.silent
+	t.silent = true
+	return !before
+}
+
+// heard notes that something came through the tunnel.
+func (t *Tunnel) heard() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.silent = false
 }
 
 // answers reports whether the API server does.
@@ -244,13 +270,14 @@ func (t *Tunnel) await(ctx context.Context) bool {
 type stream struct {
 	data, errs httpstream.Stream
 	conn       httpstream.Connection
+	heard      func()        // is told that something came
 	failed     chan struct{} // closed when the far end has said what is wrong, or that nothing is
 	message    string        // before failed is closed
 	closing    sync.Once
 }
 
 // connect asks for a connection to a port. That it is refused shows only when it is read.
-func connect(conn httpstream.Connection, port string, id int) (net.Conn, error) {
+func connect(conn httpstream.Connection, port string, id int, heard func()) (net.Conn, error) {
 	h := http.Header{}
 	h.Set(corev1.StreamType, corev1.StreamTypeError)
 	h.Set(corev1.PortHeader, port)
@@ -266,7 +293,7 @@ func connect(conn httpstream.Connection, port string, id int) (net.Conn, error) 
 		conn.RemoveStreams(errs)
 		return nil, err
 	}
-	s := &stream{data: data, errs: errs, conn: conn, failed: make(chan struct{})}
+	s := &stream{data: data, errs: errs, conn: conn, heard: heard, failed: make(chan struct{})}
 	go func() {
 		defer close(s.failed)
 		message, err := io.ReadAll(io.LimitReader(errs, maxMessage))
@@ -283,6 +310,9 @@ const maxMessage = 4 << 10
 // Read returns what the pod sent. Where that ends, it says why, if the far end did.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.data.Read(p)
+	if n > 0 {
+		s.heard()
+	}
 	if n > 0 || err == nil {
 		return n, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -51,6 +52,8 @@ type pods struct {
 	mu     sync.Mutex
 	frozen bool
 	known  map[string]*kube.Tunnel // by target; nil where it is reached by its address
+	taken  map[string]bool         // names of targets, as file names
+	at     map[string]bool         // which pod, and where it is read
 	notes  []record.Note
 }
 
@@ -87,23 +90,47 @@ func (p *pods) find(ctx context.Context, s *podSet) ([]gate.Source, error) {
 func (p *pods) sources(s *podSet, all []kube.Instance) (out []gate.Source, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.known == nil {
-		p.known = map[string]*kube.Tunnel{}
-	}
 	for _, i := range all {
-		if _, twice := p.known[i.Name]; twice {
-			return nil, &probe.Error{Target: i.Name, Asked: "pods of " + s.set.Name(),
-				Got:  "a pod that another target of the plan stands for, too",
-				Hint: "name each pod by one target only"}
+		name, err := p.name(s, i)
+		if err != nil {
+			return nil, err
+		}
+		if name != i.Name {
+			s.set.Call(i, name)
+			i.Name = name
 		}
 		t, err := s.make(i)
 		if err != nil {
 			return nil, err
 		}
-		p.known[i.Name] = i.Tunnel
+		p.known[name] = i.Tunnel
+		p.at[i.Pod.UID+" "+i.Pprof] = true
 		out = append(out, t)
 	}
 	return out, nil
+}
+
+// name is the name of a pod's target: the pod's, or where that is taken, as by a pod of another
+// namespace, with as much more as tells it apart. Under p.mu.
+func (p *pods) name(s *podSet, i kube.Instance) (string, error) {
+	if p.at[i.Pod.UID+" "+i.Pprof] {
+		return "", &probe.Error{Target: i.Name, Asked: "pods of " + s.set.Name(),
+			Got:  "a pod that another target of the plan stands for, too",
+			Hint: "name each pod by one target only"}
+	}
+	port := ""
+	if u, err := url.Parse(i.Pprof); err == nil {
+		port = ":" + u.Port()
+	}
+	qualified := i.Pod.Namespace + "/" + i.Name
+	for _, name := range []string{i.Name, qualified, qualified + port, qualified + port + " of " + s.set.Name()} {
+		if _, taken := p.known[name]; !taken && !p.taken[record.FileName(name)] {
+			p.taken[record.FileName(name)] = true
+			return name, nil
+		}
+	}
+	return "", &probe.Error{Target: i.Name, Asked: "pods of " + s.set.Name(), Got: "a name that another target has",
+		Hint: "give the other target another name"}
 }
 
 // unfound says why the pods of a set could not be found.
@@ -163,6 +190,7 @@ func (p *pods) forget(name string) {
 		t.Close()
 	}
 	delete(p.known, name)
+	delete(p.taken, record.FileName(name))
 }
 
 // Frozen reports whether Freeze was called.

@@ -87,7 +87,12 @@ func newSources(p *plan.Plan, tool string) (sources, error) {
 // newPods makes the set of pods that a target stands for. It sends nothing.
 func (s *sources) newPods(p *plan.Plan, t plan.Target, tool string, memory *budget.Budget) (*podSet, error) {
 	if s.pods == nil {
-		s.pods = &pods{}
+		s.pods = &pods{known: map[string]*kube.Tunnel{}, taken: map[string]bool{}, at: map[string]bool{}}
+		for _, o := range p.Targets {
+			if o.Kubernetes == nil {
+				s.pods.taken[record.FileName(o.Name)] = true
+			}
+		}
 		s.clusters.tool = tool
 	}
 	c, err := s.clusters.client(t.Context)
