@@ -24,7 +24,7 @@ type serveOptions struct {
 	address, metrics               string
 	plans, state                   string
 	tokenFile, webhookFile         string
-	env                            []string
+	env, variables                 []string
 	parallel, queue                int
 	keep, keepTotal                int
 	timeout, grace                 time.Duration
@@ -57,6 +57,8 @@ Flagger make of it.`,
 	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that requests have to send; read for each")
 	f.StringVar(&o.webhookFile, "webhook-token-file", "", "file with another token, good for /flagger/ alone")
 	f.StringSliceVar(&o.env, "env", nil, "variable that plans may use besides "+serve.VariablePrefix+"*; may be repeated")
+	f.StringSliceVar(&o.variables, "request-variables", nil, "variables that requests may set, webhooks too "+
+		"(default: POST /runs all "+serve.VariablePrefix+"* that the environment does not have, webhooks none)")
 	f.IntVar(&o.parallel, "parallel", 2, "most runs at once")
 	f.IntVar(&o.queue, "queue", 16, "most runs that wait; more are answered with 429")
 	f.IntVar(&o.keep, "keep", 20, "finished runs to keep of each plan")
@@ -97,6 +99,9 @@ func (o serveOptions) check() error {
 	}
 	if o.timeout <= 0 || o.grace <= 0 {
 		return errors.New("--run-timeout and --grace: want more than 0")
+	}
+	if err := serve.CheckRequestVariables(o.variables); err != nil {
+		return fmt.Errorf("--request-variables: %w", err)
 	}
 	if o.mountedOnly && o.plans == "" {
 		return errors.New("--mounted-only needs --plans")
@@ -147,7 +152,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		Plans: o.plans, State: o.state, Env: serve.Environment(os.Environ(), o.env),
 		Start:    serve.Child(self, []string{os.Args[0], "run"}, o.grace),
 		Parallel: o.parallel, Queue: o.queue, Keep: o.keep, KeepTotal: o.keepTotal, Timeout: o.timeout,
-		AllowExec: o.allowExec, MountedOnly: o.mountedOnly,
+		AllowExec: o.allowExec, MountedOnly: o.mountedOnly, RequestVariables: o.variables,
 		Token: tokenOf(o.tokenFile), WebhookToken: tokenOf(o.webhookFile), Log: log,
 	})
 	if err != nil {

@@ -1,7 +1,10 @@
 package serve
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,13 +35,13 @@ func Environment(all []string, named []string) []string {
 	return out
 }
 
-// with adds a request's variables, which come before the environment's.
+// with adds a request's variables. The environment's stand last, and so are what counts.
 func with(env []string, variables map[string]string) []string {
-	out := slices.Clone(env)
+	out := make([]string, 0, len(env)+len(variables))
 	for name, value := range variables {
 		out = append(out, name+"="+value)
 	}
-	return out
+	return append(out, env...)
 }
 
 // lookup finds a variable in an environment, as os.LookupEnv does: the last one counts.
@@ -58,18 +61,57 @@ var variableName = regexp.MustCompile(`^` + VariablePrefix + `[A-Za-z0-9_]+$`)
 // checkVariables refuses names beyond the prefix: PATH or GODEBUG would change the run
 // itself.
 func checkVariables(variables map[string]string) error {
-	names := make([]string, 0, len(variables))
-	for name := range variables {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		if !variableName.MatchString(name) {
 			return fmt.Errorf("variables: %q does not begin with %s", name, VariablePrefix)
 		}
 		if strings.ContainsRune(variables[name], 0) {
 			return fmt.Errorf("variables: the value of %s has a zero byte", name)
 		}
+	}
+	return nil
+}
+
+// CheckRequestVariables refuses names that no request can set.
+func CheckRequestVariables(names []string) error {
+	for _, name := range names {
+		if !variableName.MatchString(name) {
+			return fmt.Errorf("%q does not begin with %s", name, VariablePrefix)
+		}
+	}
+	return nil
+}
+
+// settable are the variables that requests may set. What the server's environment has is the
+// server's: a request that replaced the address that a secret is sent to would receive the
+// secret. Whoever has the webhook token only, which stands in addresses that many can read,
+// sets none but those that are listed.
+type settable struct {
+	env    []string // the server's environment, as Environment makes it
+	listed []string // names; nil if every name with the prefix may be set, but by webhooks
+}
+
+// refused is why a request must not set its variables; nil if it may.
+func (v settable) refused(variables map[string]string, webhook bool) error {
+	if err := checkVariables(variables); err != nil {
+		return refuse(http.StatusBadRequest, "", "%w", err)
+	}
+	own := lookup(v.env)
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		switch _, set := own(name); {
+		case set:
+			errs = append(errs, fmt.Errorf("variables: %s is set by the server, and a request must not replace it", name))
+		case slices.Contains(v.listed, name):
+		case webhook:
+			errs = append(errs, fmt.Errorf("variables: a webhook must not set %s; list it in --request-variables, "+
+				"if everybody with the webhook token may", name))
+		case v.listed != nil:
+			errs = append(errs, fmt.Errorf("variables: a request must not set %s; --request-variables does not list it", name))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return refuse(http.StatusForbidden, "", "%w", err)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func flaggerOrder(r *http.Request) (order, error) {
 	o := order{job: job{
 		plan: cmp.Or(r.URL.Query().Get("plan"), p.Metadata["plan"], p.Name),
 		key:  p.Namespace + "/" + p.Name + "/" + p.Checksum,
-	}}
+	}, webhook: true}
 	for name, value := range p.Metadata {
 		if strings.HasPrefix(name, VariablePrefix) {
 			if o.variables == nil {

@@ -99,7 +99,9 @@ func TestFlaggerOrders(t *testing.T) {
 func TestFlaggerRevisions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &plays{}
-		s := open(t, config(t, p, "a"))
+		cfg := config(t, p, "a")
+		cfg.RequestVariables = []string{"LEAKGATE_PLAN_URL"}
+		s := open(t, cfg)
 		defer shut(t, s)
 		meta := map[string]string{"LEAKGATE_PLAN_URL": "http://shop-canary", "PATH": "/tmp", "owner": "me"}
 		for _, checksum := range []string{"1", "2", "1"} {

@@ -340,10 +340,10 @@ func TestVariablesStayInside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &plays{}
 		cfg := config(t, p, "a")
-		cfg.Env = []string{"LEAKGATE_PLAN_TOKEN=of the server", "LEAKGATE_PLAN_OTHER=x"}
+		cfg.Env = []string{"LEAKGATE_PLAN_OTHER=x"}
 		s := open(t, cfg)
 		defer shut(t, s)
-		body := `{"plan": "a", "variables": {"LEAKGATE_PLAN_TOKEN": "hunter2"}}`
+		body := `{"plan": "a", "variables": {"LEAKGATE_PLAN_MINE": "hunter2"}}`
 		w := send(s, request{method: "POST", path: "/runs", token: testToken, body: body, header: asJSON()})
 		synctest.Wait()
 		for _, w := range []*httptest.ResponseRecorder{w, send(s, request{method: "GET", path: "/runs", token: testToken})} {
@@ -352,7 +352,7 @@ func TestVariablesStayInside(t *testing.T) {
 			}
 		}
 		env := lookup(p.started[0].Env)
-		if got, _ := env("LEAKGATE_PLAN_TOKEN"); got != "hunter2" {
+		if got, _ := env("LEAKGATE_PLAN_MINE"); got != "hunter2" {
 			t.Errorf("the run has %q", got)
 		}
 		if got, _ := env("LEAKGATE_PLAN_OTHER"); got != "x" {

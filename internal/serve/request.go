@@ -110,8 +110,8 @@ func (s *Server) check(file string, text []byte, o order) (*plan.Plan, error) {
 	if len(o.key) > maxName {
 		return nil, refuse(http.StatusBadRequest, "", "the key is longer than %d bytes", maxName)
 	}
-	if err := checkVariables(o.variables); err != nil {
-		return nil, refuse(http.StatusBadRequest, "", "%w", err)
+	if err := s.settable.refused(o.variables, o.webhook); err != nil {
+		return nil, err
 	}
 	if err := s.rules.refused(text, o.posted); err != nil {
 		return nil, refuse(http.StatusForbidden, "", "%w", err)

@@ -35,6 +35,10 @@ type Config struct {
 	AllowExec   bool // plans may have load.exec
 	MountedOnly bool // plans are not taken by POST
 
+	// RequestVariables are the names that requests may set, none of Env. If it is nil, POST /runs
+	// may set all that begin with VariablePrefix, and webhooks none.
+	RequestVariables []string
+
 	Token        func() ([]byte, error) // reads the token for everything
 	WebhookToken func() ([]byte, error) // reads one that is good for /flagger/ alone; may be nil
 
@@ -43,11 +47,12 @@ type Config struct {
 
 // Server queues and starts runs.
 type Server struct {
-	cfg     Config
-	store   *store
-	plans   mounted
-	rules   rules
-	metrics *metrics
+	cfg      Config
+	store    *store
+	plans    mounted
+	rules    rules
+	settable settable
+	metrics  *metrics
 
 	ctx     context.Context // of the children
 	end     context.CancelCauseFunc
@@ -94,9 +99,10 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, store: st, plans: mounted{cfg.Plans},
-		rules:   rules{exec: cfg.AllowExec, mounted: cfg.MountedOnly},
-		stopped: make(chan struct{}),
-		runs:    map[string]*entry{}, running: map[string]*entry{}, keys: map[job]*entry{},
+		rules:    rules{exec: cfg.AllowExec, mounted: cfg.MountedOnly},
+		settable: settable{env: cfg.Env, listed: cfg.RequestVariables},
+		stopped:  make(chan struct{}),
+		runs:     map[string]*entry{}, running: map[string]*entry{}, keys: map[job]*entry{},
 	}
 	if _, err := s.plans.names(); err != nil {
 		return nil, errors.Join(fmt.Errorf("reading plans: %w", err), st.close())
@@ -169,6 +175,7 @@ type order struct {
 	text      []byte // of a posted plan
 	variables map[string]string
 	again     bool // although the key has a finished run
+	webhook   bool // Flagger asks
 }
 
 // submit queues a run, or finds the one that has its key already. It reports whether the run

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +37,7 @@ type store struct {
 	dir  string // of the runs
 	root *os.Root
 	lock *os.File
+	sync func(dir string) error // syncDir
 }
 
 // openStore takes a state directory for this process alone.
@@ -52,7 +54,11 @@ func openStore(state string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("state directory: %w", err), lock.Close())
 	}
-	return &store{dir: dir, root: root, lock: lock}, nil
+	s := &store{dir: dir, root: root, lock: lock, sync: syncDir}
+	if err := s.sync(state); err != nil { // which may be new, and has an entry for the runs
+		return nil, errors.Join(fmt.Errorf("state directory %s: %w", state, err), s.close())
+	}
+	return s, nil
 }
 
 func (s *store) close() error { return errors.Join(s.root.Close(), s.lock.Close()) }
@@ -60,7 +66,9 @@ func (s *store) close() error { return errors.Join(s.root.Close(), s.lock.Close(
 // path is a file of a run.
 func (s *store) path(id string, name string) string { return filepath.Join(s.dir, id, name) }
 
-// load reads every run, oldest first. What cannot be read is reported and left alone.
+// load reads every run, oldest first. What cannot be read is reported and left alone. A folder
+// without a record is what a crash left of a run that was being created, and so never
+// acknowledged, or removed: it goes.
 func (s *store) load() (runs []Run, broken []error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -68,6 +76,12 @@ func (s *store) load() (runs []Run, broken []error) {
 	}
 	for _, e := range entries {
 		if !e.IsDir() || !isID.MatchString(e.Name()) {
+			continue
+		}
+		if s.unrecorded(e.Name()) {
+			if err := s.remove(e.Name()); err != nil {
+				broken = append(broken, err)
+			}
 			continue
 		}
 		r, err := s.read(e.Name())
@@ -84,6 +98,12 @@ func (s *store) load() (runs []Run, broken []error) {
 		return strings.Compare(a.ID, b.ID)
 	})
 	return runs, broken
+}
+
+// unrecorded reports whether a folder has no record, readable or not.
+func (s *store) unrecorded(id string) bool {
+	_, err := s.root.Lstat(filepath.Join(id, runFile))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func (s *store) read(id string) (Run, error) {
@@ -122,7 +142,8 @@ func isOutcome(o verdict.Outcome) bool {
 	return o == verdict.Pass || o == verdict.Fail || o == verdict.Inconclusive
 }
 
-// create stores a new run, with its plan's text if it was posted.
+// create stores a new run, with its plan's text if it was posted. It lasts when create returns:
+// the folder's files, and the folder's name.
 func (s *store) create(r Run, text []byte) error {
 	if err := os.Mkdir(filepath.Join(s.dir, r.ID), dirMode); err != nil {
 		return err
@@ -133,6 +154,9 @@ func (s *store) create(r Run, text []byte) error {
 	}
 	if err == nil {
 		err = s.save(r)
+	}
+	if err == nil {
+		err = s.sync(s.dir)
 	}
 	if err != nil {
 		return errors.Join(err, s.remove(r.ID))

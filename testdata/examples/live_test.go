@@ -52,7 +52,8 @@ settle: {timeout: 5s, quiet: 500ms, confirm: 2s}
 	address = l.Addr().String()
 	l.Close()
 	cmd := exec.Command(binary, "serve", "--address", address, "--token-file", token,
-		"--state", filepath.Join(dir, "state"), "--plans", filepath.Join(dir, "plans"), "--mounted-only")
+		"--state", filepath.Join(dir, "state"), "--plans", filepath.Join(dir, "plans"), "--mounted-only",
+		"--request-variables", "LEAKGATE_PLAN_SERVICE,LEAKGATE_PLAN_ADMIN")
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package examples
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +75,41 @@ func TestServeDeployment(t *testing.T) {
 		if d.Spec.Template.Labels[k] != v {
 			t.Errorf("the NetworkPolicy selects %s=%s, which the pod has not", k, v)
 		}
+	}
+}
+
+// flagOf is what a flag of the server's container has.
+func flagOf(t *testing.T, name string) string {
+	t.Helper()
+	d := one[*apps.Deployment](t, objects(t, serveDir+"serve.yaml"))
+	for _, arg := range d.Spec.Template.Spec.Containers[0].Args {
+		if value, ok := strings.CutPrefix(arg, "--"+name+"="); ok {
+			return value
+		}
+	}
+	t.Fatalf("the server has no --%s", name)
+	return ""
+}
+
+// TestServeTakesVariables: the server lets requests set what the examples' controllers send.
+func TestServeTakesVariables(t *testing.T) {
+	listed := strings.Split(flagOf(t, "request-variables"), ",")
+	sent := map[string]string{}
+	if m := hooks(t)["leakgate-start"].Metadata; m != nil {
+		maps.Copy(sent, *m)
+	}
+	var body struct{ Variables map[string]string }
+	if err := json.Unmarshal(metric(t, arguments()).Provider.Web.JSONBody, &body); err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(sent, body.Variables)
+	for name := range sent {
+		if !slices.Contains(listed, name) {
+			t.Errorf("%s is sent, and --request-variables lists %v", name, listed)
+		}
+	}
+	if len(sent) != len(listed) {
+		t.Errorf("--request-variables lists %v, and %d are sent", listed, len(sent))
 	}
 }
 
