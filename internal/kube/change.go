@@ -152,7 +152,7 @@ func (s *Set) became(missing []corev1.Pod) []record.Change {
 	for _, p := range fresh {
 		if _, name := owner(&p); revision(&p) != "" && !revisions[name+" "+revision(&p)] {
 			return []record.Change{{Target: group, Kind: record.PodReplaced, Before: before, After: after,
-				Message: "a rollout began: pod " + p.Name + " is of another revision"}}
+				Message: "pod " + p.Name + " is of another revision"}}
 		}
 	}
 	if len(missing) == 0 && s.served(fresh) || after < before && !alone {
