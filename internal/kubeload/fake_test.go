@@ -41,6 +41,7 @@ type fake struct {
 	deny       error                               // of CreateJob
 	awayUntil  time.Duration                       // lists fail so long after the Job was created
 	said       string                              // of WhyNoPods
+	stays      func() bool                         // a Job that is deleted
 	none       bool                                // no pod is created
 	part       func(i int, p *loadgen.Part)
 	stage      func(at time.Duration) string // of a TestRun
@@ -101,6 +102,9 @@ func (f *fake) DeleteJob(ctx context.Context, _, name string) error {
 	defer f.mu.Unlock()
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if f.stays != nil && f.stays() {
+		return nil
 	}
 	delete(f.jobs, name)
 	for pod, p := range f.pods {

@@ -112,18 +112,22 @@ func (d *Own) create(ctx context.Context, of loadgen.Phase) (*batchv1.Job, error
 }
 
 // Run waits until the Job's pods have ended, and reads their summaries.
-func (d *Own) Run(ctx context.Context, of loadgen.Phase) record.Load {
+func (d *Own) Run(ctx context.Context, of loadgen.Phase) (load record.Load) {
 	if d.now == nil {
 		d.Prepare(ctx, of)
 	}
 	p := d.now
 	d.now = nil
-	load := record.Load{
+	load = record.Load{
 		Planned: of.Duration, Asked: d.cfg.Rate,
 		Entries: []record.Entry{{Name: "job " + cmp.Or(d.manifest.Name, d.cfg.File)}},
 	}
 	if p.job != nil {
-		defer cleanJob(ctx, d.cluster, p.job)
+		defer func() {
+			if !cleanJob(ctx, d.cluster, p.job) {
+				leave(of, &load, p.job)
+			}
+		}()
 	}
 	err := p.err
 	if err == nil {

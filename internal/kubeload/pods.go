@@ -79,7 +79,11 @@ func (d *Pods) Prepare(ctx context.Context, of loadgen.Phase) {
 				"after %s, not all of %d pods were running: %s", d.cfg.Ready, d.cfg.Pods, p.pods.notRunning(ctx, p.job.Name))}}
 			return
 		}
-		d.clean(ctx, p.job)
+		if !d.clean(ctx, p.job) {
+			p.err = &troubled{trouble{code: record.NotReady, message: fmt.Sprintf("not all of %d pods were running after %s, and "+
+				"they could not be deleted: others would load besides them", d.cfg.Pods, d.lead)}}
+			return
+		}
 		d.lead = min(longLead*d.lead, left)
 	}
 }
@@ -136,15 +140,19 @@ func offset(server, before, after time.Time) time.Duration {
 }
 
 // Run waits until the pods have sent the load, and adds up what they say of it.
-func (d *Pods) Run(ctx context.Context, of loadgen.Phase) record.Load {
+func (d *Pods) Run(ctx context.Context, of loadgen.Phase) (load record.Load) {
 	if d.now == nil {
 		d.Prepare(ctx, of)
 	}
 	p := d.now
 	d.now = nil
-	load := record.Load{Planned: of.Duration, Entries: make([]record.Entry, len(d.cfg.Names))}
+	load = record.Load{Planned: of.Duration, Entries: make([]record.Entry, len(d.cfg.Names))}
 	if p.job != nil {
-		defer d.clean(ctx, p.job)
+		defer func() {
+			if !d.clean(ctx, p.job) {
+				leave(of, &load, p.job)
+			}
+		}()
 	}
 	err := p.err
 	if err == nil {
@@ -264,12 +272,14 @@ func (d *Pods) collect(ctx context.Context, p *phase) (record.Load, error) {
 	return load, nil
 }
 
-// clean deletes a Job with all that belongs to it.
-func (d *Pods) clean(ctx context.Context, job *batchv1.Job) { cleanJob(ctx, d.cluster, job) }
+// clean deletes a Job with all that belongs to it, and reports whether that is gone.
+func (d *Pods) clean(ctx context.Context, job *batchv1.Job) bool {
+	return cleanJob(ctx, d.cluster, job)
+}
 
-// cleanJob deletes a Job, and waits until it and its pods are gone.
-func cleanJob(ctx context.Context, c cluster, job *batchv1.Job) {
-	remove(ctx, func(ctx context.Context) error { return c.DeleteJob(ctx, job.Namespace, job.Name) },
+// cleanJob deletes a Job, waits until it and its pods are gone, and reports whether they are.
+func cleanJob(ctx context.Context, c cluster, job *batchv1.Job) bool {
+	return remove(ctx, func(ctx context.Context) error { return c.DeleteJob(ctx, job.Namespace, job.Name) },
 		func(ctx context.Context) bool {
 			_, err := c.Job(ctx, job.Namespace, job.Name)
 			pods, listed := c.PodsBy(ctx, job.Namespace, podsOf(job.Name))

@@ -207,18 +207,22 @@ func (d *TestRuns) look(ctx context.Context, t *trial) error {
 }
 
 // Run waits until the TestRun is finished, and reads its runners' summaries.
-func (d *TestRuns) Run(ctx context.Context, of loadgen.Phase) record.Load {
+func (d *TestRuns) Run(ctx context.Context, of loadgen.Phase) (load record.Load) {
 	if d.now == nil {
 		d.Prepare(ctx, of)
 	}
 	t := d.now
 	d.now = nil
-	load := record.Load{
+	load = record.Load{
 		Planned: of.Duration, Asked: d.cfg.Rate,
 		Entries: []record.Entry{{Name: "testrun " + cmp.Or(d.manifest.GetName(), d.cfg.File)}},
 	}
 	if t.job != nil {
-		defer d.clean(ctx, t)
+		defer func() {
+			if !d.clean(ctx, t) {
+				leave(of, &load, t.job)
+			}
+		}()
 	}
 	err := t.err
 	if err == nil {
@@ -260,9 +264,10 @@ func (d *TestRuns) finish(ctx context.Context, t *trial, of loadgen.Phase) error
 	return err
 }
 
-// clean deletes a TestRun with all that belongs to it, and its leash.
-func (d *TestRuns) clean(ctx context.Context, t *trial) {
-	remove(ctx, func(ctx context.Context) error {
+// clean deletes a TestRun with all that belongs to it, and its leash, and reports whether
+// they are gone.
+func (d *TestRuns) clean(ctx context.Context, t *trial) bool {
+	return remove(ctx, func(ctx context.Context) error {
 		if err := d.cluster.DeleteTestRun(ctx, d.namespace, t.job.Name); err != nil && !kube.Gone(err) {
 			return err
 		}
