@@ -42,6 +42,7 @@ type fake struct {
 	awayUntil  time.Duration                       // lists fail so long after the Job was created
 	said       string                              // of WhyNoPods
 	stays      func() bool                         // a Job that is deleted
+	behind     func(i int) time.Duration           // by how much the clock of a pod's node is behind
 	none       bool                                // no pod is created
 	part       func(i int, p *loadgen.Part)
 	stage      func(at time.Duration) string // of a TestRun
@@ -159,6 +160,9 @@ func (f *fake) state(p *corev1.Pod, at time.Duration) {
 	s := corev1.ContainerStatus{Name: p.Spec.Containers[0].Name}
 	p.Status.Phase = corev1.PodPending
 	end := f.end(p.Labels[batchv1.JobNameLabel])
+	if f.behind != nil {
+		end = end.Add(f.behind(index(p)))
+	}
 	switch {
 	case f.startAfter < 0 || at < f.startAfter:
 		s.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}

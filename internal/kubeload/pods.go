@@ -55,9 +55,6 @@ const (
 	// lastMoment is how long before the load begins all pods have to be running: so long it
 	// takes to delete them, if not.
 	lastMoment = 1500 * time.Millisecond
-	// clocksApart is from which difference on between our clock and the API server's, which
-	// says whole seconds, ours is taken to be wrong.
-	clocksApart = 1500 * time.Millisecond
 )
 
 // Progress is unknown until a phase ends.
@@ -126,17 +123,6 @@ func (d *Pods) create(ctx context.Context, of loadgen.Phase, start time.Time) (*
 	}
 	start = start.Add(offset(made.CreationTimestamp.Time, asked, time.Now()))
 	return made, d.cluster.CreateSecret(ctx, d.cfg.secret(made, start))
-}
-
-// offset is by how much the API server's clock is ahead of ours, if that is beyond doubt: it
-// says whole seconds, some time between two moments of our clock.
-func offset(server, before, after time.Time) time.Duration {
-	const half = time.Second / 2
-	apart := server.Add(half).Sub(before.Add(after.Sub(before) / 2))
-	if apart.Abs() < clocksApart {
-		return 0
-	}
-	return apart
 }
 
 // Run waits until the pods have sent the load, and adds up what they say of it.
@@ -269,6 +255,7 @@ func (d *Pods) collect(ctx context.Context, p *phase) (record.Load, error) {
 		return unread("the pods sent %d requests of a plan with %d: is their image of this version of leakgate?",
 			len(load.Entries), len(d.cfg.Names))
 	}
+	p.pods.skew(p.start, load.Parts)
 	return load, nil
 }
 

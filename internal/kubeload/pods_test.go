@@ -288,20 +288,3 @@ func TestInterrupted(t *testing.T) {
 		})
 	}
 }
-
-// The API server's clock counts where ours is clearly wrong.
-func TestOffset(t *testing.T) {
-	at := time.Date(2026, 5, 4, 12, 0, 0, 300e6, time.UTC)
-	for _, c := range []struct {
-		server time.Time
-		want   time.Duration
-	}{
-		{at.Truncate(time.Second), 0}, {at.Truncate(time.Second).Add(-time.Second), 0}, {at.Truncate(time.Second).Add(time.Second), 0},
-		{at.Truncate(time.Second).Add(time.Minute), time.Minute + 200*time.Millisecond},
-		{at.Truncate(time.Second).Add(-time.Hour), -time.Hour + 200*time.Millisecond},
-	} {
-		if got := offset(c.server, at, at); got != c.want {
-			t.Errorf("offset(%s at %s) = %s, want %s", c.server, at, got, c.want)
-		}
-	}
-}

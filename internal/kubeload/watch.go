@@ -27,6 +27,7 @@ type watched struct {
 	seen                map[types.UID]corev1.Pod // as each was seen last
 	missing             map[types.UID]bool       // of seen: no longer listed
 	away                error                    // why the last look failed
+	ends                map[string]end           // by the pod's name
 }
 
 // of is the container of a pod that loads.
@@ -45,7 +46,9 @@ const defaultContainer = "kubectl.kubernetes.io/default-container"
 func (w *watched) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
+	asked := time.Now()
 	pods, err := w.cluster.PodsBy(ctx, w.namespace, w.selector)
+	came := time.Now()
 	w.away = nil
 	switch {
 	case kube.Away(err):
@@ -63,6 +66,7 @@ func (w *watched) look(ctx context.Context) error {
 	}
 	for _, p := range pods {
 		w.seen[p.UID] = p
+		w.saw(&p, asked, came)
 		delete(w.missing, p.UID)
 	}
 	return nil
