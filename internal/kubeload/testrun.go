@@ -146,7 +146,7 @@ func (d *TestRuns) create(ctx context.Context, t *trial, name string, of loadgen
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.cfg.File, err)
 	}
-	tied := leash(name, d.namespace, d.cfg.Ready+of.Duration+overtime+operatorTime+keepTime)
+	tied := leash(name, d.namespace, d.cfg.Ready+of.Duration+overtime+operatorTime+keepFor(d.runners))
 	ownedBySelf(tied, d.cluster.Self(ctx))
 	made, err := d.cluster.CreateJob(ctx, tied)
 	if err != nil {
