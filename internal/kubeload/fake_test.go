@@ -43,7 +43,10 @@ type fake struct {
 	said       string                              // of WhyNoPods
 	stays      func() bool                         // a Job that is deleted
 	behind     func(i int) time.Duration           // by how much the clock of a pod's node is behind
-	none       bool                                // no pod is created
+	// unanswered is asked at every request to create something: whether nobody answers, and
+	// whether it is created all the same.
+	unanswered func() (away, made bool)
+	none       bool // no pod is created
 	part       func(i int, p *loadgen.Part)
 	stage      func(at time.Duration) string // of a TestRun
 }
@@ -65,6 +68,13 @@ func (f *fake) CreateJob(_ context.Context, job *batchv1.Job) (*batchv1.Job, err
 	if f.deny != nil {
 		return nil, f.deny
 	}
+	if f.jobs[job.Name] != nil {
+		return nil, exists(job.Name)
+	}
+	lost, create := f.answer()
+	if !create {
+		return nil, lost
+	}
 	job = job.DeepCopy()
 	f.uid++
 	f.made++
@@ -72,7 +82,7 @@ func (f *fake) CreateJob(_ context.Context, job *batchv1.Job) (*batchv1.Job, err
 	f.jobs[job.Name] = job
 	f.began = time.Now()
 	if f.none {
-		return job, nil
+		return job, lost
 	}
 	for i := range int(*job.Spec.Parallelism) {
 		name := fmt.Sprintf("%s-%d", job.Name, i)
@@ -86,7 +96,23 @@ func (f *fake) CreateJob(_ context.Context, job *batchv1.Job) (*batchv1.Job, err
 			Spec: job.Spec.Template.Spec,
 		}
 	}
-	return job, nil
+	return job, lost
+}
+
+// answer says whether an answer is lost, and whether what was asked for is made.
+func (f *fake) answer() (lost error, create bool) {
+	if f.unanswered == nil {
+		return nil, true
+	}
+	gone, made := f.unanswered()
+	if !gone {
+		return nil, true
+	}
+	return away, made
+}
+
+func exists(name string) error {
+	return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "things"}, name)
 }
 
 func (f *fake) Job(_ context.Context, _, name string) (*batchv1.Job, error) {
@@ -124,8 +150,14 @@ func (f *fake) DeleteJob(ctx context.Context, _, name string) error {
 func (f *fake) CreateSecret(_ context.Context, secret *corev1.Secret) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.secrets[secret.Name] = secret
-	return nil
+	if f.secrets[secret.Name] != nil {
+		return exists(secret.Name)
+	}
+	lost, create := f.answer()
+	if create {
+		f.secrets[secret.Name] = secret
+	}
+	return lost
 }
 
 // away is how client-go says that nobody answers.

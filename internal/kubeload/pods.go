@@ -91,11 +91,10 @@ func (d *Pods) try(ctx context.Context, of loadgen.Phase, end time.Time) *phase 
 	p.pods = &watched{
 		cluster: d.cluster, namespace: d.cfg.Namespace, container: containerName, want: d.cfg.Pods, good: cleanly,
 	}
-	began := time.Now()
-	p.start = began.Add(d.lead)
-	if p.job, p.err = d.create(ctx, of, p.start); p.err != nil {
+	if p.err = d.create(ctx, p, of, end); p.err != nil {
 		return p
 	}
+	began := p.start.Add(-d.lead)
 	p.pods.selector = podsOf(p.job.Name)
 	p.err = p.pods.until(ctx, p.start.Add(-lastMoment), p.pods.running)
 	if p.err != nil {
@@ -106,23 +105,23 @@ func (d *Pods) try(ctx context.Context, of loadgen.Phase, end time.Time) *phase 
 	return p
 }
 
-// create creates a Job, and the Secret without which its pods do not start.
-func (d *Pods) create(ctx context.Context, of loadgen.Phase, start time.Time) (*batchv1.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
+// create creates a Job, and the Secret without which its pods do not start, and which says
+// when the load begins.
+func (d *Pods) create(ctx context.Context, p *phase, of loadgen.Phase, end time.Time) (err error) {
 	d.n++
-	job := d.cfg.job(objectName("leakgate-load", d.id, d.n), of, time.Until(start))
+	job := d.cfg.job(objectName("leakgate-load", d.id, d.n), of, d.lead)
 	ownedBySelf(job, d.cluster.Self(ctx))
 	asked := time.Now()
-	made, err := d.cluster.CreateJob(ctx, job)
-	switch {
-	case kube.Away(err):
-		return job, err // it may have been created
-	case err != nil:
-		return nil, err
+	if p.job, err = createJob(ctx, d.cluster, job, end); err != nil {
+		return err
 	}
-	start = start.Add(offset(made.CreationTimestamp.Time, asked, time.Now()))
-	return made, d.cluster.CreateSecret(ctx, d.cfg.secret(made, start))
+	p.start = time.Now().Add(d.lead)
+	secret := d.cfg.secret(p.job, p.start.Add(offset(p.job.CreationTimestamp.Time, asked, time.Now())))
+	latest := p.start.Add(-lastMoment)
+	if err = createSecret(ctx, d.cluster, secret, latest); kube.Away(err) && time.Now().Before(end) {
+		return errTooLate // the next Job begins later
+	}
+	return err
 }
 
 // Run waits until the pods have sent the load, and adds up what they say of it.

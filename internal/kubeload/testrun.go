@@ -110,10 +110,11 @@ func (d *TestRuns) Prepare(ctx context.Context, of loadgen.Phase) {
 	d.n++
 	name := objectName(cmp.Or(d.manifest.GetName(), "load"), d.id, d.n)
 	t.pods = &watched{cluster: d.cluster, namespace: d.namespace, selector: runnersOf(name), want: d.runners, good: anyhow}
-	if t.err = d.create(ctx, t, name, of); t.err != nil {
+	end := time.Now().Add(d.cfg.Ready)
+	if t.err = d.create(ctx, t, name, of, end); t.err != nil {
 		return
 	}
-	t.err = d.wait(ctx, t, time.Now().Add(d.cfg.Ready), func() bool {
+	t.err = d.wait(ctx, t, end, func() bool {
 		return t.stage == stageStarted || t.stage == stageStopped || t.stage == stageFinished
 	})
 	if errors.Is(t.err, errTooLate) {
@@ -139,26 +140,19 @@ func (d *TestRuns) stuck(ctx context.Context, t *trial) string {
 	return why + ": " + t.pods.notRunning(ctx, t.name+"-1")
 }
 
-func (d *TestRuns) create(ctx context.Context, t *trial, name string, of loadgen.Phase) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
+func (d *TestRuns) create(ctx context.Context, t *trial, name string, of loadgen.Phase, end time.Time) error {
 	run, err := ownTestRun(d.manifest, name, d.namespace, of, d.cfg.Rate)
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.cfg.File, err)
 	}
 	tied := leash(name, d.namespace, d.cfg.Ready+of.Duration+overtime+operatorTime+keepFor(d.runners))
 	ownedBySelf(tied, d.cluster.Self(ctx))
-	made, err := d.cluster.CreateJob(ctx, tied)
-	if err != nil {
-		if kube.Away(err) {
-			t.job = tied // it may have been created
-		}
+	if t.job, err = createJob(ctx, d.cluster, tied, end); err != nil {
 		return err
 	}
-	t.job, t.name = made, name
-	run.SetOwnerReferences(ownedBy(made))
-	_, err = d.cluster.CreateTestRun(ctx, run)
-	return err
+	t.name = name
+	run.SetOwnerReferences(ownedBy(t.job))
+	return createTestRun(ctx, d.cluster, run, end)
 }
 
 // wait looks at the TestRun and its runners until something is so, or the time is over.
