@@ -330,12 +330,16 @@ func (s *Server) cancel(id string) (Run, error) {
 		e.cancel(errCancelled)
 		return e.run, nil
 	}
+	r := e.run.inconclusive(errCancelled.Error(), time.Now())
+	if err := s.store.save(r); err != nil { // it would run after a restart, and so it is not cancelled
+		return e.run, fmt.Errorf("storing the run: %w", err)
+	}
+	e.run = r
 	s.queue = slices.DeleteFunc(s.queue, func(q *entry) bool { return q == e })
-	e.run = e.run.inconclusive(errCancelled.Error(), time.Now())
 	s.log(e.run)
 	s.metrics.finished(e.run)
 	close(e.done)
-	return e.run, s.store.save(e.run)
+	return e.run, nil
 }
 
 // get finds a run, and how many runs wait before it.

@@ -269,6 +269,34 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// TestCancelThatCannotBeStored: on disk it is still queued, and so it is in memory.
+func TestCancelThatCannotBeStored(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		broken bool
+		want   string
+	}{{"stored", false, "inconclusive"}, {"not stored", true, "queued"}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := open(t, config(t, &plays{}, "a"))
+			defer shut(t, s)
+			ask(t, s, "a", "")
+			waiting := ask(t, s, "a", "")
+			if c.broken {
+				name := s.store.path(waiting.ID, runFile)
+				if err := errors.Join(os.Remove(name), os.MkdirAll(filepath.Join(name, "x"), 0o700)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.cancel(waiting.ID); (err != nil) != c.broken {
+				t.Errorf("%s: cancel = %v", c.name, err)
+			}
+			if got := state(t, s, waiting.ID); got != c.want {
+				t.Errorf("%s: %s, want %s", c.name, got, c.want)
+			}
+		})
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config(t, &plays{}, "a")
