@@ -29,6 +29,7 @@ type Run struct {
 	Posted    bool              `json:"posted,omitempty"` // the plan's text came with the request
 	Key       string            `json:"key,omitempty"`    // the same key of the same plan is the same run
 	Variables map[string]string `json:"variables,omitempty"`
+	Webhook   bool              `json:"webhook,omitempty"` // a webhook asked for it, and not POST /runs
 	State     State             `json:"state"`
 	Outcome   verdict.Outcome   `json:"outcome,omitempty"` // of a finished run
 	Headline  string            `json:"headline,omitempty"`

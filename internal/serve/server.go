@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/quote"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -194,7 +195,8 @@ func (s *Server) submit(o order) (Run, bool, error) {
 	}
 	now := time.Now()
 	r := Run{
-		ID: newID(now), Plan: o.plan, Posted: o.posted, Key: o.key, Variables: o.variables, State: Queued, Created: now,
+		ID: newID(now), Plan: o.plan, Posted: o.posted, Key: o.key, Variables: o.variables, Webhook: o.webhook,
+		State: Queued, Created: now,
 	}
 	if err := s.store.create(r, o.text); err != nil {
 		return Run{}, false, fmt.Errorf("storing the run: %w", err)
@@ -250,6 +252,11 @@ func (s *Server) execute(ctx context.Context, e *entry) {
 	s.mu.Lock()
 	r := e.run
 	s.mu.Unlock()
+	if err := s.refusedNow(ctx, r); err != nil {
+		why := "the run was not started: " + quote.Plain(err.Error(), maxLine)
+		s.finish(e, r.inconclusive(why, time.Now()), context.Cause(ctx))
+		return
+	}
 	t := Task{Plan: s.plans.file(r.Plan), Dir: s.store.path(r.ID, outDir), Env: with(s.cfg.Env, r.Variables)}
 	if r.Posted {
 		t.Plan = s.store.path(r.ID, planFile)
