@@ -36,7 +36,7 @@ type Run struct {
 	Said      string            `json:"said,omitempty"` // on standard error, by a run that came to no verdict
 	Code      *int              `json:"exit_code,omitempty"`
 	Findings  *int              `json:"findings,omitempty"` // confirmed leaks; nil where there is no verdict
-	Process   int               `json:"process,omitempty"`  // id of the process while it runs
+	Process   int               `json:"process,omitempty"`  // id of the process while it runs, for people
 	Created   time.Time         `json:"created"`
 	Started   time.Time         `json:"started,omitzero"`
 	Ended     time.Time         `json:"finished,omitzero"`

@@ -18,9 +18,10 @@ import (
 
 // What a run has in its folder.
 const (
-	runFile  = "run.json"
-	planFile = "plan.yaml" // a posted plan
-	outDir   = "out"       // the run directory
+	runFile   = "run.json"
+	planFile  = "plan.yaml" // a posted plan
+	outDir    = "out"       // the run directory
+	childLock = "lock"      // locked by the child for as long as it lives
 )
 
 // Modes of what is stored. Plans, variables and reports are nobody else's business.
@@ -175,7 +176,8 @@ func formatRun(r Run) ([]byte, error) {
 		return nil, err
 	}
 	if b.Len() > maxRunFile {
-		return nil, fmt.Errorf("the record of run %s would have %d bytes; at most %d are read back", r.ID, b.Len(), maxRunFile)
+		return nil, fmt.Errorf("the record of run %s would have %d bytes; at most %d are read back", r.ID, b.Len(),
+			maxRunFile)
 	}
 	return b.Bytes(), nil
 }
