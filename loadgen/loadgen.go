@@ -41,6 +41,9 @@ type Phase struct {
 	// connection to open, that counts in the latencies of a line of the results, by
 	// several goroutines at once.
 	Took func(line int, latency time.Duration)
+	// Say, if it is not nil, is told what the phase waits for, and what it could not remove:
+	// one line for people.
+	Say func(text string)
 }
 
 // Preparer is a driver that needs time before a phase, such as for machines to be ready.

@@ -42,7 +42,7 @@ type Load struct {
 type Part struct {
 	Name      string        `json:"name"` // of its pod
 	Node      string        `json:"node,omitempty"`
-	Late      time.Duration `json:"late,omitempty"` // by how much it began later than the first
+	Late      time.Duration `json:"late,omitempty"` // by how much it began later than the first; negative: earlier than it was to
 	Took      time.Duration `json:"took"`           // by its own clock
 	Expected  uint64        `json:"expected"`       // its share of the load's
 	Sent      uint64        `json:"sent"`

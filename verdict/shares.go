@@ -22,7 +22,7 @@ func shares(run record.Run, policy Policy) (Check, bool) {
 		}
 		for _, p := range l.Parts {
 			found = true
-			if p.Late.Seconds() > limits.Skew*l.Planned.Seconds() && c.Outcome == Pass {
+			if p.Late.Abs().Seconds() > limits.Skew*l.Planned.Seconds() && c.Outcome == Pass {
 				skewed(&c, l, p, limits)
 			}
 			if p.Expected == 0 || l.Asked == 0 {
@@ -39,11 +39,15 @@ func shares(run record.Run, policy Policy) (Check, bool) {
 	return c, found
 }
 
-// skewed says that a machine began too late.
+// skewed says that a machine began too late, or too early.
 func skewed(c *Check, l record.Load, p record.Part, limits LoadThresholds) {
 	c.Outcome, c.Code = Inconclusive, CodeSkewed
-	c.Message = fmt.Sprintf("%s began round %d %s later than the first pod; at most %s may lie between them", p.Name, l.Round,
-		tenthSecond(p.Late), tenthSecond(time.Duration(limits.Skew*float64(l.Planned))))
+	than := "later than the first pod"
+	if p.Late < 0 {
+		than = "earlier than it was to"
+	}
+	c.Message = fmt.Sprintf("%s began round %d %s %s; at most %s may lie between the pods", p.Name, l.Round,
+		tenthSecond(p.Late.Abs()), than, tenthSecond(time.Duration(limits.Skew*float64(l.Planned))))
 	c.Hint = "are the clocks of the nodes set? longer rounds bear more"
 }
 

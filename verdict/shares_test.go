@@ -42,7 +42,9 @@ func TestShares(t *testing.T) {
 		{"one was throttled", func(l *record.Load) { l.Parts[2].Sent, l.Parts[2].Throttled = 700, 0.4 }, verdict.CodeGenerator,
 			"a generator was held back by its processor limit in 40% of the time"},
 		{"one began too late", func(l *record.Load) { l.Parts[3].Late = 2100 * time.Millisecond }, verdict.CodeSkewed,
-			"load-3 began round 1 2.1s later than the first pod; at most 2s may lie between them"},
+			"load-3 began round 1 2.1s later than the first pod; at most 2s may lie between the pods"},
+		{"one began too early, by our clock", func(l *record.Load) { l.Parts[3].Late = -8 * time.Second }, verdict.CodeSkewed,
+			"load-3 began round 1 8s earlier than it was to; at most 2s may lie between the pods"},
 		{"one began a little late", func(l *record.Load) { l.Parts[3].Late = 1900 * time.Millisecond }, "", ""},
 		// As fast as possible, pods need not send equally much.
 		{"max", func(l *record.Load) { l.Asked, l.Expected, l.Parts[0].Expected, l.Parts[0].Sent = 0, 0, 0, 10 }, "", ""},

@@ -64,7 +64,7 @@ Flagger make of it.`,
 	f.IntVar(&o.keep, "keep", 20, "finished runs to keep of each plan")
 	f.IntVar(&o.keepTotal, "keep-total", 1000, "finished runs to keep of all plans")
 	f.DurationVar(&o.timeout, "run-timeout", time.Hour, "time after which a run is ended, and inconclusive")
-	f.DurationVar(&o.grace, "grace", 20*time.Second, "time that a run has to end when it is told to")
+	f.DurationVar(&o.grace, "grace", serve.DefaultGrace, "time that a run has to end when it is told to")
 	f.BoolVar(&o.allowExec, "allow-exec", false, "plans may run commands on this machine (load.exec)")
 	f.BoolVar(&o.mountedOnly, "mounted-only", false, "run plans of --plans alone, and take none by POST")
 	f.BoolVar(&o.asJSON, "log-json", false, "log in JSON")

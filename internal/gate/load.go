@@ -11,6 +11,7 @@ import (
 
 // load runs one phase of load and records the result.
 func (g *Gate) load(ctx context.Context, phase record.Phase, of loadgen.Phase, why string) error {
+	of.Say = func(text string) { g.Observer.Say(g.Mask(text)) }
 	g.prepare(ctx, of)
 	end := g.begin(phase, of.Duration, why)
 	start := g.now()

@@ -19,6 +19,10 @@ func Away(err error) bool { return away(err) }
 // Gone reports whether an error means that an object does not exist.
 func Gone(err error) bool { return apierrors.IsNotFound(err) }
 
+// Exists reports whether an error means that an object could not be created since there is
+// one of its name.
+func Exists(err error) bool { return apierrors.IsAlreadyExists(err) }
+
 // CreateJob creates a Job, and returns it as the API server has it.
 func (c *Client) CreateJob(ctx context.Context, job *batchv1.Job) (*batchv1.Job, error) {
 	batch, err := c.API(batchv1.SchemeGroupVersion)

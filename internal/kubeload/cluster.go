@@ -43,9 +43,13 @@ const (
 	// gone. What is left then expires by itself.
 	cleanTime = 30 * time.Second
 	// keepTime is for how long a Job that has ended is kept if nobody deletes it, as where
-	// leakgate was killed: long enough to read its pods' logs although the API server was
-	// away for a while.
+	// leakgate was killed, and keepLog how much longer for each of its pods: long enough to
+	// read their logs, atOnce at a time, although the API server was away for a while.
 	keepTime = 60 * time.Second
+	keepLog  = 500 * time.Millisecond
+	// atOnce is how many logs are read at once: the API server fetches each from a node, and
+	// all of them are in memory.
+	atOnce = 8
 	// overtime is how much longer than its phase a load may take: to start, to wait for the
 	// last answers, to sum up. As that of load.exec.
 	overtime = 30 * time.Second
@@ -81,6 +85,9 @@ func objectName(base, id string, n int) string {
 	base = strings.Trim(base[:min(len(base), maxBase)], "-.")
 	return base + "-" + id + "-" + strconv.Itoa(n)
 }
+
+// keepFor is for how long a Job of so many pods is kept that has ended.
+func keepFor(pods int) time.Duration { return keepTime + time.Duration(pods)*keepLog }
 
 // seconds are whole seconds, rounded up, as Kubernetes has them.
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

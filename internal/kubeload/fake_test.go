@@ -41,7 +41,12 @@ type fake struct {
 	deny       error                               // of CreateJob
 	awayUntil  time.Duration                       // lists fail so long after the Job was created
 	said       string                              // of WhyNoPods
-	none       bool                                // no pod is created
+	stays      func() bool                         // a Job that is deleted
+	behind     func(i int) time.Duration           // by how much the clock of a pod's node is behind
+	// unanswered is asked at every request to create something: whether nobody answers, and
+	// whether it is created all the same.
+	unanswered func() (away, made bool)
+	none       bool // no pod is created
 	part       func(i int, p *loadgen.Part)
 	stage      func(at time.Duration) string // of a TestRun
 }
@@ -63,6 +68,13 @@ func (f *fake) CreateJob(_ context.Context, job *batchv1.Job) (*batchv1.Job, err
 	if f.deny != nil {
 		return nil, f.deny
 	}
+	if f.jobs[job.Name] != nil {
+		return nil, exists(job.Name)
+	}
+	lost, create := f.answer()
+	if !create {
+		return nil, lost
+	}
 	job = job.DeepCopy()
 	f.uid++
 	f.made++
@@ -70,7 +82,7 @@ func (f *fake) CreateJob(_ context.Context, job *batchv1.Job) (*batchv1.Job, err
 	f.jobs[job.Name] = job
 	f.began = time.Now()
 	if f.none {
-		return job, nil
+		return job, lost
 	}
 	for i := range int(*job.Spec.Parallelism) {
 		name := fmt.Sprintf("%s-%d", job.Name, i)
@@ -84,7 +96,23 @@ func (f *fake) CreateJob(_ context.Context, job *batchv1.Job) (*batchv1.Job, err
 			Spec: job.Spec.Template.Spec,
 		}
 	}
-	return job, nil
+	return job, lost
+}
+
+// answer says whether an answer is lost, and whether what was asked for is made.
+func (f *fake) answer() (lost error, create bool) {
+	if f.unanswered == nil {
+		return nil, true
+	}
+	gone, made := f.unanswered()
+	if !gone {
+		return nil, true
+	}
+	return away, made
+}
+
+func exists(name string) error {
+	return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "things"}, name)
 }
 
 func (f *fake) Job(_ context.Context, _, name string) (*batchv1.Job, error) {
@@ -101,6 +129,9 @@ func (f *fake) DeleteJob(ctx context.Context, _, name string) error {
 	defer f.mu.Unlock()
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if f.stays != nil && f.stays() {
+		return nil
 	}
 	delete(f.jobs, name)
 	for pod, p := range f.pods {
@@ -119,8 +150,14 @@ func (f *fake) DeleteJob(ctx context.Context, _, name string) error {
 func (f *fake) CreateSecret(_ context.Context, secret *corev1.Secret) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.secrets[secret.Name] = secret
-	return nil
+	if f.secrets[secret.Name] != nil {
+		return exists(secret.Name)
+	}
+	lost, create := f.answer()
+	if create {
+		f.secrets[secret.Name] = secret
+	}
+	return lost
 }
 
 // away is how client-go says that nobody answers.
@@ -155,6 +192,9 @@ func (f *fake) state(p *corev1.Pod, at time.Duration) {
 	s := corev1.ContainerStatus{Name: p.Spec.Containers[0].Name}
 	p.Status.Phase = corev1.PodPending
 	end := f.end(p.Labels[batchv1.JobNameLabel])
+	if f.behind != nil {
+		end = end.Add(f.behind(index(p)))
+	}
 	switch {
 	case f.startAfter < 0 || at < f.startAfter:
 		s.State.Waiting = &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}

@@ -75,7 +75,7 @@ func (c Config) job(name string, phase loadgen.Phase, lead time.Duration) *batch
 	pods, indexed, none := int32(c.Pods), batchv1.IndexedCompletion, int32(0)
 	replace := batchv1.Failed
 	deadline := seconds(lead + phase.Duration + c.Timeout + overtime)
-	keep := int32(seconds(keepTime))
+	keep := int32(seconds(keepFor(c.Pods)))
 	return &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.Namespace, Labels: labels(name)},
 		Spec: batchv1.JobSpec{

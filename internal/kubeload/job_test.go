@@ -25,8 +25,8 @@ func TestJob(t *testing.T) {
 		*s.CompletionMode != batchv1.IndexedCompletion || s.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
 		t.Errorf("the Job may replace a pod: %+v", s)
 	}
-	if *s.ActiveDeadlineSeconds != 63 || *s.TTLSecondsAfterFinished != 60 { // 8 + 20 + 5 + 30
-		t.Errorf("the Job ends after %ds, and expires %ds later; want 63 and 60", *s.ActiveDeadlineSeconds,
+	if *s.ActiveDeadlineSeconds != 63 || *s.TTLSecondsAfterFinished != 62 { // 8 + 20 + 5 + 30
+		t.Errorf("the Job ends after %ds, and expires %ds later; want 63 and 62", *s.ActiveDeadlineSeconds,
 			*s.TTLSecondsAfterFinished)
 	}
 	pod := s.Template.Spec

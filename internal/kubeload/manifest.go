@@ -92,9 +92,8 @@ func ownJob(
 	if s.ActiveDeadlineSeconds == nil || *s.ActiveDeadlineSeconds > deadline {
 		s.ActiveDeadlineSeconds = &deadline
 	}
-	if keep := int32(seconds(keepTime)); s.TTLSecondsAfterFinished == nil || *s.TTLSecondsAfterFinished > keep {
-		s.TTLSecondsAfterFinished = &keep
-	}
+	keep := int32(seconds(keepFor(int(pods)))) // whatever the user says: with the Job go its logs
+	s.TTLSecondsAfterFinished = &keep
 	t := &s.Template
 	t.Labels = merged(t.Labels, labels(name))
 	t.Spec.RestartPolicy = corev1.RestartPolicyNever

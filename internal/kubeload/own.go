@@ -76,11 +76,12 @@ func (d *Own) Prepare(ctx context.Context, of loadgen.Phase) {
 	p := &phase{}
 	d.now = p
 	p.pods = &watched{cluster: d.cluster, namespace: d.namespace, want: int(parallelism(d.manifest)), good: anyhow}
-	if p.job, p.err = d.create(ctx, of); p.err != nil {
+	end := time.Now().Add(d.cfg.Ready)
+	if p.job, p.err = d.create(ctx, of, end); p.err != nil {
 		return
 	}
 	p.pods.selector = podsOf(p.job.Name)
-	p.err = p.pods.until(ctx, time.Now().Add(d.cfg.Ready), p.pods.running)
+	p.err = p.pods.until(ctx, end, p.pods.running)
 	if errors.Is(p.err, errTooLate) {
 		p.err = &troubled{trouble{code: record.NotReady, message: fmt.Sprintf(
 			"after %s, not all of %d pods were running: %s", d.cfg.Ready, p.pods.want, p.pods.notRunning(ctx, p.job.Name))}}
@@ -94,36 +95,31 @@ func anyhow(code int32) bool {
 	return code < signalled
 }
 
-func (d *Own) create(ctx context.Context, of loadgen.Phase) (*batchv1.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
+func (d *Own) create(ctx context.Context, of loadgen.Phase, end time.Time) (*batchv1.Job, error) {
 	d.n++
 	name := objectName(cmp.Or(d.manifest.Name, d.manifest.GenerateName, "load"), d.id, d.n)
 	job := ownJob(d.manifest, name, d.namespace, of, d.cfg.Rate, d.cfg.Ready)
 	ownedBySelf(job, d.cluster.Self(ctx))
-	made, err := d.cluster.CreateJob(ctx, job)
-	switch {
-	case kube.Away(err):
-		return job, err // it may have been created
-	case err != nil:
-		return nil, err
-	}
-	return made, nil
+	return createJob(ctx, d.cluster, job, end)
 }
 
 // Run waits until the Job's pods have ended, and reads their summaries.
-func (d *Own) Run(ctx context.Context, of loadgen.Phase) record.Load {
+func (d *Own) Run(ctx context.Context, of loadgen.Phase) (load record.Load) {
 	if d.now == nil {
 		d.Prepare(ctx, of)
 	}
 	p := d.now
 	d.now = nil
-	load := record.Load{
+	load = record.Load{
 		Planned: of.Duration, Asked: d.cfg.Rate,
 		Entries: []record.Entry{{Name: "job " + cmp.Or(d.manifest.Name, d.cfg.File)}},
 	}
 	if p.job != nil {
-		defer cleanJob(ctx, d.cluster, p.job)
+		defer func() {
+			if !cleanJob(ctx, d.cluster, p.job) {
+				leave(of, &load, p.job)
+			}
+		}()
 	}
 	err := p.err
 	if err == nil {

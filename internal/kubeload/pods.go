@@ -55,9 +55,6 @@ const (
 	// lastMoment is how long before the load begins all pods have to be running: so long it
 	// takes to delete them, if not.
 	lastMoment = 1500 * time.Millisecond
-	// clocksApart is from which difference on between our clock and the API server's, which
-	// says whole seconds, ours is taken to be wrong.
-	clocksApart = 1500 * time.Millisecond
 )
 
 // Progress is unknown until a phase ends.
@@ -79,7 +76,11 @@ func (d *Pods) Prepare(ctx context.Context, of loadgen.Phase) {
 				"after %s, not all of %d pods were running: %s", d.cfg.Ready, d.cfg.Pods, p.pods.notRunning(ctx, p.job.Name))}}
 			return
 		}
-		d.clean(ctx, p.job)
+		if !d.clean(ctx, p.job) {
+			p.err = &troubled{trouble{code: record.NotReady, message: fmt.Sprintf("not all of %d pods were running after %s, and "+
+				"they could not be deleted: others would load besides them", d.cfg.Pods, d.lead)}}
+			return
+		}
 		d.lead = min(longLead*d.lead, left)
 	}
 }
@@ -90,11 +91,10 @@ func (d *Pods) try(ctx context.Context, of loadgen.Phase, end time.Time) *phase 
 	p.pods = &watched{
 		cluster: d.cluster, namespace: d.cfg.Namespace, container: containerName, want: d.cfg.Pods, good: cleanly,
 	}
-	began := time.Now()
-	p.start = began.Add(d.lead)
-	if p.job, p.err = d.create(ctx, of, p.start); p.err != nil {
+	if p.err = d.create(ctx, p, of, end); p.err != nil {
 		return p
 	}
+	began := p.start.Add(-d.lead)
 	p.pods.selector = podsOf(p.job.Name)
 	p.err = p.pods.until(ctx, p.start.Add(-lastMoment), p.pods.running)
 	if p.err != nil {
@@ -105,46 +105,39 @@ func (d *Pods) try(ctx context.Context, of loadgen.Phase, end time.Time) *phase 
 	return p
 }
 
-// create creates a Job, and the Secret without which its pods do not start.
-func (d *Pods) create(ctx context.Context, of loadgen.Phase, start time.Time) (*batchv1.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
+// create creates a Job, and the Secret without which its pods do not start, and which says
+// when the load begins.
+func (d *Pods) create(ctx context.Context, p *phase, of loadgen.Phase, end time.Time) (err error) {
 	d.n++
-	job := d.cfg.job(objectName("leakgate-load", d.id, d.n), of, time.Until(start))
+	job := d.cfg.job(objectName("leakgate-load", d.id, d.n), of, d.lead)
 	ownedBySelf(job, d.cluster.Self(ctx))
 	asked := time.Now()
-	made, err := d.cluster.CreateJob(ctx, job)
-	switch {
-	case kube.Away(err):
-		return job, err // it may have been created
-	case err != nil:
-		return nil, err
+	if p.job, err = createJob(ctx, d.cluster, job, end); err != nil {
+		return err
 	}
-	start = start.Add(offset(made.CreationTimestamp.Time, asked, time.Now()))
-	return made, d.cluster.CreateSecret(ctx, d.cfg.secret(made, start))
-}
-
-// offset is by how much the API server's clock is ahead of ours, if that is beyond doubt: it
-// says whole seconds, some time between two moments of our clock.
-func offset(server, before, after time.Time) time.Duration {
-	const half = time.Second / 2
-	apart := server.Add(half).Sub(before.Add(after.Sub(before) / 2))
-	if apart.Abs() < clocksApart {
-		return 0
+	p.start = time.Now().Add(d.lead)
+	secret := d.cfg.secret(p.job, p.start.Add(offset(p.job.CreationTimestamp.Time, asked, time.Now())))
+	latest := p.start.Add(-lastMoment)
+	if err = createSecret(ctx, d.cluster, secret, latest); kube.Away(err) && time.Now().Before(end) {
+		return errTooLate // the next Job begins later
 	}
-	return apart
+	return err
 }
 
 // Run waits until the pods have sent the load, and adds up what they say of it.
-func (d *Pods) Run(ctx context.Context, of loadgen.Phase) record.Load {
+func (d *Pods) Run(ctx context.Context, of loadgen.Phase) (load record.Load) {
 	if d.now == nil {
 		d.Prepare(ctx, of)
 	}
 	p := d.now
 	d.now = nil
-	load := record.Load{Planned: of.Duration, Entries: make([]record.Entry, len(d.cfg.Names))}
+	load = record.Load{Planned: of.Duration, Entries: make([]record.Entry, len(d.cfg.Names))}
 	if p.job != nil {
-		defer d.clean(ctx, p.job)
+		defer func() {
+			if !d.clean(ctx, p.job) {
+				leave(of, &load, p.job)
+			}
+		}()
 	}
 	err := p.err
 	if err == nil {
@@ -261,15 +254,18 @@ func (d *Pods) collect(ctx context.Context, p *phase) (record.Load, error) {
 		return unread("the pods sent %d requests of a plan with %d: is their image of this version of leakgate?",
 			len(load.Entries), len(d.cfg.Names))
 	}
+	p.pods.skew(p.start, load.Parts)
 	return load, nil
 }
 
-// clean deletes a Job with all that belongs to it.
-func (d *Pods) clean(ctx context.Context, job *batchv1.Job) { cleanJob(ctx, d.cluster, job) }
+// clean deletes a Job with all that belongs to it, and reports whether that is gone.
+func (d *Pods) clean(ctx context.Context, job *batchv1.Job) bool {
+	return cleanJob(ctx, d.cluster, job)
+}
 
-// cleanJob deletes a Job, and waits until it and its pods are gone.
-func cleanJob(ctx context.Context, c cluster, job *batchv1.Job) {
-	remove(ctx, func(ctx context.Context) error { return c.DeleteJob(ctx, job.Namespace, job.Name) },
+// cleanJob deletes a Job, waits until it and its pods are gone, and reports whether they are.
+func cleanJob(ctx context.Context, c cluster, job *batchv1.Job) bool {
+	return remove(ctx, func(ctx context.Context) error { return c.DeleteJob(ctx, job.Namespace, job.Name) },
 		func(ctx context.Context) bool {
 			_, err := c.Job(ctx, job.Namespace, job.Name)
 			pods, listed := c.PodsBy(ctx, job.Namespace, podsOf(job.Name))

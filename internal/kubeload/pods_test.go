@@ -87,6 +87,49 @@ func TestSlowPods(t *testing.T) {
 	})
 }
 
+// Pods that are still there may load: nobody else does so besides them, and people are told
+// what is left, and for how long.
+func TestLeftBehind(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		startAfter time.Duration
+		stays      bool
+		code       string
+		stopped    string // what is left is in the reason
+		said       string
+	}{
+		{"all is deleted", time.Second, false, "", "", ""},
+		{"slow pods that go", 20 * time.Second, false, "", "", ""},
+		{"slow pods that stay", 20 * time.Second, true, record.NotReady, "not all of 4 pods were running after 8s, and they could not be " +
+			"deleted: others would load besides them; job leakgate-load-", "in load could not be deleted; it expires by itself within "},
+		{"a Job that has loaded, and stays", time.Second, true, "", "", "in load could not be deleted; it expires by itself within "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				f.startAfter, f.stays = c.startAfter, func() bool { return c.stays }
+				d, err := newPods(config(), f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				said := ""
+				phase := loadgen.Phase{Round: 1, Duration: length, Say: func(text string) { said += text + "\n" }}
+				d.Prepare(t.Context(), phase)
+				load := d.Run(t.Context(), phase)
+				if load.Code != c.code || (load.Stopped == "") != (c.stopped == "") || !strings.Contains(load.Stopped, c.stopped) {
+					t.Errorf("Run = %q, %q\nwant %q, %q", load.Code, load.Stopped, c.code, c.stopped)
+				}
+				if strings.Contains(said, "could not be deleted") != (c.said != "") || !strings.Contains(said, c.said) {
+					t.Errorf("said %q, want %q", said, c.said)
+				}
+				if c.stays && f.made != 1 {
+					t.Errorf("%d Jobs were created, want one", f.made)
+				}
+			})
+		})
+	}
+}
+
 // What goes wrong with a pod is said, with its own code, and nothing stays behind.
 func TestTrouble(t *testing.T) {
 	only := func(which int, change func(p *corev1.Pod)) func(*fake, *corev1.Pod, int) {
@@ -243,22 +286,5 @@ func TestInterrupted(t *testing.T) {
 			}
 			f.empty(t, "interrupted")
 		})
-	}
-}
-
-// The API server's clock counts where ours is clearly wrong.
-func TestOffset(t *testing.T) {
-	at := time.Date(2026, 5, 4, 12, 0, 0, 300e6, time.UTC)
-	for _, c := range []struct {
-		server time.Time
-		want   time.Duration
-	}{
-		{at.Truncate(time.Second), 0}, {at.Truncate(time.Second).Add(-time.Second), 0}, {at.Truncate(time.Second).Add(time.Second), 0},
-		{at.Truncate(time.Second).Add(time.Minute), time.Minute + 200*time.Millisecond},
-		{at.Truncate(time.Second).Add(-time.Hour), -time.Hour + 200*time.Millisecond},
-	} {
-		if got := offset(c.server, at, at); got != c.want {
-			t.Errorf("offset(%s at %s) = %s, want %s", c.server, at, got, c.want)
-		}
 	}
 }

@@ -110,10 +110,11 @@ func (d *TestRuns) Prepare(ctx context.Context, of loadgen.Phase) {
 	d.n++
 	name := objectName(cmp.Or(d.manifest.GetName(), "load"), d.id, d.n)
 	t.pods = &watched{cluster: d.cluster, namespace: d.namespace, selector: runnersOf(name), want: d.runners, good: anyhow}
-	if t.err = d.create(ctx, t, name, of); t.err != nil {
+	end := time.Now().Add(d.cfg.Ready)
+	if t.err = d.create(ctx, t, name, of, end); t.err != nil {
 		return
 	}
-	t.err = d.wait(ctx, t, time.Now().Add(d.cfg.Ready), func() bool {
+	t.err = d.wait(ctx, t, end, func() bool {
 		return t.stage == stageStarted || t.stage == stageStopped || t.stage == stageFinished
 	})
 	if errors.Is(t.err, errTooLate) {
@@ -139,26 +140,19 @@ func (d *TestRuns) stuck(ctx context.Context, t *trial) string {
 	return why + ": " + t.pods.notRunning(ctx, t.name+"-1")
 }
 
-func (d *TestRuns) create(ctx context.Context, t *trial, name string, of loadgen.Phase) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
+func (d *TestRuns) create(ctx context.Context, t *trial, name string, of loadgen.Phase, end time.Time) error {
 	run, err := ownTestRun(d.manifest, name, d.namespace, of, d.cfg.Rate)
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.cfg.File, err)
 	}
-	tied := leash(name, d.namespace, d.cfg.Ready+of.Duration+overtime+operatorTime+keepTime)
+	tied := leash(name, d.namespace, d.cfg.Ready+of.Duration+overtime+operatorTime+keepFor(d.runners))
 	ownedBySelf(tied, d.cluster.Self(ctx))
-	made, err := d.cluster.CreateJob(ctx, tied)
-	if err != nil {
-		if kube.Away(err) {
-			t.job = tied // it may have been created
-		}
+	if t.job, err = createJob(ctx, d.cluster, tied, end); err != nil {
 		return err
 	}
-	t.job, t.name = made, name
-	run.SetOwnerReferences(ownedBy(made))
-	_, err = d.cluster.CreateTestRun(ctx, run)
-	return err
+	t.name = name
+	run.SetOwnerReferences(ownedBy(t.job))
+	return createTestRun(ctx, d.cluster, run, end)
 }
 
 // wait looks at the TestRun and its runners until something is so, or the time is over.
@@ -207,18 +201,22 @@ func (d *TestRuns) look(ctx context.Context, t *trial) error {
 }
 
 // Run waits until the TestRun is finished, and reads its runners' summaries.
-func (d *TestRuns) Run(ctx context.Context, of loadgen.Phase) record.Load {
+func (d *TestRuns) Run(ctx context.Context, of loadgen.Phase) (load record.Load) {
 	if d.now == nil {
 		d.Prepare(ctx, of)
 	}
 	t := d.now
 	d.now = nil
-	load := record.Load{
+	load = record.Load{
 		Planned: of.Duration, Asked: d.cfg.Rate,
 		Entries: []record.Entry{{Name: "testrun " + cmp.Or(d.manifest.GetName(), d.cfg.File)}},
 	}
 	if t.job != nil {
-		defer d.clean(ctx, t)
+		defer func() {
+			if !d.clean(ctx, t) {
+				leave(of, &load, t.job)
+			}
+		}()
 	}
 	err := t.err
 	if err == nil {
@@ -260,9 +258,10 @@ func (d *TestRuns) finish(ctx context.Context, t *trial, of loadgen.Phase) error
 	return err
 }
 
-// clean deletes a TestRun with all that belongs to it, and its leash.
-func (d *TestRuns) clean(ctx context.Context, t *trial) {
-	remove(ctx, func(ctx context.Context) error {
+// clean deletes a TestRun with all that belongs to it, and its leash, and reports whether
+// they are gone.
+func (d *TestRuns) clean(ctx context.Context, t *trial) bool {
+	return remove(ctx, func(ctx context.Context) error {
 		if err := d.cluster.DeleteTestRun(ctx, d.namespace, t.job.Name); err != nil && !kube.Gone(err) {
 			return err
 		}

@@ -24,6 +24,13 @@ import (
 func (f *fake) CreateTestRun(_ context.Context, run *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.runs[run.GetName()] != nil {
+		return nil, exists(run.GetName())
+	}
+	lost, create := f.answer()
+	if !create {
+		return nil, lost
+	}
 	f.runs[run.GetName()] = run
 	for i := range 2 {
 		name := fmt.Sprintf("%s-%d", run.GetName(), i+1)
@@ -35,7 +42,7 @@ func (f *fake) CreateTestRun(_ context.Context, run *unstructured.Unstructured) 
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "k6"}}},
 		}
 	}
-	return run, nil
+	return run, lost
 }
 
 func (f *fake) TestRun(_ context.Context, _, name string) (*unstructured.Unstructured, error) {

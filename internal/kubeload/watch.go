@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/leakgate/leakgate/internal/kube"
+	"github.com/leakgate/leakgate/loadgen"
 	"github.com/leakgate/leakgate/record"
 )
 
@@ -25,6 +27,7 @@ type watched struct {
 	seen                map[types.UID]corev1.Pod // as each was seen last
 	missing             map[types.UID]bool       // of seen: no longer listed
 	away                error                    // why the last look failed
+	ends                map[string]end           // by the pod's name
 }
 
 // of is the container of a pod that loads.
@@ -43,7 +46,9 @@ const defaultContainer = "kubectl.kubernetes.io/default-container"
 func (w *watched) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
+	asked := time.Now()
 	pods, err := w.cluster.PodsBy(ctx, w.namespace, w.selector)
+	came := time.Now()
 	w.away = nil
 	switch {
 	case kube.Away(err):
@@ -61,6 +66,7 @@ func (w *watched) look(ctx context.Context) error {
 	}
 	for _, p := range pods {
 		w.seen[p.UID] = p
+		w.saw(&p, asked, came)
 		delete(w.missing, p.UID)
 	}
 	return nil
@@ -233,17 +239,46 @@ func stop(ctx context.Context, load *record.Load, err error) {
 	}
 }
 
-// remove deletes what a phase has created, and waits until its pods are gone. It does so
-// also when the phase was interrupted.
-func remove(ctx context.Context, delete func(context.Context) error, gone func(context.Context) bool) {
+// remove deletes what a phase has created, waits until its pods are gone, and reports whether
+// they are. It does so also when the phase was interrupted.
+func remove(ctx context.Context, delete func(context.Context) error, gone func(context.Context) bool) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
 	for {
 		if err := delete(ctx); err == nil && gone(ctx) {
-			return
+			return true
 		}
 		if pause(ctx, pollEvery) != nil {
-			return // it expires by itself
+			return false // it expires by itself
 		}
+	}
+}
+
+// leave says what could not be deleted, to people, and where the load was stopped with the
+// reason: what is left may load on.
+func leave(of loadgen.Phase, load *record.Load, job *batchv1.Job) {
+	text := fmt.Sprintf("job %s in %s could not be deleted; it expires by itself within %s", job.Name, job.Namespace, life(job))
+	say(of, text)
+	if load.Stopped != "" && load.Stopped != record.StoppedByUs {
+		load.Stopped += "; " + text
+	}
+}
+
+// life is how long a Job, and all that goes with it, is there at most.
+func life(job *batchv1.Job) time.Duration {
+	var sum int64
+	if d := job.Spec.ActiveDeadlineSeconds; d != nil {
+		sum += *d
+	}
+	if ttl := job.Spec.TTLSecondsAfterFinished; ttl != nil {
+		sum += int64(*ttl)
+	}
+	return time.Duration(sum) * time.Second
+}
+
+// say tells people who watch.
+func say(of loadgen.Phase, text string) {
+	if of.Say != nil {
+		of.Say(text)
 	}
 }

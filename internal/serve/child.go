@@ -20,6 +20,7 @@ import (
 type Task struct {
 	Plan string   // file
 	Dir  string   // run directory, which is not there yet
+	Lock string   // file that the child holds locked while it lives
 	Env  []string // the child's whole environment
 }
 
@@ -35,6 +36,10 @@ type Result struct {
 // than its grace.
 type Starter func(ctx context.Context, t Task, started func(pid int)) Result
 
+// DefaultGrace is the time that a run has to end: it stops its load, which may take the 30 s
+// that it has to delete Jobs and wait until they are gone, and writes its reports.
+const DefaultGrace = 45 * time.Second
+
 // maxSaid is how much of a child's standard error is kept, in bytes: its last messages.
 const maxSaid = 4 << 10
 
@@ -48,13 +53,20 @@ func Child(program string, args []string, grace time.Duration) Starter {
 		cmd.Args = slices.Concat(args, []string{t.Plan, "--dir", t.Dir, "--quiet", "--source", "", "--github", "off",
 			"--until-stdin-ends"})
 		cmd.Env, cmd.Stderr = t.Env, said
+		lock, err := handOn(cmd, t.Lock)
+		if err != nil {
+			return Result{Code: -1, Err: err}
+		}
+		defer lock.Close()
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			return Result{Code: -1, Err: err}
 		}
 		cmd.Cancel = in.Close
 		cmd.WaitDelay = grace
-		if err := cmd.Start(); err != nil {
+		err = cmd.Start()
+		_ = lock.Close() // it is the child's now
+		if err != nil {
 			return Result{Code: -1, Err: err}
 		}
 		started(cmd.Process.Pid)

@@ -23,7 +23,8 @@ func play(t *testing.T, ctx context.Context, text string, grace time.Duration) (
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	task := Task{Plan: file, Dir: filepath.Join(dir, outDir), Env: []string{"ONLY=this"}}
+	task := Task{Plan: file, Dir: filepath.Join(dir, outDir), Lock: filepath.Join(dir, childLock),
+		Env: []string{"ONLY=this"}}
 	res := Child(self, []string{self, fakeRun}, grace)(ctx, task, func(pid int) {
 		if pid <= 0 {
 			t.Errorf("started with the process id %d", pid)
@@ -94,7 +95,8 @@ func TestChildEnds(t *testing.T) {
 }
 
 func TestChildDoesNotStart(t *testing.T) {
-	res := Child("/no/such/program", []string{"x"}, time.Second)(t.Context(), Task{}, func(int) { t.Error("it started") })
+	task := Task{Lock: filepath.Join(t.TempDir(), childLock)}
+	res := Child("/no/such/program", []string{"x"}, time.Second)(t.Context(), task, func(int) { t.Error("it started") })
 	r := conclude(Run{}, res, t.TempDir(), time.Now())
 	if r.Outcome != verdict.Inconclusive || !strings.Contains(r.Headline, "/no/such/program") {
 		t.Errorf("%+v", r)
@@ -120,5 +122,13 @@ func TestLastBytes(t *testing.T) {
 		if l.String() != c.want {
 			t.Errorf("%q keeps %q, want %q", c.writes, l, c.want)
 		}
+	}
+}
+
+// TestGraceCoversCleaning: a run that is killed while it deletes its Jobs leaves a load behind.
+func TestGraceCoversCleaning(t *testing.T) {
+	const clean, reports = 30 * time.Second, 10 * time.Second // kubeload's cleanTime, and the rest
+	if DefaultGrace < clean+reports || orphanPatience < DefaultGrace {
+		t.Errorf("DefaultGrace = %s, orphanPatience = %s; want %s at least", DefaultGrace, orphanPatience, clean+reports)
 	}
 }

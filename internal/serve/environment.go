@@ -58,9 +58,21 @@ func lookup(env []string) func(string) (string, bool) {
 
 var variableName = regexp.MustCompile(`^` + VariablePrefix + `[A-Za-z0-9_]+$`)
 
+// maxVariables bounds the names and values of a request's variables together, in bytes. They
+// are addresses and names; a child's environment takes no more than 128 KiB for one on Linux,
+// and a record has to be read back.
+const maxVariables = 64 << 10
+
 // checkVariables refuses names beyond the prefix: PATH or GODEBUG would change the run
-// itself.
+// itself. It also refuses more than can be kept and handed on.
 func checkVariables(variables map[string]string) error {
+	total := 0
+	for name, value := range variables {
+		total += len(name) + len(value)
+	}
+	if total > maxVariables {
+		return fmt.Errorf("variables: names and values have %d bytes; want at most %d", total, maxVariables)
+	}
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		if !variableName.MatchString(name) {
 			return fmt.Errorf("variables: %q does not begin with %s", name, VariablePrefix)

@@ -2,7 +2,11 @@
 
 package serve
 
-import "os"
+import (
+	"io"
+	"os"
+	"os/exec"
+)
 
 // lockFile holds a file open; here nothing keeps a second server from doing the same.
 func lockFile(name string) (*os.File, error) {
@@ -12,5 +16,8 @@ func lockFile(name string) (*os.File, error) {
 // syncDir does nothing here: a folder cannot be opened as a file.
 func syncDir(string) error { return nil }
 
-// alive is not known here: a child ends by itself when its input does.
-func alive(int) bool { return false }
+// handOn does nothing here: a child inherits no files.
+func handOn(*exec.Cmd, string) (io.Closer, error) { return io.NopCloser(nil), nil }
+
+// held is not known here: a child ends by itself when its input does.
+func held(string) bool { return false }

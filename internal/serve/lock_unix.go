@@ -4,7 +4,9 @@ package serve
 
 import (
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"syscall"
 )
 
@@ -32,5 +34,25 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// alive reports whether there is a process of that id.
-func alive(pid int) bool { return pid > 0 && syscall.Kill(pid, 0) == nil }
+// handOn has a command hold a lock for as long as it lives, and what it starts lives: they
+// inherit the open file. A process id would say less, since another process has it later: in
+// a container that was restarted, ids begin anew. The file is to be closed once the command has
+// started.
+func handOn(cmd *exec.Cmd, name string) (io.Closer, error) {
+	f, err := lockFile(name)
+	if err != nil {
+		return nil, err
+	}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	return f, nil
+}
+
+// held reports whether any process holds a lock.
+func held(name string) bool {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}

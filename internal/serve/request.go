@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/input"
 	"github.com/leakgate/leakgate/internal/plan"
 	"github.com/leakgate/leakgate/internal/quote"
 )
@@ -110,11 +111,8 @@ func (s *Server) check(file string, text []byte, o order) (*plan.Plan, error) {
 	if len(o.key) > maxName {
 		return nil, refuse(http.StatusBadRequest, "", "the key is longer than %d bytes", maxName)
 	}
-	if err := s.settable.refused(o.variables, o.webhook); err != nil {
+	if err := s.refused(text, o); err != nil {
 		return nil, err
-	}
-	if err := s.rules.refused(text, o.posted); err != nil {
-		return nil, refuse(http.StatusForbidden, "", "%w", err)
 	}
 	p, err := plan.Parse(file, text, lookup(with(s.cfg.Env, o.variables)))
 	if err != nil {
@@ -122,6 +120,34 @@ func (s *Server) check(file string, text []byte, o order) (*plan.Plan, error) {
 		return nil, refuse(http.StatusUnprocessableEntity, hint, "%w", err)
 	}
 	return p, nil
+}
+
+// refused is why the server does not run what is asked for; nil if it does.
+func (s *Server) refused(text []byte, o order) error {
+	if err := s.settable.refused(o.variables, o.webhook); err != nil {
+		return err
+	}
+	if err := s.rules.refused(text, o.posted); err != nil {
+		return refuse(http.StatusForbidden, "", "%w", err)
+	}
+	return nil
+}
+
+// refusedNow asks once more before a run starts. It may have waited while the server was
+// started anew with stricter flags, or while its mounted plan changed.
+func (s *Server) refusedNow(ctx context.Context, r Run) error {
+	o := order{job: r.job(), variables: r.Variables, webhook: r.Webhook}
+	var text []byte
+	var err error
+	if r.Posted {
+		text, err = input.ReadFile(ctx, s.store.path(r.ID, planFile), maxBody)
+	} else {
+		text, err = s.plans.read(ctx, r.Plan)
+	}
+	if err != nil {
+		return err
+	}
+	return s.refused(text, o)
 }
 
 // maxWait bounds a long poll: a client that is gone is noticed when something is sent.

@@ -29,13 +29,14 @@ type Run struct {
 	Posted    bool              `json:"posted,omitempty"` // the plan's text came with the request
 	Key       string            `json:"key,omitempty"`    // the same key of the same plan is the same run
 	Variables map[string]string `json:"variables,omitempty"`
+	Webhook   bool              `json:"webhook,omitempty"` // a webhook asked for it, and not POST /runs
 	State     State             `json:"state"`
 	Outcome   verdict.Outcome   `json:"outcome,omitempty"` // of a finished run
 	Headline  string            `json:"headline,omitempty"`
 	Said      string            `json:"said,omitempty"` // on standard error, by a run that came to no verdict
 	Code      *int              `json:"exit_code,omitempty"`
 	Findings  *int              `json:"findings,omitempty"` // confirmed leaks; nil where there is no verdict
-	Process   int               `json:"process,omitempty"`  // id of the process while it runs
+	Process   int               `json:"process,omitempty"`  // id of the process while it runs, for people
 	Created   time.Time         `json:"created"`
 	Started   time.Time         `json:"started,omitzero"`
 	Ended     time.Time         `json:"finished,omitzero"`

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/quote"
 	"github.com/leakgate/leakgate/verdict"
 )
 
@@ -114,9 +115,9 @@ func New(cfg Config) (*Server, error) {
 }
 
 // orphanPatience is how long a child of a server that was killed may take to end: it
-// notices at once, and writes its reports.
+// notices at once, and then does what it does in its grace.
 const (
-	orphanPatience = 30 * time.Second
+	orphanPatience = DefaultGrace
 	orphanPoll     = 100 * time.Millisecond
 )
 
@@ -135,7 +136,10 @@ func (s *Server) resume() {
 		case Queued:
 			s.queue = append(s.queue, e)
 		case Running:
-			awaitOrphan(r.Process)
+			if held(s.store.path(r.ID, childLock)) {
+				s.adopt(e)
+				continue
+			}
 			e.run = r.inconclusive(errRestarted.Error(), time.Now())
 			s.log(e.run)
 			if err := s.store.save(e.run); err != nil {
@@ -152,12 +156,36 @@ func (s *Server) resume() {
 	s.schedule()
 }
 
-// awaitOrphan waits for a run that goes on without its server: two loads at once would make
-// each other inconclusive.
-func awaitOrphan(pid int) {
-	for deadline := time.Now().Add(orphanPatience); alive(pid) && time.Now().Before(deadline); {
-		time.Sleep(orphanPoll)
+// adopt waits for a run that goes on without its server, and ends already. Its plan stays taken
+// until then, since two loads at once would make each other inconclusive; other plans need not
+// wait.
+func (s *Server) adopt(e *entry) {
+	r := e.run
+	e.cancel = func(error) {}
+	s.running[r.Plan] = e
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		if released(s.ctx, s.store.path(r.ID, childLock)) {
+			s.finish(e, r.inconclusive(errRestarted.Error(), time.Now()), nil)
+		}
+	}()
+}
+
+// released waits for the end of a lock, or of patience, and reports whether that came before
+// the end of ctx: then the next server has to wait.
+func released(ctx context.Context, lock string) bool {
+	patience, cancel := context.WithTimeout(ctx, orphanPatience)
+	defer cancel()
+	poll := time.NewTicker(orphanPoll)
+	defer poll.Stop()
+	for held(lock) && patience.Err() == nil {
+		select {
+		case <-poll.C:
+		case <-patience.Done():
+		}
 	}
+	return ctx.Err() == nil
 }
 
 // add makes a run known. Of runs with one key, the latest is the key's.
@@ -194,7 +222,8 @@ func (s *Server) submit(o order) (Run, bool, error) {
 	}
 	now := time.Now()
 	r := Run{
-		ID: newID(now), Plan: o.plan, Posted: o.posted, Key: o.key, Variables: o.variables, State: Queued, Created: now,
+		ID: newID(now), Plan: o.plan, Posted: o.posted, Key: o.key, Variables: o.variables, Webhook: o.webhook,
+		State: Queued, Created: now,
 	}
 	if err := s.store.create(r, o.text); err != nil {
 		return Run{}, false, fmt.Errorf("storing the run: %w", err)
@@ -250,7 +279,13 @@ func (s *Server) execute(ctx context.Context, e *entry) {
 	s.mu.Lock()
 	r := e.run
 	s.mu.Unlock()
-	t := Task{Plan: s.plans.file(r.Plan), Dir: s.store.path(r.ID, outDir), Env: with(s.cfg.Env, r.Variables)}
+	if err := s.refusedNow(ctx, r); err != nil {
+		why := "the run was not started: " + quote.Plain(err.Error(), maxLine)
+		s.finish(e, r.inconclusive(why, time.Now()), context.Cause(ctx))
+		return
+	}
+	t := Task{Plan: s.plans.file(r.Plan), Dir: s.store.path(r.ID, outDir), Lock: s.store.path(r.ID, childLock),
+		Env: with(s.cfg.Env, r.Variables)}
 	if r.Posted {
 		t.Plan = s.store.path(r.ID, planFile)
 	}
@@ -330,12 +365,16 @@ func (s *Server) cancel(id string) (Run, error) {
 		e.cancel(errCancelled)
 		return e.run, nil
 	}
+	r := e.run.inconclusive(errCancelled.Error(), time.Now())
+	if err := s.store.save(r); err != nil { // it would run after a restart, and so it is not cancelled
+		return e.run, fmt.Errorf("storing the run: %w", err)
+	}
+	e.run = r
 	s.queue = slices.DeleteFunc(s.queue, func(q *entry) bool { return q == e })
-	e.run = e.run.inconclusive(errCancelled.Error(), time.Now())
 	s.log(e.run)
 	s.metrics.finished(e.run)
 	close(e.done)
-	return e.run, s.store.save(e.run)
+	return e.run, nil
 }
 
 // get finds a run, and how many runs wait before it.

@@ -269,6 +269,34 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// TestCancelThatCannotBeStored: on disk it is still queued, and so it is in memory.
+func TestCancelThatCannotBeStored(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		broken bool
+		want   string
+	}{{"stored", false, "inconclusive"}, {"not stored", true, "queued"}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := open(t, config(t, &plays{}, "a"))
+			defer shut(t, s)
+			ask(t, s, "a", "")
+			waiting := ask(t, s, "a", "")
+			if c.broken {
+				name := s.store.path(waiting.ID, runFile)
+				if err := errors.Join(os.Remove(name), os.MkdirAll(filepath.Join(name, "x"), 0o700)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.cancel(waiting.ID); (err != nil) != c.broken {
+				t.Errorf("%s: cancel = %v", c.name, err)
+			}
+			if got := state(t, s, waiting.ID); got != c.want {
+				t.Errorf("%s: %s, want %s", c.name, got, c.want)
+			}
+		})
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config(t, &plays{}, "a")
@@ -351,12 +379,76 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestRestartWithOtherRules: what waits is run by the rules of the server that runs it.
+func TestRestartWithOtherRules(t *testing.T) {
+	const not = "could not tell: the run was not started: "
+	posted := order{job: job{plan: "shop", posted: true}, text: []byte(goodPlan)}
+	exec := order{job: job{plan: "shop", posted: true}, text: []byte(execPlan)}
+	mounted := order{job: job{plan: "a"}, variables: map[string]string{"LEAKGATE_PLAN_ADMIN": "http://h"}}
+	hook := mounted
+	hook.webhook = true
+	for _, c := range []struct {
+		name   string
+		o      order
+		change func(t *testing.T, c *Config)
+		want   string // headline
+	}{
+		{"a posted plan", posted, func(*testing.T, *Config) {}, "a headline"},
+		{"a posted plan, mounted only", posted, func(_ *testing.T, c *Config) { c.MountedOnly = true },
+			not + "this server runs mounted plans only"},
+		{"a command", exec, func(*testing.T, *Config) {}, "a headline"},
+		{"a command, no longer allowed", exec, func(_ *testing.T, c *Config) { c.AllowExec = false },
+			not + "plan:2: load.exec.command runs a command on the server"},
+		{"a variable", mounted, func(*testing.T, *Config) {}, "a headline"},
+		{"a variable that the server has now", mounted, func(_ *testing.T, c *Config) {
+			c.Env = []string{"LEAKGATE_PLAN_ADMIN=http://shop"}
+		}, not + "variables: LEAKGATE_PLAN_ADMIN is set by the server"},
+		{"a webhook's variable", hook, func(*testing.T, *Config) {}, "a headline"},
+		{"a webhook's variable, no longer listed", hook, func(_ *testing.T, c *Config) { c.RequestVariables = nil },
+			not + "variables: a webhook must not set LEAKGATE_PLAN_ADMIN"},
+		{"a mounted plan that is gone", mounted, func(t *testing.T, c *Config) {
+			if err := os.Remove(filepath.Join(c.Plans, "a"+planEnding)); err != nil {
+				t.Error(err)
+			}
+		}, not + `plan "a": no such plan`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &plays{}
+			cfg := config(t, p, "a")
+			cfg.AllowExec, cfg.RequestVariables = true, []string{"LEAKGATE_PLAN_ADMIN"}
+			s := open(t, cfg)
+			ask(t, s, "a", "") // both names are taken, so that the next one waits
+			if _, _, err := s.submit(order{job: job{plan: "shop", posted: true}, text: []byte(goodPlan)}); err != nil {
+				t.Fatal(err)
+			}
+			waiting, _, err := s.submit(c.o)
+			if err != nil || waiting.State != Queued {
+				t.Fatalf("%s: %s, %v", c.name, waiting.State, err)
+			}
+			synctest.Wait()
+			shut(t, s)
+			before := p.count()
+			c.change(t, &cfg)
+			s = open(t, cfg)
+			defer shut(t, s)
+			r, err := s.wait(t.Context(), waiting.ID, 2*playTime)
+			if err != nil || !strings.HasPrefix(r.Headline, c.want) {
+				t.Errorf("%s: %q, %v; want %q", c.name, r.Headline, err, c.want)
+			}
+			if started := p.count() > before; started == strings.HasPrefix(c.want, not) {
+				t.Errorf("%s: started %v", c.name, started)
+			}
+		})
+	}
+}
+
 func TestNothingStartsWhileStopping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &plays{}
 		s := open(t, config(t, p, "a"))
 		ask(t, s, "a", "")
 		ask(t, s, "a", "")
+		synctest.Wait()
 		s.Stop()
 		if _, _, err := s.submit(order{job: job{plan: "a"}}); !errors.Is(err, errStopping) {
 			t.Errorf("submit = %v, want %v", err, errStopping)

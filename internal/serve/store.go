@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,9 +18,10 @@ import (
 
 // What a run has in its folder.
 const (
-	runFile  = "run.json"
-	planFile = "plan.yaml" // a posted plan
-	outDir   = "out"       // the run directory
+	runFile   = "run.json"
+	planFile  = "plan.yaml" // a posted plan
+	outDir    = "out"       // the run directory
+	childLock = "lock"      // locked by the child for as long as it lives
 )
 
 // Modes of what is stored. Plans, variables and reports are nobody else's business.
@@ -28,8 +30,8 @@ const (
 	fileMode = 0o600
 )
 
-// maxRunFile is how much of a run.json is read, in bytes: its variables are bounded by what
-// a request may have.
+// maxRunFile is how much of a run.json is read, in bytes. The largest thing in it are variables,
+// of which JSON makes six times maxVariables at most: \u0001 for a byte.
 const maxRunFile = 2 * maxBody
 
 // store keeps runs in a folder each below a state directory.
@@ -164,13 +166,29 @@ func (s *store) create(r Run, text []byte) error {
 	return nil
 }
 
+// formatRun writes what parseRun reads. HTML is of no concern to it: a < stays one byte.
+func formatRun(r Run) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(r); err != nil {
+		return nil, err
+	}
+	if b.Len() > maxRunFile {
+		return nil, fmt.Errorf("the record of run %s would have %d bytes; at most %d are read back", r.ID, b.Len(),
+			maxRunFile)
+	}
+	return b.Bytes(), nil
+}
+
 // save replaces a run's record as a whole.
 func (s *store) save(r Run) error {
-	text, err := json.MarshalIndent(r, "", "  ")
+	text, err := formatRun(r)
 	if err != nil {
 		return err
 	}
-	return replace(s.path(r.ID, runFile), append(text, '\n'))
+	return replace(s.path(r.ID, runFile), text)
 }
 
 func (s *store) remove(id string) error { return os.RemoveAll(filepath.Join(s.dir, id)) }

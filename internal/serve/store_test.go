@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -82,5 +83,51 @@ func TestLoadRemovesRemains(t *testing.T) {
 		if _, err := os.Stat(dir); (err == nil) != c.kept {
 			t.Errorf("%s: kept: %v, want %v", c.name, err == nil, c.kept)
 		}
+	}
+}
+
+// TestAcceptedIsReadBack: whatever a request may send as variables, a restart reads its run.
+func TestAcceptedIsReadBack(t *testing.T) {
+	const name = VariablePrefix + "X"
+	full := maxVariables - len(name)
+	for _, c := range []struct {
+		name    string
+		value   string
+		refused bool
+	}{
+		{name: "as much as may be", value: strings.Repeat("x", full)},
+		{name: "what HTML escapes", value: strings.Repeat("<>&", full/3)},
+		{name: "what JSON escapes", value: strings.Repeat("\x01", full)},
+		{name: "a line separator, which JSON for scripts escapes", value: strings.Repeat("\u2028", full/3)},
+		{name: "a byte more", value: strings.Repeat("x", full+1), refused: true},
+		{name: "as much as a body has", value: strings.Repeat("<", maxBody), refused: true},
+	} {
+		r := Run{ID: someID, Plan: strings.Repeat("p", maxName), Key: strings.Repeat("<", maxName), State: Queued,
+			Variables: map[string]string{name: c.value}}
+		if err := checkVariables(r.Variables); (err != nil) != c.refused {
+			t.Errorf("%s: checkVariables = %v, want refused %v", c.name, err, c.refused)
+		}
+		if c.refused {
+			continue
+		}
+		s := openState(t, t.TempDir())
+		if err := s.create(r, nil); err != nil {
+			t.Errorf("%s: create: %v", c.name, err)
+			continue
+		}
+		if got, err := s.read(someID); err != nil || got.Variables[name] != c.value {
+			t.Errorf("%s: read back: %v, %d bytes", c.name, err, len(got.Variables[name]))
+		}
+	}
+}
+
+// TestRecordHasNoEscapes: six bytes for each < made a record longer than what is read.
+func TestRecordHasNoEscapes(t *testing.T) {
+	text, err := formatRun(Run{ID: someID, State: Queued, Key: "<a&b>"})
+	if err != nil || !strings.Contains(string(text), `"<a&b>"`) {
+		t.Errorf("formatRun = %s, %v", text, err)
+	}
+	if _, err := formatRun(Run{ID: someID, State: Queued, Said: strings.Repeat("x", maxRunFile)}); err == nil {
+		t.Error("a record is written that cannot be read")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
@@ -110,6 +111,20 @@ func TestServeTakesVariables(t *testing.T) {
 	}
 	if len(sent) != len(listed) {
 		t.Errorf("--request-variables lists %v, and %d are sent", listed, len(sent))
+	}
+}
+
+// TestServeHasTimeToEnd: the pod is killed after its runs are, and not before they have deleted
+// what they had in the cluster.
+func TestServeHasTimeToEnd(t *testing.T) {
+	const clean, answers = 30 * time.Second, 10 * time.Second // of a load's Jobs; of the server itself
+	grace, err := time.ParseDuration(flagOf(t, "grace"))
+	if err != nil || grace <= clean {
+		t.Errorf("--grace = %s, %v; want more than %s", grace, err, clean)
+	}
+	d := one[*apps.Deployment](t, objects(t, serveDir+"serve.yaml"))
+	if s := time.Duration(*d.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second; s < grace+answers {
+		t.Errorf("terminationGracePeriodSeconds = %s; want %s at least", s, grace+answers)
 	}
 }
 
