@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/leakgate/leakgate/record"
@@ -11,21 +12,50 @@ import (
 type Output struct {
 	Name string // of its pod
 	Node string
-	Text []byte
 	Code int           // exit code
 	Took time.Duration // how long it ran; 0: not known
 	Late time.Duration // by how much it began later than the first
+
+	said said
+}
+
+// said is what an Output's text comes to.
+type said struct {
+	summary summary
+	found   bool
+	err     error
+	last    string // the last line, for messages
+}
+
+// Read reads a generator's summary, in the given format, out of what it has printed. It
+// keeps nothing of the text itself.
+func (o *Output) Read(form string, text []byte) {
+	s, ok, err := readSummary(form, text)
+	s.codes, s.errors = cloned(s.codes), cloned(s.errors)
+	o.said = said{summary: s, found: ok, err: err, last: strings.Clone(lastLine(text))}
+}
+
+// cloned is a copy of counts, whose keys are no part of a larger text.
+func cloned(counts map[string]uint64) map[string]uint64 {
+	if counts == nil {
+		return nil
+	}
+	out := make(map[string]uint64, len(counts))
+	for kind, n := range counts {
+		out[strings.Clone(kind)] = n
+	}
+	return out
 }
 
 // ReadOutputs adds up the summaries of the generators of a phase, in a load of one entry
 // that says what was asked for. Counts are sums; a quantile of several generators is not
 // known from theirs, and stays 0.
-func ReadOutputs(load *record.Load, form string, outputs []Output) {
+func ReadOutputs(load *record.Load, outputs []Output) {
 	var sum summary
 	var mean weighted
 	found := 0
 	for _, o := range outputs {
-		s, ok, err := readSummary(form, o.Text)
+		s, ok, err := o.said.summary, o.said.found, o.said.err
 		part := record.Part{Name: o.Name, Node: o.Node, Took: o.Took, Late: o.Late}
 		if load.Asked > 0 {
 			part.Expected = uint64(load.Asked * load.Planned.Seconds() / float64(len(outputs)))
@@ -35,7 +65,7 @@ func ReadOutputs(load *record.Load, form string, outputs []Output) {
 			load.Stopped, load.Code = fmt.Sprintf("reading the summary of %s: %v", o.Name, err), record.Unread
 			return
 		case o.Code != 0 && (!ok || o.Code != s.missed):
-			load.Stopped = fmt.Sprintf("the load failed: %s ended with exit code %d%s", o.Name, o.Code, lastLine(o.Text))
+			load.Stopped = fmt.Sprintf("the load failed: %s ended with exit code %d%s", o.Name, o.Code, o.said.last)
 			return
 		case !ok && o.Took > 0 && o.Took < time.Duration(leastTime*float64(load.Planned)):
 			load.Stopped = fmt.Sprintf("%s ended after %s of %s without a summary of what it sent: "+

@@ -85,18 +85,37 @@ func (c *Client) PodsBy(ctx context.Context, namespace, selector string) ([]core
 	return pods, err
 }
 
-// Log returns what a container has printed, of at most some bytes; beyond those it is cut.
+// tailLines are the last lines of a log that is longer than what is read of it, the fewer
+// the longer they are: what a program says at its end matters.
+var tailLines = [...]int64{10_000, 1000, 100, 10, 1}
+
+// Log returns what a container has printed, at most so many bytes; of a longer log the last
+// lines that fit.
 func (c *Client) Log(ctx context.Context, namespace, pod, container string, most int64) ([]byte, error) {
 	core, err := c.Core()
 	if err != nil {
 		return nil, err
 	}
-	text, err := core.Get().Namespace(namespace).Resource("pods").Name(pod).SubResource("log").
-		Param("container", container).Param("limitBytes", strconv.FormatInt(most, 10)).Do(ctx).Raw()
-	if err != nil {
-		return nil, c.failed("read the log of pod "+pod+" in "+namespace, err)
+	read := func(lines int64) ([]byte, error) { // lines: 0 for all
+		r := core.Get().Namespace(namespace).Resource("pods").Name(pod).SubResource("log").
+			Param("container", container).Param("limitBytes", strconv.FormatInt(most+1, 10))
+		if lines > 0 {
+			r = r.Param("tailLines", strconv.FormatInt(lines, 10))
+		}
+		text, err := r.Do(ctx).Raw()
+		if err != nil {
+			return nil, c.failed("read the log of pod "+pod+" in "+namespace, err)
+		}
+		return text, nil
 	}
-	return text, nil
+	text, err := read(0)
+	for _, lines := range tailLines {
+		if err != nil || int64(len(text)) <= most {
+			break
+		}
+		text, err = read(lines)
+	}
+	return text[:min(int64(len(text)), most)], err
 }
 
 // WhyNoPods is what the control plane said last of why it could not create an object's pods,

@@ -40,6 +40,7 @@ type fake struct {
 	play       func(f *fake, p *corev1.Pod, i int) // changes a pod before it is listed
 	deny       error                               // of CreateJob
 	awayUntil  time.Duration                       // lists fail so long after the Job was created
+	slowLog    time.Duration                       // how long a log takes
 	said       string                              // of WhyNoPods
 	stays      func() bool                         // a Job that is deleted
 	behind     func(i int) time.Duration           // by how much the clock of a pod's node is behind
@@ -224,6 +225,7 @@ func (f *fake) end(job string) time.Time {
 }
 
 func (f *fake) Log(_ context.Context, _, pod, _ string, _ int64) ([]byte, error) {
+	time.Sleep(f.slowLog)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if text, ok := f.logs[pod]; ok {

@@ -24,7 +24,8 @@ type OwnConfig struct {
 	Summary   string // format of the summaries that the pods print
 	Rate      float64
 	Ready     time.Duration
-	// Keep, if it is not nil, stores what a pod has printed in the n-th phase.
+	// Keep, if it is not nil, stores what a pod has printed in the n-th phase. Several
+	// goroutines call it, and Mask, at once.
 	Keep func(n int, pod string, text []byte)
 	// Mask takes secrets out of messages; nil: nothing is secret.
 	Mask func([]byte) []byte
@@ -146,19 +147,21 @@ func (d *Own) Run(ctx context.Context, of loadgen.Phase) (load record.Load) {
 
 // readAll reads what all pods of a phase have printed, and adds it up.
 func readAll(ctx context.Context, c cluster, p *phase, cfg OwnConfig, n int, load *record.Load) error {
-	var outputs []loadgen.Output
+	pods := p.pods.pods()
+	outputs := make([]loadgen.Output, len(pods))
+	err := eachLog(ctx, c, pods, p.pods.of, func(i int, text []byte) error {
+		pod := &pods[i]
+		t := terminated(pod, p.pods.of(pod))
+		outputs[i] = loadgen.Output{Name: pod.Name, Node: pod.Spec.NodeName, Code: int(t.ExitCode), Took: took(t)}
+		outputs[i].Read(cfg.Summary, cfg.kept(n, pod.Name, text))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	var first, last time.Time
-	for _, pod := range p.pods.pods() {
+	for _, pod := range pods {
 		t := terminated(&pod, p.pods.of(&pod))
-		text, err := readLog(ctx, c, pod, p.pods.of(&pod))
-		if err != nil {
-			return &troubled{trouble{code: record.Unread, message: fmt.Sprintf(
-				"what pod %s sent is not known: %v", pod.Name, err)}}
-		}
-		text = cfg.kept(n, pod.Name, text)
-		outputs = append(outputs, loadgen.Output{
-			Name: pod.Name, Node: pod.Spec.NodeName, Text: text, Code: int(t.ExitCode), Took: took(t),
-		})
 		if first.IsZero() || t.StartedAt.Time.Before(first) {
 			first = t.StartedAt.Time
 		}
@@ -167,12 +170,12 @@ func readAll(ctx context.Context, c cluster, p *phase, cfg OwnConfig, n int, loa
 		}
 	}
 	if !cfg.together {
-		for i, pod := range p.pods.pods() {
+		for i, pod := range pods {
 			late := terminated(&pod, p.pods.of(&pod)).StartedAt.Sub(first)
 			outputs[i].Late = max(0, late-time.Second) // Kubernetes says whole seconds
 		}
 	}
-	loadgen.ReadOutputs(load, cfg.Summary, outputs)
+	loadgen.ReadOutputs(load, outputs)
 	load.End = last.Sub(first)
 	return nil
 }

@@ -3,6 +3,7 @@ package kubeload
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,9 +170,9 @@ func TestOwn(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake()
 				f.play = c.play
-				kept := 0
+				var kept atomic.Int32
 				d, err := newOwn(OwnConfig{File: "job.yaml", Manifest: []byte(ownManifest), Namespace: "load", Rate: 200, Ready: time.Minute,
-					Keep: func(int, string, []byte) { kept++ }}, f)
+					Keep: func(int, string, []byte) { kept.Add(1) }}, f)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -183,8 +184,8 @@ func TestOwn(t *testing.T) {
 					t.Errorf("Run = sent %d, succeeded %d, uncounted %t, %q %q\nwant %d, %d, %t, %q %q", got.Sent, got.Succeeded,
 						got.Uncounted, got.Code, got.Stopped, c.want.Sent, c.want.Succeeded, c.want.Uncounted, c.want.Code, c.says)
 				}
-				if c.says == "" && (kept != 2 || got.Asked != 200 || got.Entries[0].Name != "job ghz-checkout") {
-					t.Errorf("%d logs were kept, of %q; want 2", kept, got.Entries[0].Name)
+				if c.says == "" && (kept.Load() != 2 || got.Asked != 200 || got.Entries[0].Name != "job ghz-checkout") {
+					t.Errorf("%d logs were kept, of %q; want 2", kept.Load(), got.Entries[0].Name)
 				}
 				if c.name == "two summaries" && (got.Entries[0].Max != 9*time.Millisecond || got.Entries[0].P90 != 0 ||
 					got.Entries[0].Mean != 2*time.Millisecond || got.Parts[1].Sent != 1001 || got.Expected != 2000) {

@@ -205,53 +205,32 @@ func (d *Pods) log(ctx context.Context, pod corev1.Pod) ([]byte, error) {
 	return readLog(ctx, d.cluster, pod, containerName)
 }
 
-// readLog reads a pod's log, again if the API server is away.
-func readLog(ctx context.Context, c cluster, pod corev1.Pod, container string) ([]byte, error) {
-	end := time.Now().Add(logTime)
-	for {
-		asking, cancel := context.WithTimeout(ctx, askTime)
-		text, err := c.Log(asking, pod.Namespace, pod.Name, container, maxLog)
-		cancel()
-		if err == nil || !kube.Away(err) || time.Now().After(end) || ctx.Err() != nil {
-			return text, err
-		}
-		if err := pause(ctx, pollEvery); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// logTime is for how long a log is asked for while the API server, or the pod's node, does
-// not answer.
-const logTime = keepTime / 2
-
 // collect reads what the pods say that they sent.
 func (d *Pods) collect(ctx context.Context, p *phase) (record.Load, error) {
-	var sources []loadgen.Source
+	pods := p.pods.pods()
+	sources := make([]loadgen.Source, len(pods))
 	none := record.Load{Entries: make([]record.Entry, len(d.cfg.Names))}
-	unread := func(format string, args ...any) (record.Load, error) {
-		return none, &troubled{trouble{code: record.Unread, message: fmt.Sprintf(format, args...), rank: waiting}}
-	}
-	for _, pod := range p.pods.pods() {
-		text, err := d.log(ctx, pod)
-		if err != nil {
-			return unread("what pod %s sent is not known: %v", pod.Name, err)
-		}
+	err := eachLog(ctx, d.cluster, pods, p.pods.of, func(i int, text []byte) error {
+		pod := &pods[i]
 		part, err := loadgen.ReadPart(text)
-		if err != nil {
+		switch {
+		case err != nil:
 			return unread("what pod %s sent is not known, by its log of %d bytes: %v", pod.Name, len(text), err)
+		case part.Part != index(pod)+1:
+			return unread("pod %s has the index %d, and sent part %d", pod.Name, index(pod), part.Part)
 		}
-		if part.Part != index(&pod)+1 {
-			return unread("pod %s has the index %d, and sent part %d", pod.Name, index(&pod), part.Part)
-		}
-		sources = append(sources, loadgen.Source{Part: part, Name: pod.Name, Node: pod.Spec.NodeName})
+		sources[i] = loadgen.Source{Part: part, Name: pod.Name, Node: pod.Spec.NodeName}
+		return nil
+	})
+	if err != nil {
+		return none, err
 	}
 	load, err := loadgen.Merge(sources)
 	if err != nil {
-		return unread("what the pods sent cannot be added up: %v", err)
+		return none, unread("what the pods sent cannot be added up: %v", err)
 	}
 	if len(load.Entries) != len(d.cfg.Names) {
-		return unread("the pods sent %d requests of a plan with %d: is their image of this version of leakgate?",
+		return none, unread("the pods sent %d requests of a plan with %d: is their image of this version of leakgate?",
 			len(load.Entries), len(d.cfg.Names))
 	}
 	p.pods.skew(p.start, load.Parts)

@@ -51,6 +51,18 @@ func TestRound(t *testing.T) {
 	})
 }
 
+// Logs are read side by side: one after the other, those of many pods would have expired.
+func TestLogsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.slowLog = 5 * time.Second
+		load, _, took := round(t, f, t.Context())
+		if load.Stopped != "" || took > length+2*time.Second+f.slowLog {
+			t.Errorf("Run took %s, %q, want %s and one log's %s", took, load.Stopped, length, f.slowLog)
+		}
+	})
+}
+
 // The phases after the first one get as much time to start as that has shown to be enough.
 func TestLeadIsLearnt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

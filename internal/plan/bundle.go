@@ -13,11 +13,11 @@ import (
 	"strings"
 )
 
-// Bundle is all that it takes to send a plan's load on another machine: its text, the files
-// that its load names, and the environment variables that its load refers to. It holds
-// secrets. What only targets and policy need is not in it.
+// Bundle is all that it takes to send a plan's load on another machine: the load's part
+// of its text, the files that its load names, and the environment variables that its load
+// refers to. It holds secrets, but none that only targets and policy need.
 type Bundle struct {
-	Plan  []byte            // the plan's text
+	Plan  []byte            // the plan's text, reduced to the load
 	Name  string            // the plan's file name, without its folder
 	Files map[string][]byte // by their name in the plan
 	Env   map[string]string
@@ -29,7 +29,11 @@ const loadFields = "load."
 // Bundle packs a plan's load. env looks up environment variables, as it did when the plan
 // was read.
 func (p *Plan) Bundle(env func(string) (string, bool)) (Bundle, error) {
-	b := Bundle{Plan: p.Text, Name: filepath.Base(p.File), Files: map[string][]byte{}, Env: map[string]string{}}
+	text, err := loadAlone(p.Text)
+	if err != nil {
+		return Bundle{}, err
+	}
+	b := Bundle{Plan: text, Name: filepath.Base(p.File), Files: map[string][]byte{}, Env: map[string]string{}}
 	for _, v := range p.Variables {
 		if !sentBy.MatchString(v.Field) {
 			continue

@@ -18,11 +18,22 @@ targets:
   - pprof: http://127.0.0.1:6060/debug/pprof
     auth: {bearer: "${TARGET_TOKEN}"}
     ca: target.pem
+  - {name: other, pprof: "http://127.0.0.1:6061/debug/pprof", auth: {basic: {user: a, password: literal-secret}}} # was: old-secret
+  - {name: &name shop, pprof: "http://127.0.0.1:6062/debug/pprof"}
+prometheus: {url: "http://127.0.0.1:9090", auth: {bearer: prometheus-secret}}
 load:
+  # was: old-secret
   ca: ../ca.pem
   requests:
     - {method: POST, url: "http://${HOST}/a", header: {Authorization: "Bearer ${LOAD_TOKEN}"}, body_file: body.json}
     - {url: "http://${HOST}/b", body_file: ABSOLUTE}
+    - {method: POST, url: "http://${HOST}/c", header: {X: *name, Y: *name}, body: "  a\n\ttab \n"}
+    - method: POST
+      url: "http://${HOST}/d"
+      body: |2
+          indented
+
+        text
 policy: {ignore_file: known.yaml}
 `
 
@@ -83,6 +94,14 @@ func TestBundle(t *testing.T) {
 	q, err := got.Unpack(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, secret := range []string{"literal-secret", "prometheus-secret", "old-secret", "TARGET_TOKEN", "target.pem"} {
+		if strings.Contains(string(got.Plan), secret) {
+			t.Errorf("the bundle's plan has %s, which the load does not need:\n%s", secret, got.Plan)
+		}
+	}
+	if diff := cmp.Diff(p.Load, q.Load); diff != "" {
+		t.Errorf("the load there (-want +got):\n%s", diff)
 	}
 	if q.Name != p.Name {
 		t.Errorf("the plan's name is %q there, want %q", q.Name, p.Name)
@@ -170,5 +189,29 @@ func FuzzDecodeBundle(f *testing.F) {
 			return
 		}
 		_, _ = b.Unpack(t.TempDir())
+	})
+}
+
+// What is left of a plan sends the same load.
+func FuzzLoadAlone(f *testing.F) {
+	f.Add([]byte(bundled))
+	f.Add([]byte("targets: [{pprof: &a 'http://127.0.0.1:1/debug/pprof'}]\nload: {requests: [*a, *a]}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		env := func(string) (string, bool) { return "value", true }
+		p, err := ParseLoad("plan.yaml", text, env)
+		if err != nil {
+			return
+		}
+		reduced, err := loadAlone(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := ParseLoad("plan.yaml", reduced, env)
+		if err != nil {
+			t.Fatalf("%v, in\n%s", err, reduced)
+		}
+		if diff := cmp.Diff(p.Load, q.Load); diff != "" {
+			t.Errorf("the load (-want +got):\n%s", diff)
+		}
 	})
 }

@@ -162,7 +162,8 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	t := v.Type()
 	for i := range t.NumField() {
 		key := t.Field(i).Tag.Get("yaml")
-		if t.Field(i).Tag.Get("required") == "true" && !seen[key] && !misspelt[key] {
+		needed := t.Field(i).Tag.Get("required") == "true" && (path != "" || d.partial != sentBy || sentKeys[key])
+		if needed && !seen[key] && !misspelt[key] {
 			d.problem(n, join(path, key), "", "missing: %s",
 				strings.ToLower(t.Field(i).Tag.Get("doc")[:1])+strings.TrimSuffix(t.Field(i).Tag.Get("doc")[1:], "."))
 		}

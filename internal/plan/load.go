@@ -82,7 +82,7 @@ func ReadThresholds(file string, env func(string) (string, bool)) (*Plan, error)
 }
 
 // ParseLoad reads a plan to send its load alone. What only its targets or its policy need,
-// variables and files, need not be there.
+// variables and files, need not be there, nor targets.
 func ParseLoad(file string, text []byte, env func(string) (string, bool)) (*Plan, error) {
 	return (&decoder{file: file, env: env, partial: sentBy}).parse(text)
 }
@@ -142,7 +142,9 @@ func (d *decoder) validate(p *Plan) {
 		d.bad("version", "write version: 1", "this leakgate does not know format %d", p.Version)
 	}
 	d.prometheus(p)
-	d.targets(p)
+	if d.partial != sentBy || d.given("targets") {
+		d.targets(p)
+	}
 	d.load(p)
 	d.policy(p)
 	if p.Production.Replicas < 0 || d.given("production.replicas") && p.Production.Replicas == 0 {
