@@ -65,6 +65,7 @@ func TestLoadDisturbed(t *testing.T) {
 		beside     func(ctx context.Context, n *namespace, g *gate)
 		code       string
 		says       string
+		short      bool // with -short, too
 	}{
 		{name: "a pod is deleted", code: verdict.CodeGone, says: "deleted", // a busy machine may see only that it is gone
 			beside: func(ctx context.Context, n *namespace, g *gate) {
@@ -74,19 +75,23 @@ func TestLoadDisturbed(t *testing.T) {
 					n.kubectl("delete", "pod", pod, "--wait=false")
 				}
 			}},
-		{name: "a pod is killed", code: verdict.CodeGone, says: "was killed by signal 9",
+		{name: "a pod is killed", short: true, code: verdict.CodeGone, says: "was killed by signal 9",
 			beside: func(ctx context.Context, n *namespace, g *gate) {
 				if g.after(ctx, record.Baseline, 0) {
 					n.kill(n.loading(4)[2])
 				}
 			}},
-		{name: "no node", more: ", node_selector: {no: such}, ready: 12s", code: verdict.CodeNotReady, says: "is not scheduled: 0/1 nodes are available"},
+		{name: "no node", short: true, more: ", node_selector: {no: such}, ready: 12s", code: verdict.CodeNotReady,
+			says: "is not scheduled: 0/1 nodes are available"},
 		{name: "no image", more: ", ready: 40s, image: 'localhost/none:dev'", code: verdict.CodeNotReady, says: "ErrImageNeverPull"},
 		{name: "a quota", more: ", ready: 12s", code: verdict.CodeNotReady, says: "2 of 4 pods were not created: ",
 			before: "{apiVersion: v1, kind: ResourceQuota, metadata: {name: small}, spec: {hard: {pods: 2}}}"},
 		{name: "too little memory", more: ", memory: 8Mi", code: verdict.CodeGone, says: "OOMKilled"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if !c.short {
+				needLong(t)
+			}
 			t.Parallel()
 			n, service := newNamespace(t), newCounter(t)
 			if c.before != "" {
@@ -143,6 +148,7 @@ func (n *namespace) kill(pod string) {
 // the round, the time for late answers, and a minute.
 func TestLoadLeavesNothing(t *testing.T) {
 	need(t)
+	needLong(t)
 	for _, c := range []struct {
 		name   string
 		signal syscall.Signal
