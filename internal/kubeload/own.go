@@ -82,7 +82,9 @@ func (d *Own) Prepare(ctx context.Context, of loadgen.Phase) {
 		return
 	}
 	p.pods.selector = podsOf(p.job.Name)
+	p.pods.teller = newTeller(of)
 	p.err = p.pods.until(ctx, end, p.pods.running)
+	p.pods.teller = nil
 	if errors.Is(p.err, errTooLate) {
 		p.err = &troubled{trouble{code: record.NotReady, message: fmt.Sprintf(
 			"after %s, not all of %d pods were running: %s", d.cfg.Ready, p.pods.want, p.pods.notRunning(ctx, p.job.Name))}}

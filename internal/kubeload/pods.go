@@ -96,7 +96,9 @@ func (d *Pods) try(ctx context.Context, of loadgen.Phase, end time.Time) *phase 
 	}
 	began := p.start.Add(-d.lead)
 	p.pods.selector = podsOf(p.job.Name)
+	p.pods.teller = newTeller(of)
 	p.err = p.pods.until(ctx, p.start.Add(-lastMoment), p.pods.running)
+	p.pods.teller = nil
 	if p.err != nil {
 		return p
 	}

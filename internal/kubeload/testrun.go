@@ -114,9 +114,11 @@ func (d *TestRuns) Prepare(ctx context.Context, of loadgen.Phase) {
 	if t.err = d.create(ctx, t, name, of, end); t.err != nil {
 		return
 	}
+	t.pods.teller = newTeller(of)
 	t.err = d.wait(ctx, t, end, func() bool {
 		return t.stage == stageStarted || t.stage == stageStopped || t.stage == stageFinished
 	})
+	t.pods.teller = nil
 	if errors.Is(t.err, errTooLate) {
 		t.err = &troubled{trouble{code: record.NotReady, message: d.stuck(ctx, t)}}
 	}
@@ -167,6 +169,7 @@ func (d *TestRuns) wait(ctx context.Context, t *trial, end time.Time, so func() 
 		if w, ok := t.pods.trouble(); ok {
 			return &troubled{w}
 		}
+		t.pods.teller.tell(t.pods)
 		if t.stage == stageError {
 			return &troubled{trouble{code: record.Lost, message: fmt.Sprintf("testrun %s ended with stage %q; kubectl -n %s "+
 				"logs job/%s-initializer says more", t.name, t.stage, d.namespace, t.name)}}

@@ -28,6 +28,7 @@ type watched struct {
 	missing             map[types.UID]bool       // of seen: no longer listed
 	away                error                    // why the last look failed
 	ends                map[string]end           // by the pod's name
+	teller              *teller                  // of how many run, while they start
 }
 
 // of is the container of a pod that loads.
@@ -117,14 +118,17 @@ func (w *watched) trouble() (trouble, bool) {
 }
 
 // running reports whether all pods are there and run, or have run.
-func (w *watched) running() bool {
+func (w *watched) running() bool { return w.run() >= w.want }
+
+// run is how many pods run, or have run.
+func (w *watched) run() int {
 	n := 0
 	for _, p := range w.seen {
 		if running(&p, w.of(&p)) {
 			n++
 		}
 	}
-	return n >= w.want
+	return n
 }
 
 // ended reports whether all pods have ended, and when the last one did.
@@ -191,6 +195,7 @@ func (w *watched) until(ctx context.Context, end time.Time, so func() bool) erro
 		if t, ok := w.trouble(); ok {
 			return &troubled{t}
 		}
+		w.teller.tell(w)
 		if !time.Now().Before(end) {
 			return errTooLate
 		}

@@ -70,5 +70,13 @@ func need(t *testing.T) {
 	}
 }
 
+// needLong skips a test that is not a part of the short form.
+func needLong(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("not with -short")
+	}
+}
+
 // kubeconfig is the administrator's.
 func kubeconfig() string { return filepath.Join(labDir, "state", "kubeconfig") }

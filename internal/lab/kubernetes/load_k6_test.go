@@ -53,6 +53,7 @@ const k6Pod = `
 // A Job of the user's own, with two pods of k6, whose counts are added up.
 func TestLoadJob(t *testing.T) {
 	need(t)
+	needLong(t)
 	buildImage(t, "K6", k6Image)
 	t.Parallel()
 	n, service := newNamespace(t), newCounter(t)
@@ -98,6 +99,7 @@ func (g *gate) write(name, text string) {
 // documentation has them, and one that hangs where the real one is known to.
 func TestLoadTestRun(t *testing.T) {
 	need(t)
+	needLong(t)
 	buildImage(t, "K6", k6Image)
 	t.Parallel()
 	crd := newNamespace(t)

@@ -19,7 +19,8 @@ import (
 type counter struct {
 	*httptest.Server
 	mu   sync.Mutex
-	seen map[string]uint64 // by path
+	seen map[string]uint64            // by path
+	slow func(n uint64) time.Duration // how long the n-th answer of a path takes; nil: no time
 }
 
 func newCounter(t *testing.T) *counter {
@@ -27,8 +28,12 @@ func newCounter(t *testing.T) *counter {
 	c := &counter{seen: map[string]uint64{}}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		c.seen[r.URL.Path]++
+		n, slow := c.seen[r.URL.Path], c.slow
+		c.mu.Unlock()
+		if slow != nil {
+			time.Sleep(slow(n))
+		}
 	}))
 	t.Cleanup(c.Close)
 	return c
