@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -66,9 +67,9 @@ func TestWay(t *testing.T) {
 		{"whole, and the target hangs up", &madeWay{open: true}, 0, true, 1, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			asked := 0
+			var asked atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				asked++
+				asked.Add(1)
 				if c.status == 0 {
 					panic(http.ErrAbortHandler)
 				}
@@ -88,8 +89,8 @@ func TestWay(t *testing.T) {
 			if err != nil && !errors.As(err, &e) {
 				t.Errorf("the error is a %T", err)
 			}
-			if asked != c.asked || c.way.restored != c.why {
-				t.Errorf("reached the target %d times, asked for the way %d times; want %d, %d", asked, c.way.restored, c.asked, c.why)
+			if int(asked.Load()) != c.asked || c.way.restored != c.why {
+				t.Errorf("reached the target %d times, asked for the way %d times; want %d, %d", asked.Load(), c.way.restored, c.asked, c.why)
 			}
 		})
 	}

@@ -80,13 +80,14 @@ func TestConcludeCounts(t *testing.T) {
 func TestChildEnds(t *testing.T) {
 	for _, c := range []struct {
 		name, plan string
+		grace      time.Duration
 		code       int
 	}{
-		{"ends by itself", "# waits\n", codeInterrupted},
-		{"has to be killed", "# hangs\n", -1},
+		{"ends by itself", "# waits\n", time.Minute, codeInterrupted}, // whenever it comes to that
+		{"has to be killed", "# hangs\n", 300 * time.Millisecond, -1},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		_, res := play(t, ctx, c.plan, 300*time.Millisecond)
+		_, res := play(t, ctx, c.plan, c.grace)
 		cancel()
 		if res.Code != c.code {
 			t.Errorf("%s: ended with %d, want %d", c.name, res.Code, c.code)
