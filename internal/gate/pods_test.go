@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ type madePods struct {
 	broken  error // of Freeze
 	last    func(lost bool) []record.Change
 
-	frozen bool
+	frozen atomic.Bool
 	closed bool
 }
 
@@ -45,14 +46,14 @@ func (m *madePods) Freeze(context.Context) (added []Source, left []record.Left, 
 	if m.broken != nil {
 		return nil, nil, m.broken
 	}
-	m.frozen = true
+	m.frozen.Store(true)
 	for _, name := range m.left {
 		left = append(left, record.Left{Target: name, Why: "gone"})
 	}
 	return m.added, left, nil
 }
 
-func (m *madePods) Frozen() bool    { return m.frozen }
+func (m *madePods) Frozen() bool    { return m.frozen.Load() }
 func (m *madePods) Has(string) bool { return true }
 func (m *madePods) Close()          { m.closed = true }
 
