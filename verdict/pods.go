@@ -18,15 +18,19 @@ type event struct {
 
 // events are what can happen to pods while they are watched.
 var events = map[record.ChangeKind]event{
-	record.PodRestarted: {CodePodRestarted, "read the container's last log: kubectl logs --previous; a crash under load is worth a look of its own"},
-	record.PodOOMKilled: {CodePodOOMKilled, "run again at a lower load.rate, or with a larger memory limit in staging, so that the gate can see what grows"},
-	record.PodEvicted:   {CodePodEvicted, "find out who needed its place (kubectl get events), and run again when the node has room"},
-	record.PodReplaced:  {CodePodReplaced, "wait for the rollout (kubectl rollout status), and run again"},
-	record.PodsScaled: {CodePodsScaled, "pin the number of replicas while the gate runs: set the autoscaler's minReplicas and maxReplicas to the " +
-		"same number, or pause what scales it"},
-	record.PodDeleted:  {CodePodDeleted, "find out who deleted it (kubectl get events), and run again"},
-	record.NodeGone:    {CodeNodeGone, "run again when the node is back, or its pods are elsewhere"},
-	record.PodUnready:  {CodePodUnready, "find out what its readiness probe says under load (kubectl describe pod), and run again"},
+	record.PodRestarted: {CodePodRestarted,
+		"read the container's last log: kubectl logs --previous; a crash under load is worth a look of its own"},
+	record.PodOOMKilled: {CodePodOOMKilled,
+		"run again at a lower load.rate, or with a larger memory limit in staging, so that the gate can see what grows"},
+	record.PodEvicted: {CodePodEvicted,
+		"find out who needed its place (kubectl get events), and run again when the node has room"},
+	record.PodReplaced: {CodePodReplaced, "wait for the rollout (kubectl rollout status), and run again"},
+	record.PodsScaled: {CodePodsScaled, "pin the number of replicas while the gate runs: set the autoscaler's " +
+		"minReplicas and maxReplicas to the same number, or pause what scales it"},
+	record.PodDeleted: {CodePodDeleted, "find out who deleted it (kubectl get events), and run again"},
+	record.NodeGone:   {CodeNodeGone, "run again when the node is back, or its pods are elsewhere"},
+	record.PodUnready: {CodePodUnready,
+		"find out what its readiness probe says under load (kubectl describe pod), and run again"},
 	record.PodsUnknown: {CodePodsUnknown, "run again when the API server answers"},
 }
 
@@ -95,8 +99,8 @@ func oomText(run record.Run, policy Policy, c record.Change) string {
 	case !known:
 		return "it was OOM-killed" + limit
 	case policy.limits().Pods.grew(run, base, last):
-		return fmt.Sprintf("it was OOM-killed%s after its goroutines grew from %d to %d: that is what a leak looks like",
-			limit, base, last)
+		return fmt.Sprintf("it was OOM-killed%s after its goroutines grew from %d to %d: "+
+			"that is what a leak looks like", limit, base, last)
 	}
 	return fmt.Sprintf("it was OOM-killed%s, with %d goroutines, %d at its baseline: its memory went elsewhere, "+
 		"or the limit is too small for this load", limit, last, base)

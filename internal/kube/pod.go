@@ -13,7 +13,8 @@ import (
 
 // ready reports whether a pod serves: it is ready, and nobody has deleted it.
 func ready(p *corev1.Pod) bool {
-	return p.DeletionTimestamp == nil && p.Status.Phase == corev1.PodRunning && condition(p, corev1.PodReady) == corev1.ConditionTrue
+	return p.DeletionTimestamp == nil && p.Status.Phase == corev1.PodRunning &&
+		condition(p, corev1.PodReady) == corev1.ConditionTrue
 }
 
 func condition(p *corev1.Pod, kind corev1.PodConditionType) corev1.ConditionStatus {

@@ -40,8 +40,9 @@ subjects:
 {{end}}`
 
 // Roles writes the Roles that grant some rights to a subject, with their RoleBindings, as
-// YAML that kubectl apply takes. They are named after what they are for. The rights are all that a plan needs in a namespace, not only
-// those that are missing: what is applied replaces what was there.
+// YAML that kubectl apply takes. They are named after what they are for. The rights are all
+// that a plan needs in a namespace, not only those that are missing: what is applied replaces
+// what was there.
 func Roles(what string, rights []Right, to Subject) string {
 	type rule struct{ Group, Name, Verbs string }
 	type role struct {

@@ -38,7 +38,8 @@ type Set struct {
 
 // NewSet makes a set. It sends nothing.
 func (c *Client) NewSet(t Target) *Set {
-	return &Set{client: c, target: t, names: map[types.UID]string{}, unready: map[types.UID]time.Time{}, told: map[string]bool{}}
+	return &Set{client: c, target: t, names: map[types.UID]string{}, unready: map[types.UID]time.Time{},
+		told: map[string]bool{}}
 }
 
 // Call gives a pod's target another name than the pod's.

@@ -133,7 +133,8 @@ func (c *Client) instance(t Target, p *corev1.Pod, replicas int) (Instance, erro
 // address is where a pod serves a page, by its own address: in a cluster it is dialled; from
 // outside, what dials replaces it.
 func (t Target) address(p *corev1.Pod, port int32, path string) string {
-	u := url.URL{Scheme: cmp.Or(t.Scheme, "http"), Host: net.JoinHostPort(p.Status.PodIP, strconv.Itoa(int(port))), Path: path}
+	host := net.JoinHostPort(p.Status.PodIP, strconv.Itoa(int(port)))
+	u := url.URL{Scheme: cmp.Or(t.Scheme, "http"), Host: host, Path: path}
 	return u.String()
 }
 

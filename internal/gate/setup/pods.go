@@ -80,7 +80,8 @@ func (p *pods) find(ctx context.Context, s *podSet) ([]gate.Source, error) {
 	if len(why) > 0 {
 		p.mu.Lock()
 		p.notes = append(p.notes, record.Note{Target: s.set.Name(), Code: "pods-not-ready",
-			Message: fmt.Sprintf("%d of %d pods are not watched: %s", len(why), len(why)+len(all), strings.Join(why, "; "))})
+			Message: fmt.Sprintf("%d of %d pods are not watched: %s", len(why), len(why)+len(all),
+				strings.Join(why, "; "))})
 		p.mu.Unlock()
 	}
 	return p.sources(s, all)
@@ -236,8 +237,8 @@ func (p *pods) Notes() []record.Note {
 		}
 	}
 	if broken > 0 {
-		out = append(out, record.Note{Code: "forward-broken", Message: fmt.Sprintf(
-			"port-forwards to the pods broke %d times and were opened again; what was asked for meanwhile was asked again", broken)})
+		out = append(out, record.Note{Code: "forward-broken", Message: fmt.Sprintf("port-forwards to the pods broke %d "+
+			"times and were opened again; what was asked for meanwhile was asked again", broken)})
 	}
 	return out
 }

@@ -75,7 +75,8 @@ func newSources(p *plan.Plan, tool string) (sources, error) {
 		}
 		if t.Pprof != "" {
 			var err error
-			if e.target, err = newTarget(p, t, kube.Instance{Name: t.Name, Pprof: t.Pprof, Metrics: t.Metrics.URL}, memory); err != nil {
+			of := kube.Instance{Name: t.Name, Pprof: t.Pprof, Metrics: t.Metrics.URL}
+			if e.target, err = newTarget(p, t, of, memory); err != nil {
 				return s, err
 			}
 		}
