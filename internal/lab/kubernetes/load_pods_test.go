@@ -39,6 +39,11 @@ func between(got, want time.Duration) bool {
 // Nothing is left.
 func TestLoadPods(t *testing.T) {
 	need(t)
+	if testing.Short() {
+		// On a busy machine, pods of a first attempt that was given up can begin before their
+		// Job's deletion reaches them; the service then counts more than the phases sent.
+		t.Skip("counts exactly, which takes a machine that starts four pods in time")
+	}
 	t.Parallel()
 	n, service := newNamespace(t), newCounter(t)
 	service.slow = stepOf
