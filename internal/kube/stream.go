@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	//lint:ignore SA1019 it is what client-go's port-forward takes and returns
 	"k8s.io/apimachinery/pkg/util/httpstream"
 )
 
