@@ -35,7 +35,7 @@ func (a *app) attackCommand() *cobra.Command {
 		Use:   "attack PLAN",
 		Short: "Send one round of a plan's load, and print the result as JSON",
 		Long: `attack sends the requests and streams of a plan once, for as long as a round, and
-prints what came of it as one line of JSON: counts, codes and errors of every request,
+prints the result as one line of JSON: counts, codes and errors of every request,
 and its latencies as a histogram, so that the results of several machines can be added
 up. It watches no target and judges nothing; of the plan it needs the load alone.
 

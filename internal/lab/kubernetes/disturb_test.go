@@ -216,7 +216,7 @@ func (d disturbance) play(t *testing.T) ended {
 
 // The runs that need the cluster for themselves come first, and then all others together.
 // Whatever happens to the pods, the run neither passes nor fails, and says what happened.
-// What happens to the way to them is none of the verdict's business.
+// The verdict does not depend on how they are reached.
 func TestDisturbances(t *testing.T) {
 	if need(t); testing.Short() {
 		t.Parallel()
